@@ -1,0 +1,41 @@
+// swift-tools-version: 6.3
+// Three libraries, each on top of the one before: a reactor, the descriptors it waits for, and a logger that never makes it wait.
+import PackageDescription
+
+let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+/// Programs: everything is on the main actor, which is the event loop's thread.
+let programSettings = settings + [.defaultIsolation(MainActor.self)]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "swift-async-log",
+    products: [
+        .library(name: "EventLoop", targets: ["EventLoop"]),
+        .library(name: "AsyncFD", targets: ["AsyncFD"]),
+        .library(name: "AsyncLog", targets: ["AsyncLog"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        .target(name: "CEventLoop"),
+        .target(name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], swiftSettings: settings),
+        .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
+        .target(name: "AsyncLog", dependencies: ["EventLoop", "AsyncFD", deque], swiftSettings: settings),
+
+        .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
+        .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
+
+        .target(name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

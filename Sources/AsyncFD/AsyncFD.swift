@@ -1,0 +1,231 @@
+// A descriptor that tasks can read and write without ever blocking the event loop.
+//
+// This file says what one is, who closes it, and on which loop it lives. How each kind of descriptor is handled is in
+// NonBlocking.swift, reading in Reading.swift, writing in Writing.swift.
+import CEventLoop
+import EventLoop
+import SystemPackage
+
+/// A file descriptor with asynchronous reading and writing, of any kind: pipe, socket, terminal, device, file.
+///
+///     let out = AsyncFD.standardOutput
+///     try await out.write("hello\n")
+///
+/// A *borrowed* descriptor stays its owner's: it is never closed, its flags and its position are never changed, and whoever shares it notices
+/// nothing. An *owned* one is closed by `close()`, or, if that was forgotten, when the last reference goes.
+///
+/// An `AsyncFD` lives on the event loop on which it was made, and all of its work happens there. Its methods may be called from any task;
+/// a task that is elsewhere visits the loop for the time of the call.
+///
+/// Unchecked because everything that changes is touched on the loop's thread only: each public function goes there first (`onLoop`).
+public final class AsyncFD: @unchecked Sendable {
+    /// The descriptor's number as it was handed in. Stays what it was after `close`.
+    public let descriptor: FileDescriptor
+    /// Whether `close()` closes it.
+    public let owns: Bool
+    /// What it is called in messages.
+    public let label: String
+    /// What it refers to.
+    public let kind: Kind
+
+    package let loop: EventLoop
+    private let isOurs: Bool
+    private let features: KernelFeatures
+
+    // Loop thread only.
+    private var reading: Lane?
+    private var writing: Lane?
+    private(set) var isClosed = false
+    var writers = WriteQueue()
+    /// What is printed here; made by the first `print`.
+    var printer: Printer?
+
+    /// Uses a descriptor that belongs to somebody else, who keeps it open for as long as this object is used. Any thread.
+    ///
+    /// - Parameter label: what it is called in error messages; `descriptor 7` if not given.
+    public convenience init(borrowing descriptor: FileDescriptor, label: String? = nil) {
+        self.init(descriptor, owns: false, label: label)
+    }
+
+    /// Takes a descriptor over; it is closed with this object. Any thread.
+    ///
+    /// Its flags stay as they are: it may share its open file description with others.
+    public convenience init(owning descriptor: FileDescriptor, label: String? = nil) {
+        self.init(descriptor, owns: true, label: label)
+    }
+
+    /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is shared with nobody.
+    package init(_ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, features: KernelFeatures = .init()) {
+        self.descriptor = descriptor
+        self.owns = owns
+        self.label = label ?? "descriptor \(descriptor.rawValue)"
+        self.isOurs = isOurs
+        self.features = features
+        kind = Kind(of: descriptor.rawValue)
+        loop = EventLoop.current ?? .main
+    }
+
+    deinit {
+        // Nobody can be waiting: a waiting task holds a reference.
+        guard !isClosed else { return }
+        let leftovers = Leftovers(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
+        if reading != nil || writing != nil || owns { loop.perform { leftovers.close() } }
+    }
+
+    // MARK: Asking
+
+    /// Whether reading or writing could block the event loop. False for every kind that the kernel gives a way for; true only where the
+    /// descriptor had to be reopened and could not be, and a neighbour that uses it at the same moment may take what `poll` promised.
+    ///
+    /// What `fcntl(F_GETFL)` says of the descriptor is another matter, and stays what it was.
+    public var isBlocking: Bool {
+        get async {
+            await onLoop(orElse: true) { $0.lane(.read).access == .polled || $0.lane(.write).access == .polled }
+        }
+    }
+
+    // MARK: Closing
+
+    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it goes out first, as far as the descriptor takes it.
+    /// Tasks that wait on it get `IOError.Code.closed`. Further calls do nothing.
+    public func close() async {
+        await onLoop(orElse: ()) { descriptor in
+            await descriptor.printer.take()?.buffer.retire()
+            descriptor.closeHere()
+        }
+    }
+
+    package func closeHere() {
+        guard !isClosed else { return }
+        isClosed = true
+        // Waiters first, then the number: what they would do with it afterwards would be done to a stranger.
+        writers.close()
+        let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
+        if kind == .file || kind == .socket, owns {
+            leftovers.forget()
+            loop.offload({ leftovers.closeNumbers() }, then: {})  // a network file system, or SO_LINGER, makes close(2) wait
+        } else {
+            leftovers.close()
+        }
+    }
+
+    // MARK: Loop thread: lanes
+
+    /// Moves what can be moved right now, if the descriptor is ready for all that is known.
+    package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
+        if isClosed { return .failed(.badFileDescriptor) }
+        guard let registration = lane(direction).registration else { return withLane(direction) { $0.move(vectors) } }
+        switch registration.attempt(direction) {
+        case .wait: return .wouldBlock
+        case .closed: return .failed(.badFileDescriptor)
+        case .go(let edge):
+            let outcome = withLane(direction) { $0.move(vectors) }
+            switch outcome {
+            case .wouldBlock: registration.clear(direction, edge, by: .wouldBlock)
+            case .bytes(let count) where count < vectors.byteCount && lane(direction).isDrainedByShortCount:
+                registration.clear(direction, edge, by: .shortCount)
+            default: break
+            }
+            return outcome
+        }
+    }
+
+    /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
+    package func registration(for direction: Direction) throws(IOError) -> Registration? {
+        if let registration = lane(direction).registration { return registration }
+        let other: Direction = direction == .read ? .write : .read
+        let otherLane = other == .read ? reading : writing
+        if let otherLane, otherLane.descriptor == lane(direction).descriptor, let shared = otherLane.registration {
+            withLane(direction) { $0.registration = shared }
+            return shared
+        }
+        do {
+            let registration = try register(direction)
+            withLane(direction) { $0.registration = registration }
+            return registration
+        } catch {
+            throw IOError(error.operation, on: label, error.errno)
+        }
+    }
+
+    private func register(_ direction: Direction) throws(EventLoopError) -> Registration? {
+        do {
+            return try loop.register(lane(direction).descriptor)
+        } catch  where error.errno == .fileExists {
+            if let errno = withLane(direction, { $0.duplicate() }) { throw EventLoopError(operation: "fcntl", errno: errno) }
+            return try loop.register(lane(direction).descriptor)
+        }
+    }
+
+    var isOffloaded: Bool { kind == .file }
+
+    private func lane(_ direction: Direction) -> Lane {
+        if let lane = direction == .read ? reading : writing { return lane }
+        var registration: Registration?
+        if kind == .characterDevice { registration = (try? loop.register(descriptor.rawValue)) ?? nil }
+        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: registration != nil, features: features)
+        lane.registration = registration
+        if direction == .read { reading = lane } else { writing = lane }
+        return lane
+    }
+
+    private func withLane<Result>(_ direction: Direction, _ body: (inout Lane) -> Result) -> Result {
+        _ = lane(direction)
+        return direction == .read ? body(&reading!) : body(&writing!)
+    }
+
+    // MARK: Going to the loop
+
+    /// Runs `body` on the loop's thread. `idle` is the answer if the loop does not run and the caller is not on it.
+    func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
+        if loop.isCurrent { return await body(self) }
+        guard loop.isRunning else { return idle }
+        return await withTaskExecutorPreference(loop) { await body(self) }
+    }
+
+    /// Runs `body` on the loop's thread.
+    func onLoop<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError)
+        -> Value
+    {
+        if loop.isCurrent { return try await body(self) }
+        guard loop.isRunning else { throw IOError(operation, on: label, .noEventLoop) }
+        do {
+            return try await withTaskExecutorPreference(loop) { try await body(self) }
+        } catch let error as IOError {
+            throw error
+        } catch {
+            preconditionFailure("a typed throw of another type: \(error)")
+        }
+    }
+}
+
+/// What is left to close when an `AsyncFD` goes.
+///
+/// Unchecked: handed from the thread of the last reference to the loop's thread, and used only there.
+private struct Leftovers: @unchecked Sendable {
+    let reading: Lane?
+    let writing: Lane?
+    let owned: CInt?
+
+    func close() {
+        forget()
+        closeNumbers()
+    }
+
+    /// Wakes who waits and gives the seats in the poller back.
+    func forget() {
+        reading?.registration?.close()
+        writing?.registration?.close()
+    }
+
+    func closeNumbers() {
+        reading?.closePrivate()
+        writing?.closePrivate()
+        if let owned { Syscalls.close(owned) }
+    }
+}
+
+extension Vectors {
+    /// The number of bytes in all of them.
+    package var byteCount: Int { reduce(0) { $0 + $1.iov_len } }
+}

@@ -1,0 +1,59 @@
+// The books of one output: what was accepted is written, or dropped for a reason, or still pending. Always.
+import EventLoop
+
+/// What became of the records (log records, prints) that one output accepted: `accepted == written + droppedTotal + pending`.
+public struct Ledger: Sendable, Equatable {
+    /// Why a record was not written.
+    public enum DropReason: String, Sendable, Hashable, CaseIterable {
+        /// The buffer was full, and the caller could not or would not wait.
+        case overflow
+        /// The descriptor refused it: the device is full, nobody reads any more, …
+        case failure
+        /// Its task was cancelled while it waited for room.
+        case cancelled
+        /// The descriptor took nothing for so long that the end of the program could not wait for it.
+        case timeout
+    }
+
+    /// Records that callers handed over.
+    public internal(set) var accepted: UInt64 = 0
+    /// Records whose last byte is in the kernel.
+    public internal(set) var written: UInt64 = 0
+    /// Records that were given up, by reason.
+    public internal(set) var dropped: [DropReason: UInt64] = [:]
+    /// Records that wait: in the buffer, or with their tasks for room in it.
+    public internal(set) var pending: UInt64 = 0
+    /// System calls made to write, those that were refused included.
+    public internal(set) var writeCalls: UInt64 = 0
+
+    /// All that were given up.
+    public var droppedTotal: UInt64 { dropped.values.reduce(0, +) }
+
+    /// The law: nothing is unaccounted for.
+    public var balances: Bool { accepted == written + droppedTotal + pending }
+
+    public init() {}
+
+    mutating func drop(_ reason: DropReason) {
+        dropped[reason, default: 0] += 1
+        pending -= 1
+    }
+
+    /// Adds records that were refused at the door, before any output has seen them.
+    package mutating func addRefused(_ count: UInt64) {
+        guard count > 0 else { return }
+        accepted += count
+        dropped[.overflow, default: 0] += count
+    }
+
+    /// The two as one.
+    public static func + (a: Ledger, b: Ledger) -> Ledger {
+        var sum = a
+        sum.accepted += b.accepted
+        sum.written += b.written
+        sum.dropped.merge(b.dropped, uniquingKeysWith: +)
+        sum.pending += b.pending
+        sum.writeCalls += b.writeCalls
+        return sum
+    }
+}

@@ -1,0 +1,162 @@
+// How each kind of descriptor is read and written without blocking, and without anybody else noticing.
+//
+// O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share: whoever sets it on
+// a descriptor that was handed to him breaks theirs. So we never do. Instead:
+//
+//     ours (we opened it)      it was opened with O_NONBLOCK                                              .direct
+//     pipe                     pwritev2/preadv2 with RWF_NOWAIT; kernels without it: a private description .noWait, .direct
+//     socket                   MSG_DONTWAIT, a flag of the call                                           .message
+//     terminal                 a private description, opened through /proc/self/fd                         .direct
+//     character device         epoll says EPERM: it never blocks                                          .direct
+//     regular file             no non-blocking form exists: on a thread of the pool                       .offloaded
+//     anything else, and       ask poll(2) first, then move at most PIPE_BUF bytes                        .polled
+//     where reopening fails
+//
+// A regular file is never reopened: a private description has a private offset, and what `print` wrote through the shared one would be
+// overwritten. (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2), pipe(7).)
+import CEventLoop
+import EventLoop
+import Glibc
+import SystemPackage
+
+/// What the kernel can do and lets us do. Tests take things away to see that we manage without.
+package struct KernelFeatures: Sendable {
+    /// RWF_NOWAIT works on pipes.
+    package var noWait = true
+    /// RWF_NOSIGNAL is known.
+    package var noSignal = true
+    /// /proc/self/fd/N may be opened.
+    package var reopening = true
+
+    package init() {}
+}
+
+/// One direction of a descriptor: the number to use, and how.
+struct Lane {
+    enum Access: Equatable {
+        case direct
+        case noWait(flags: CInt)
+        case message
+        case polled
+        case offloaded
+    }
+
+    private(set) var descriptor: CInt
+    private(set) var access: Access
+    /// The number was made by us, as a private description or a duplicate, and is closed with the lane.
+    private(set) var isPrivate = false
+    private let direction: Direction
+    private let kind: Kind
+    private let features: KernelFeatures
+    /// The seat in the poller, once an attempt has said would-block.
+    var registration: Registration?
+
+    /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
+    init(_ direction: Direction, of descriptor: CInt, kind: Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
+        self.descriptor = descriptor
+        self.direction = direction
+        self.kind = kind
+        self.features = features
+        access = .direct
+        switch kind {
+        case .pipe:
+            if features.noWait {
+                access = .noWait(flags: noWaitFlags(features))
+            } else if isNonBlocking {
+                cel_survive_sigpipe()
+            } else {
+                reopen()
+            }
+        case .socket: access = .message
+        case .file: access = .offloaded
+        case .terminal: if !isNonBlocking { reopen() }
+        case .characterDevice: if isWatched && !isNonBlocking { access = .polled }
+        case .anonymous: if !isNonBlocking { access = .polled }
+        case .closed, .directory: break  // the call will say what is wrong
+        }
+    }
+
+    private func noWaitFlags(_ features: KernelFeatures) -> CInt {
+        if direction == .read { return cel_RWF_NOWAIT }
+        if features.noSignal { return cel_RWF_NOWAIT | cel_RWF_NOSIGNAL }
+        cel_survive_sigpipe()
+        return cel_RWF_NOWAIT
+    }
+
+    private mutating func reopen() {
+        if direction == .write { cel_survive_sigpipe() }
+        guard features.reopening, case .success(let number) = Syscalls.reopen(descriptor, direction == .read ? O_RDONLY : O_WRONLY) else {
+            access = .polled
+            return
+        }
+        descriptor = number
+        isPrivate = true
+        access = .direct
+    }
+
+    /// A second registration of the same number in one epoll instance is refused (EEXIST): register another number for it.
+    mutating func duplicate() -> Errno? {
+        switch Syscalls.duplicate(descriptor) {
+        case .success(let number):
+            if isPrivate { Syscalls.close(descriptor) }
+            descriptor = number
+            isPrivate = true
+            return nil
+        case .failure(let errno): return errno
+        }
+    }
+
+    /// Moves what can be moved right now. Never for `.offloaded` lanes.
+    mutating func move(_ vectors: Vectors) -> IOOutcome {
+        switch access {
+        case .direct: return plain(vectors)
+        case .message: return direction == .read ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
+        case .polled: return polled(vectors)
+        case .noWait(let flags):
+            let outcome = direction == .read ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
+            guard outcome == .failed(.notSupportedOnSocket) || outcome == .failed(.invalidArgument) else { return outcome }
+            // An older kernel. First it may only lack RWF_NOSIGNAL, then RWF_NOWAIT on pipes.
+            if flags & cel_RWF_NOSIGNAL != 0 {
+                cel_survive_sigpipe()
+                access = .noWait(flags: cel_RWF_NOWAIT)
+            } else {
+                reopen()
+            }
+            return move(vectors)
+        case .offloaded: preconditionFailure("a regular file is not read or written on the loop")
+        }
+    }
+
+    private func plain(_ vectors: Vectors) -> IOOutcome {
+        direction == .read ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
+    }
+
+    /// After poll(2) has said yes, a pipe takes PIPE_BUF bytes without waiting (pipe(7)), unless a neighbour is quicker.
+    private func polled(_ vectors: Vectors) -> IOOutcome {
+        guard Syscalls.isReady(descriptor, events: direction == .read ? POLLIN : POLLOUT) else { return .wouldBlock }
+        guard direction == .write else { return plain(vectors) }
+        var first = vectors[0]
+        first.iov_len = min(first.iov_len, Int(PIPE_BUF))
+        return withUnsafePointer(to: first) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
+    }
+
+    /// On a thread of the pool: blocks for as long as it takes.
+    static func moveOffLoop(_ direction: Direction, _ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
+        direction == .read ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
+    }
+
+    /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on terminals, which hand out
+    /// lines, nor on Unix sockets, which stop at a message with descriptors.
+    var isDrainedByShortCount: Bool {
+        switch access {
+        case .direct: kind == .pipe || (kind == .terminal && direction == .write)
+        case .noWait: true
+        case .message: direction == .write
+        case .polled, .offloaded: false
+        }
+    }
+
+    func closePrivate() {
+        if isPrivate { Syscalls.close(descriptor) }
+    }
+}

@@ -1,0 +1,233 @@
+// Buffered output to one descriptor: what is appended in a turn goes out at the turn's end, with one `writev`.
+//
+// It is the engine below `print` and below the logger's handlers. Whoever appends is never made to wait by it; how much may pend,
+// and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift; this
+// file carries out what that machine decides.
+import EventLoop
+import Glibc
+import SystemPackage
+
+/// Who uses an outlet and is told what becomes of the bytes. Loop thread.
+package protocol OutletClient: AnyObject {
+    /// The oldest `count` bytes are in the kernel.
+    func outletWrote(_ count: Int)
+    /// The descriptor takes nothing now. What pends is kept, and tried again with growing pauses.
+    func outletFailed(_ error: IOError)
+    /// It takes bytes again.
+    func outletRecovered()
+    /// The loop ends; `count` bytes could not be written and are gone. `error` is nil if the descriptor merely took nothing in time.
+    func outletAbandoned(_ count: Int, because error: IOError?)
+    /// The loop ends, and all is said and done: the moment for a last word.
+    func outletConcluded()
+}
+
+/// Loop thread only.
+package final class Outlet: EndOfTurnWork, ExitObligation {
+    package let descriptor: AsyncFD
+    /// Kept, like the outlet itself, until the loop's end or `retire`: what was promised outlives who promised it.
+    private let client: any OutletClient
+    private var loop: EventLoop { descriptor.loop }
+
+    package var queue = ByteQueue()
+    private var machine = OutletMachine()
+    /// How many bytes have been appended and have left, since the beginning.
+    private var appended: UInt64 = 0
+    package private(set) var left: UInt64 = 0
+    /// How many system calls were made to write, those that were refused included.
+    package private(set) var writeCalls: UInt64 = 0
+    /// Bytes up to here go out in this writer's turn.
+    private var turnEnd: UInt64 = 0
+    private var flushes: [Flush] = []
+    private let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 64)
+    /// Tells a write that was handed to the pool, and given up since, from one that still counts.
+    private var epoch = 0
+
+    private struct Flush {
+        let position: UInt64
+        let continuation: UnsafeContinuation<IOError?, Never>
+    }
+
+    /// Gathered bytes that are written at once, without waiting for the turn's end.
+    private static let threshold = ByteQueue.chunkSize
+
+    package init(_ descriptor: AsyncFD, client: any OutletClient) {
+        self.descriptor = descriptor
+        self.client = client
+        loop.oblige(self)
+    }
+
+    deinit { vectors.deallocate() }
+
+    // MARK: Appending
+
+    /// To be called after each `queue.commit(size)`.
+    package func didAppend(_ size: Int) {
+        appended &+= UInt64(size)
+        carryOut(machine.appended(isMuch: queue.count >= Self.threshold))
+    }
+
+    /// The failure that the outlet waits to get over, if there is one.
+    package var failure: IOError? { machine.failure }
+
+    // MARK: Flushing
+
+    /// Suspends until everything appended so far is in the kernel.
+    package func flush() async throws(IOError) {
+        guard !queue.isEmpty else { return }
+        let position = appended
+        let error = await withUnsafeContinuation { continuation in
+            flushes.append(Flush(position: position, continuation: continuation))
+            carryOut(machine.hurry())
+        }
+        if let error { throw error }
+    }
+
+    /// Writes as much as is possible right now.
+    package func pushOut() {
+        if !queue.isEmpty { carryOut(machine.hurry()) }
+    }
+
+    private func resumeFlushes(_ error: IOError? = nil) {
+        guard !flushes.isEmpty else { return }
+        let done = flushes.prefix { error != nil || $0.position <= left }
+        flushes.removeFirst(done.count)
+        for flush in done { flush.continuation.resume(returning: flush.position <= left ? nil : error) }
+    }
+
+    // MARK: The machine's wishes
+
+    private func carryOut(_ action: OutletMachine.Action) {
+        var action = action
+        while true {
+            switch action {
+            case .none: return
+            case .awaitTurnEnd:
+                loop.atEndOfTurn(self)
+                return
+            case .enter:
+                if !descriptor.writers.enter() {
+                    descriptor.writers.wait(.outlet { [self] in carryOut(granted()) })
+                    return
+                }
+                action = granted()
+            case .write: action = descriptor.isOffloaded ? offload() : write()
+            case .awaitReadiness: return awaitReadiness()
+            case .leave:
+                descriptor.writers.leave()?.resume(.ready)
+                action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= Self.threshold)
+            case .retry(let pause):
+                loop.after(pause) { [self] in carryOut(machine.retryIsDue()) }
+                return
+            }
+        }
+    }
+
+    private func granted() -> OutletMachine.Action {
+        turnEnd = appended
+        return machine.granted()
+    }
+
+    private func write() -> OutletMachine.Action {
+        writeCalls &+= 1
+        return completed(descriptor.moveNow(.write, pending()))
+    }
+
+    /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
+    private func pending() -> Vectors {
+        if !descriptor.writers.hasWaiting { turnEnd = appended }
+        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: Int(turnEnd &- left))])
+    }
+
+    private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
+        switch outcome {
+        case .bytes(let count):
+            queue.consume(count)
+            left &+= UInt64(count)
+            client.outletWrote(count)
+            resumeFlushes()
+            let (action, hasRecovered) = machine.wrote(isTurnOver: left >= turnEnd)
+            if hasRecovered { client.outletRecovered() }
+            return action
+        case .wouldBlock: return machine.wouldBlock()
+        case .failed(let errno): return failed(IOError("write", on: descriptor.label, errno))
+        }
+    }
+
+    private func failed(_ error: IOError) -> OutletMachine.Action {
+        let (action, isNews) = machine.failed(error)
+        resumeFlushes(error)
+        if isNews { client.outletFailed(error) }
+        descriptor.writers.leave()?.resume(.ready)
+        return action
+    }
+
+    private func awaitReadiness() {
+        do throws(IOError) {
+            guard let registration = try descriptor.registration(for: .write) else { return carryOut(machine.isWritable()) }
+            registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
+        } catch {
+            carryOut(failed(error))
+        }
+    }
+
+    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
+    private func offload() -> OutletMachine.Action {
+        let memory = PinnedVectors(pending())
+        let number = descriptor.descriptor.rawValue
+        let answer = Answer()
+        writeCalls &+= 1
+        let epoch = epoch
+        loop.offload({ answer.outcome = Lane.moveOffLoop(.write, number, memory.vectors) }) { [self] in
+            memory.release()
+            if epoch == self.epoch { carryOut(completed(answer.outcome)) }
+        }
+        return machine.offloaded()
+    }
+
+    // MARK: The loop's calls
+
+    package func turnEnded(moreToCome: Bool) {
+        carryOut(machine.turnEnded(moreToCome: moreToCome))
+    }
+
+    package var isSettled: Bool { queue.isEmpty || machine.hasGivenUp }
+    package var progress: UInt64 { left }
+
+    package func settle() { carryOut(machine.settle()) }
+
+    package func conclude() {
+        let error = machine.failure
+        let count = queue.count
+        if count > 0 {
+            // A thread of the pool may still be reading the oldest of them: let it keep what it has.
+            if machine.isOffloaded { swap(&queue, &Outlet.orphans) } else { queue.consume(count) }
+            left &+= UInt64(count)
+        }
+        epoch += 1
+        if machine.conclude() { descriptor.writers.leave()?.resume(.ready) }
+        if count > 0 {
+            client.outletAbandoned(count, because: error)
+            resumeFlushes(error ?? IOError("write", on: descriptor.label, .timedOut))
+        }
+        client.outletConcluded()
+    }
+
+    /// The loop need not see to it any more.
+    package func retire() { loop.discharge(self) }
+
+    /// Memory that must outlive the outlet's interest in it. The process is about to end.
+    nonisolated(unsafe) private static var orphans = ByteQueue()
+}
+
+/// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
+private struct PinnedVectors: @unchecked Sendable {
+    let vectors: Vectors
+
+    init(_ vectors: Vectors) {
+        let copy = UnsafeMutableBufferPointer<iovec>.allocate(capacity: vectors.count)
+        _ = copy.initialize(from: vectors)
+        self.vectors = Vectors(copy)
+    }
+
+    func release() { vectors.deallocate() }
+}

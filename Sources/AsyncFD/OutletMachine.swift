@@ -1,0 +1,161 @@
+// When buffered output is written: the order of things, without doing any of them.
+//
+//     idle ── appended ──► gathering ── turn ended ──► queued ── granted ──► writing ──► idle
+//                                                                 ▲  │ would block ──► blocked ──┐
+//                                                                 │  │ regular file ──► offloaded │
+//                                                                 └──┴───────────────────────────┘
+//     any write that fails ──► failing ── retry is due ──► queued
+import EventLoop
+import SystemPackage
+
+/// Pure: each function says what to do next and does nothing itself.
+struct OutletMachine {
+    private enum Phase: Equatable {
+        case idle
+        /// Bytes are there; they go out when the turn ends.
+        case gathering(turns: Int)
+        /// Waits for the descriptor's other writers.
+        case queued
+        case writing
+        case blocked
+        case offloaded
+        /// Pauses before it tries again.
+        case failing
+    }
+
+    enum Action: Equatable {
+        case none
+        /// Call `turnEnded` at the end of this turn.
+        case awaitTurnEnd
+        /// Take the descriptor's turn to write, call `granted`.
+        case enter
+        /// Write, and report with `wrote`, `wouldBlock`, `failed` or `offloaded`.
+        case write
+        /// Call `isWritable` when the descriptor is.
+        case awaitReadiness
+        /// Give the descriptor's turn away, call `hasLeft`.
+        case leave
+        /// Call `retryIsDue` after the pause.
+        case retry(after: Duration)
+    }
+
+    /// While jobs are ready more is likely to come, and a fuller `writev` is cheaper by the byte. But not for longer than this many turns (about 2 ms).
+    private static let gatheringLimit = 16
+    private static let firstPause = Duration.milliseconds(100)
+    private static let longestPause = Duration.seconds(10)
+
+    private var phase = Phase.idle
+    private var pause = firstPause
+    private var isEnding = false
+    /// Why the last write failed, until one succeeds.
+    private(set) var failure: IOError?
+    /// The descriptor will not take what pends: the end of the loop need not wait for it.
+    private(set) var hasGivenUp = false
+
+    var isOffloaded: Bool { phase == .offloaded }
+
+    mutating func appended(isMuch: Bool) -> Action {
+        switch phase {
+        case .idle where !isMuch:
+            phase = .gathering(turns: 0)
+            return .awaitTurnEnd
+        case .idle, .gathering:
+            guard isMuch else { return .none }
+            phase = .queued
+            return .enter
+        case .queued, .writing, .blocked, .offloaded, .failing: return .none
+        }
+    }
+
+    mutating func turnEnded(moreToCome: Bool) -> Action {
+        guard case .gathering(let turns) = phase else { return .none }
+        if moreToCome, turns < Self.gatheringLimit {
+            phase = .gathering(turns: turns + 1)
+            return .awaitTurnEnd
+        }
+        phase = .queued
+        return .enter
+    }
+
+    /// Somebody waits for the bytes.
+    mutating func hurry() -> Action {
+        switch phase {
+        case .idle, .gathering, .failing:
+            phase = .queued
+            return .enter
+        case .queued, .writing, .blocked, .offloaded: return .none
+        }
+    }
+
+    mutating func granted() -> Action {
+        phase = .writing
+        return .write
+    }
+
+    mutating func wrote(isTurnOver: Bool) -> (Action, hasRecovered: Bool) {
+        let hasRecovered = failure != nil
+        failure = nil
+        pause = Self.firstPause
+        phase = .writing
+        return (isTurnOver ? .leave : .write, hasRecovered)
+    }
+
+    mutating func wouldBlock() -> Action {
+        phase = .blocked
+        return .awaitReadiness
+    }
+
+    mutating func offloaded() -> Action {
+        phase = .offloaded
+        return .none
+    }
+
+    mutating func isWritable() -> Action {
+        guard phase == .blocked else { return .none }
+        phase = .writing
+        return .write
+    }
+
+    mutating func hasLeft(isEmpty: Bool, isMuch: Bool) -> Action {
+        phase = .idle
+        return isEmpty ? .none : appended(isMuch: isMuch || isEnding)
+    }
+
+    /// The caller has to give the descriptor's turn away, too.
+    mutating func failed(_ error: IOError) -> (Action, isNews: Bool) {
+        let isNews = failure == nil
+        failure = error
+        phase = .failing
+        // A number that is no descriptor's today may be a stranger's tomorrow.
+        if isEnding || error.code == .badDescriptor {
+            hasGivenUp = true
+            return (.none, isNews)
+        }
+        defer { pause = min(pause * 2, Self.longestPause) }
+        return (.retry(after: pause), isNews)
+    }
+
+    mutating func retryIsDue() -> Action {
+        guard phase == .failing, !hasGivenUp else { return .none }
+        phase = .queued
+        return .enter
+    }
+
+    /// The loop ends: what gathers or pauses goes out now, and a failure is final.
+    mutating func settle() -> Action {
+        isEnding = true
+        if phase == .failing, hasGivenUp { return .none }
+        return phase == .idle ? .none : hurry()
+    }
+
+    /// The end has been waited for. Should the loop run again, all begins anew. Returns true if the descriptor's turn is to be given away.
+    mutating func conclude() -> Bool {
+        defer { phase = hasGivenUp ? .failing : .idle }
+        isEnding = false
+        hasGivenUp = failure?.code == .badDescriptor
+        switch phase {
+        case .writing, .blocked, .offloaded: return true
+        case .idle, .gathering, .queued, .failing: return false
+        }
+    }
+}

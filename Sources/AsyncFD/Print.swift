@@ -1,0 +1,141 @@
+// `await print(…)`: Swift's print, for programs that must not wait for whoever reads the output.
+import EventLoop
+import SystemPackage
+
+/// Prints the items' descriptions like Swift's `print`, without ever blocking the event loop.
+///
+///     await print("Hello stdout !")
+///     await print("oops", to: .standardError)
+///
+/// In an asynchronous function `await print` means this one; Swift's own remains what a plain `print` means in synchronous code.
+///
+/// The text goes into the descriptor's buffer, and the whole of what was printed in one turn of the loop goes out with one system call. The task
+/// suspends only when a mebibyte waits to be written. Printing never fails on the spot: what cannot be written is kept and tried again,
+/// and what in the end was lost is said on standard error. To know that it is out, or why not: `try await descriptor.flush()`.
+///
+/// Any task; from a thread without an event loop the text is handed to the descriptor's loop.
+public func print(_ items: Any..., separator: String = " ", terminator: String = "\n", to descriptor: AsyncFD = .standardOutput) async {
+    var text = ""
+    var isFirst = true
+    for item in items {
+        if !isFirst { text += separator }
+        isFirst = false
+        Swift.print(item, terminator: "", to: &text)
+    }
+    text += terminator
+    await descriptor.print(text)
+}
+
+extension AsyncFD {
+    /// Suspends until everything that was printed to this descriptor is in the kernel.
+    ///
+    /// - Throws: `IOError` if the descriptor does not take it, with the reason. What was printed stays pending and is tried again.
+    public func flush() async throws(IOError) {
+        try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.printer?.buffer.flush() }
+    }
+
+    /// Flushes what was printed, waits for that at most as long as `limit`, and gives up what has not gone out by then; that is said on
+    /// standard error.
+    ///
+    /// - Returns: what became of all that was printed to this descriptor.
+    @discardableResult
+    public func finishPrinting(within limit: Duration) async -> Ledger {
+        await onLoop(orElse: Ledger()) { descriptor in
+            await descriptor.printer?.buffer.finish(within: limit)
+            return descriptor.printer?.buffer.ledger ?? Ledger()
+        }
+    }
+
+    /// What became of what was printed to this descriptor; a record is one call of `print`.
+    public var printLedger: Ledger {
+        get async { await onLoop(orElse: Ledger()) { $0.printer?.buffer.ledger ?? Ledger() } }
+    }
+
+    fileprivate func print(_ text: String) async {
+        var text = text
+        if loop.isCurrent {
+            await printHere(&text)
+        } else if loop.isRunning {
+            let text = text
+            await withTaskExecutorPreference(loop) { [self] in
+                var text = text
+                await printHere(&text)
+            }
+        } else {
+            // Nobody turns the loop: this thread does, for a moment.
+            let copy = text
+            loop.perform { self.printNow(copy) }
+            loop.lend(EventLoop.exitPatience) { true }
+        }
+    }
+
+    private func printHere(_ text: inout String) async {
+        let buffer = printerMade().buffer
+        buffer.accept()
+        let size = text.utf8.count
+        if !buffer.hasRoom(size) {
+            if case .refused(let reason) = await buffer.waitForRoom(size) { return buffer.drop(reason) }
+            buffer.redeem(size)
+        }
+        AsyncFD.put(&text, size, into: buffer)
+    }
+
+    fileprivate func printNow(_ text: String) {
+        var text = text
+        let buffer = printerMade().buffer
+        buffer.accept()
+        let size = text.utf8.count
+        if !buffer.hasRoom(size) { buffer.pushOut() }
+        guard buffer.hasRoom(size) else { return buffer.drop(.overflow) }
+        AsyncFD.put(&text, size, into: buffer)
+    }
+
+    private static func put(_ text: inout String, _ size: Int, into buffer: OutputBuffer) {
+        let memory = buffer.begin(size)
+        text.withUTF8 { utf8 in
+            if let base = utf8.baseAddress { memory.copyMemory(from: base, byteCount: size) }
+        }
+        buffer.commit(size)
+    }
+
+    private func printerMade() -> Printer {
+        if let printer { return printer }
+        let made = Printer(self)
+        printer = made
+        return made
+    }
+}
+
+/// The buffer of what is printed to one descriptor, and its voice when something goes wrong. Loop thread only.
+final class Printer: OutputBufferOwner {
+    /// What may wait to be written, in bytes.
+    static let capacity = 1 << 20
+
+    let buffer: OutputBuffer
+
+    init(_ descriptor: AsyncFD) {
+        buffer = OutputBuffer(descriptor, capacity: Printer.capacity)
+        buffer.owner = self
+    }
+
+    // The output is the user's own text: nothing of ours is mixed into it, and what standard error has lost is said nowhere.
+    func reportDrops(_ count: UInt64) { say("\(count) prints lost: the buffer was full") }
+
+    func reportAtEnd(_ count: UInt64, because error: IOError?) {
+        say("\(count) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
+    }
+
+    func reportFailure(_ error: IOError, dropped count: UInt64) { say("\(error.reason); \(count) prints lost so far, trying again") }
+
+    func reportRecovery() { say("works again") }
+
+    private func say(_ text: String) {
+        if buffer.descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.descriptor.label): \(text)") }
+    }
+}
+
+/// Where a failing output says that it fails: standard error.
+package enum LastResort {
+    /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends.
+    package static func say(_ line: String) { AsyncFD.standardError.printNow(line + "\n") }
+}

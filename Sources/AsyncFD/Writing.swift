@@ -1,0 +1,123 @@
+// Writing: whole, in order, and with a cursor that short writes advance.
+import EventLoop
+import Glibc
+import SystemPackage
+
+extension AsyncFD {
+    /// Writes all of `bytes`, in order, after what other tasks are already writing to this descriptor.
+    ///
+    /// Never blocks the loop: where the kernel takes no more, the task suspends until it does. The descriptor's flags are not touched
+    /// (`pwritev2(2)` with `RWF_NOWAIT`, `sendmsg(2)` with `MSG_DONTWAIT`, …, by its kind); a regular file is written on another thread.
+    ///
+    /// - Throws: `IOError` with `.brokenPipe`, `.noSpace`, …; its `bytesWritten` says how many bytes went out before. `.cancelled` likewise.
+    /// - Complexity: one system call per readiness; no copy.
+    public func write(_ bytes: RawSpan) async throws(IOError) {
+        // The span outlives this function, and with it every use of the pointer.
+        let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
+        try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
+    }
+
+    /// Writes all bytes of the array.
+    public func write(_ bytes: [UInt8]) async throws(IOError) { try await write(bytes.span.bytes) }
+
+    /// Writes the string in UTF-8.
+    public func write(_ string: String) async throws(IOError) {
+        var string = string
+        string.makeContiguousUTF8()
+        try await write(string.utf8Span.span.bytes)
+    }
+
+    private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
+        try await takeTurn()
+        defer { writers.leave()?.resume(.ready) }
+
+        var written = 0
+        while written < bytes.count {
+            do throws(IOError) {
+                written += try await writeSome(UnsafeRawBufferPointer(rebasing: bytes[written...]))
+            } catch {
+                var error = error
+                error.bytesWritten = written
+                throw error
+            }
+        }
+    }
+
+    /// Waits until nobody else writes.
+    private func takeTurn() async throws(IOError) {
+        if isClosed { throw IOError("write", on: label, .closed) }
+        if writers.enter() { return }
+        let ticket = writers.nextTicket
+        let wake = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                if Task.isCancelled { continuation.resume(returning: Wake.cancelled) } else { writers.wait(.task(continuation)) }
+            }
+        } onCancel: { [loop] in
+            loop.perform { self.writers.cancel(ticket)?.resume(.cancelled) }
+        }
+        switch wake {
+        case .ready, .busy: return
+        case .cancelled: throw IOError("write", on: label, .cancelled)
+        case .closed: throw IOError("write", on: label, .closed)
+        }
+    }
+
+    /// Writes at least a byte.
+    private func writeSome(_ bytes: UnsafeRawBufferPointer) async throws(IOError) -> Int {
+        var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+        while true {
+            let outcome =
+                isOffloaded ? await moveOffLoop(.write, vector) : withUnsafePointer(to: &vector) { moveNow(.write, Vectors(start: $0, count: 1)) }
+            switch outcome {
+            case .bytes(let count): return count
+            case .failed(let errno): throw isClosed ? IOError("write", on: label, .closed) : IOError("write", on: label, errno)
+            case .wouldBlock: try await wait(.write, "write")
+            }
+        }
+    }
+
+    // MARK: Shared with reading
+
+    /// Suspends until the descriptor is ready, after an attempt has said would-block.
+    func wait(_ direction: Direction, _ operation: String) async throws(IOError) {
+        guard let registration = try registration(for: direction) else { return }
+        switch await registration.wait(direction) {
+        case .ready: return
+        case .closed: throw IOError(operation, on: label, .closed)
+        case .cancelled: throw IOError(operation, on: label, .cancelled)
+        case .busy: throw IOError(operation, on: label, .busy)
+        }
+    }
+
+    /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.
+    func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
+        if isClosed { return .failed(.badFileDescriptor) }
+        let number = descriptor.rawValue
+        let memory = SendableVector(vector)
+        return await withUnsafeContinuation { continuation in
+            let answer = Answer()
+            loop.offload({
+                answer.outcome = withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) }
+            }) {
+                continuation.resume(returning: answer.outcome)
+            }
+        }
+    }
+}
+
+/// Memory that the caller keeps valid and untouched until the call is over.
+struct SendableBytes: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+}
+
+/// Memory that the caller keeps valid and untouched until the call is over.
+private struct SendableVector: @unchecked Sendable {
+    let vector: iovec
+    init(_ vector: iovec) { self.vector = vector }
+}
+
+/// What came of an offloaded call. Unchecked: written before the pool reports, read after.
+final class Answer: @unchecked Sendable {
+    var outcome = IOOutcome.wouldBlock
+}

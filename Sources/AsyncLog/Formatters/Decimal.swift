@@ -1,0 +1,48 @@
+// Integers in decimal, two digits at a time (A. Alexandrescu, "Three Optimization Tips for C++", 2012).
+
+enum Decimal {
+    /// The length of Int.min, the longest.
+    static let maximumLength = 20
+
+    private static let pairs: StaticString =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+
+    /// Writes `value` and returns the number of bytes.
+    static func write(_ value: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+        guard value < 0 else { return write(value.magnitude, to: memory) }
+        memory[0] = UInt8(ascii: "-")
+        return 1 + write(value.magnitude, to: memory + 1)
+    }
+
+    static func write(_ value: UInt, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+        let length = digits(value)
+        var rest = value
+        var end = length
+        while rest >= 100 {
+            end -= 2
+            writePair(Int(rest % 100), to: memory + end)
+            rest /= 100
+        }
+        if rest >= 10 { writePair(Int(rest), to: memory) } else { memory[0] = UInt8(ascii: "0") + UInt8(rest) }
+        return length
+    }
+
+    /// Writes 0…99 as two digits.
+    @inline(__always)
+    static func writePair(_ value: Int, to memory: UnsafeMutablePointer<UInt8>) {
+        let pair = pairs.utf8Start + 2 * value
+        memory[0] = pair[0]
+        memory[1] = pair[1]
+    }
+
+    private static func digits(_ value: UInt) -> Int {
+        var count = 1
+        var limit: UInt = 10
+        while value >= limit {
+            count += 1
+            if count == 20 { break }
+            limit *= 10
+        }
+        return count
+    }
+}

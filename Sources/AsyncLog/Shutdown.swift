@@ -1,0 +1,68 @@
+// Making sure: flushing, and the end.
+@_exported import struct AsyncFD.IOError
+@_exported import struct AsyncFD.Ledger
+import AsyncFD
+import EventLoop
+
+extension Logger {
+    /// Suspends until everything that was accepted before, by any logger with the same handlers, is in the kernel.
+    ///
+    /// - Throws: the `IOError` of the first handler whose destination refuses; its records stay pending and are tried again.
+    public func flush() async throws(IOError) {
+        let pipeline = core.pipeline
+        guard !pipeline.loop.isCurrent else { return try await pipeline.flush() }
+        guard pipeline.loop.isRunning else { return pipeline.flushByLending() }
+        do {
+            try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush() }
+        } catch let error as IOError {
+            throw error
+        } catch {
+            preconditionFailure("a typed throw of another type: \(error)")
+        }
+    }
+
+    /// Flushes, waits for that at most as long as `limit`, and gives up what has not gone out by then. What was given up is counted, and said on
+    /// standard error.
+    ///
+    /// - Returns: what became of all records, of all loggers with the same handlers: `written`, and `dropped` by reason.
+    @discardableResult
+    public func shutdown(within limit: Duration) async -> Ledger {
+        let pipeline = core.pipeline
+        guard !pipeline.loop.isCurrent else { return await pipeline.shutdown(within: limit) }
+        guard pipeline.loop.isRunning else { return pipeline.shutdownByLending(within: limit) }
+        return await withTaskExecutorPreference(pipeline.loop) { await pipeline.shutdown(within: limit) }
+    }
+
+    /// What became of the records so far, of all loggers with the same handlers.
+    public var ledger: Ledger {
+        get async {
+            let pipeline = core.pipeline
+            guard !pipeline.loop.isCurrent, pipeline.loop.isRunning else { return pipeline.ledger }
+            return await withTaskExecutorPreference(pipeline.loop) { pipeline.ledger }
+        }
+    }
+}
+
+extension Pipeline {
+    fileprivate func flush() async throws(IOError) {
+        for handler in handlers { try await handler.buffer.flush() }
+    }
+
+    fileprivate func shutdown(within limit: Duration) async -> Ledger {
+        let deadline = Instant.now + limit
+        for handler in handlers { await handler.buffer.finish(within: deadline - .now) }
+        return ledger
+    }
+
+    /// No thread runs the loop: this one does, while it takes bytes.
+    fileprivate func flushByLending() {
+        loop.lend(EventLoop.exitPatience) { [self] in ledger.pending == 0 || handlers.contains { $0.buffer.failure != nil } }
+    }
+
+    fileprivate func shutdownByLending(within limit: Duration) -> Ledger {
+        loop.lend(limit) { [self] in ledger.pending == 0 || handlers.contains { $0.buffer.failure != nil } }
+        loop.perform { [self] in for handler in handlers { handler.buffer.conclude() } }
+        loop.lend()
+        return ledger
+    }
+}

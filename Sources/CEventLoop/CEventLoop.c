@@ -1,0 +1,88 @@
+#define _GNU_SOURCE
+#include "CEventLoop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+_Thread_local void *cel_thread_loop;
+_Thread_local struct cel_scratch *cel_thread_scratch;
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+static void free_scratch(void *memory) {
+    struct cel_scratch *scratch = memory;
+    cel_thread_scratch = NULL;
+    free(scratch->base);
+    free(scratch);
+}
+
+static void make_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
+
+struct cel_scratch *cel_make_scratch(void) {
+    pthread_once(&scratch_once, make_scratch_key);
+    struct cel_scratch *scratch = calloc(1, sizeof *scratch);
+    if (!scratch || !(scratch->base = malloc(1024))) abort();
+    scratch->capacity = 1024;
+    pthread_setspecific(scratch_key, scratch);
+    return cel_thread_scratch = scratch;
+}
+
+int cel_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key) {
+    struct epoll_event event = {.events = events, .data.u64 = key};
+    return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds) {
+#ifdef SYS_epoll_pwait2
+    static _Atomic int missing;
+    if (!missing) {
+        // The kernel's own layout: glibc has the wrapper only since 2.35.
+        struct { int64_t seconds, nanoseconds; } limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+        long count = syscall(SYS_epoll_pwait2, epoll, events, capacity, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+        if (count >= 0 || errno != ENOSYS) return (int)count;
+        missing = 1;
+    }
+#endif
+    int64_t milliseconds = nanoseconds < 0 ? -1 : (nanoseconds + 999999) / 1000000;
+    return epoll_wait(epoll, events, capacity, milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
+}
+
+int cel_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags) {
+    return flags == 0 ? writev(descriptor, vectors, count) : pwritev2(descriptor, vectors, count, -1, flags);
+}
+
+ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags) {
+    return flags == 0 ? readv(descriptor, vectors, count) : preadv2(descriptor, vectors, count, -1, flags);
+}
+
+int cel_readable_bytes(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
+}
+
+int cel_is_main_thread(void) { return getpid() == syscall(SYS_gettid); }
+
+void cel_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+static void ignore(int signal) { (void)signal; }
+
+void cel_survive_sigpipe(void) {
+    struct sigaction current;
+    if (sigaction(SIGPIPE, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
+    struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &action, NULL);
+}

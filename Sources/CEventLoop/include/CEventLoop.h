@@ -1,0 +1,68 @@
+// What `import Glibc` hides from Swift: epoll, eventfd, preadv2/pwritev2 with flags, and one thread-local variable.
+//
+// Most of it stands behind plain functions, because glibc declares it only under _GNU_SOURCE, which the headers that
+// Swift has already imported were read without. They add nothing to the system calls: the result is the call's, errno is the call's.
+#ifndef CEVENTLOOP_H
+#define CEVENTLOOP_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+// EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
+static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP;
+static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
+
+/// epoll_create1(EPOLL_CLOEXEC).
+int cel_epoll_create(void);
+
+/// epoll_ctl(2) with `key` as the user data.
+int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key);
+
+/// epoll_pwait2(2); on kernels before 5.11 epoll_wait(2), its milliseconds rounded up. `nanoseconds` < 0 waits without end.
+int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds);
+
+/// eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK).
+int cel_eventfd(void);
+
+/// pwritev2(2) and preadv2(2) at the current position. `flags` are of the RWF_ family below.
+ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags);
+ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags);
+
+static const int cel_RWF_NOWAIT = 0x08;    // Linux 4.14; for pipes 5.x: fail with EAGAIN instead of waiting
+static const int cel_RWF_NOSIGNAL = 0x100; // Linux 6.18: EPIPE without SIGPIPE
+
+/// ioctl(descriptor, FIONREAD): bytes that a reader would find. -1 with errno.
+int cel_readable_bytes(int descriptor);
+
+/// Installs a handler for SIGPIPE that does nothing, if the signal has its default disposition. A handler, because
+/// execve(2) resets handlers but hands SIG_IGN down to the programs that we start.
+void cel_survive_sigpipe(void);
+
+/// 1 on the thread that the process began with.
+int cel_is_main_thread(void);
+
+/// Names the calling thread, cut to the 15 bytes that the kernel keeps.
+void cel_name_thread(const char *name);
+
+/// The loop that this thread runs right now. Unretained.
+extern _Thread_local void *cel_thread_loop;
+static inline void *cel_current_loop(void) { return cel_thread_loop; }
+static inline void cel_set_current_loop(void *loop) { cel_thread_loop = loop; }
+
+/// Memory in which this thread builds texts, one after the other like a stack. Freed with the thread.
+struct cel_scratch {
+    uint8_t *base;
+    intptr_t count;
+    intptr_t capacity;
+    /// How many users are building right now, one inside the other.
+    intptr_t depth;
+    /// Counts outermost users.
+    uint64_t epoch;
+};
+extern _Thread_local struct cel_scratch *cel_thread_scratch;
+struct cel_scratch *cel_make_scratch(void);
+static inline struct cel_scratch *cel_current_scratch(void) { return cel_thread_scratch ? cel_thread_scratch : cel_make_scratch(); }
+
+#endif

@@ -1,0 +1,186 @@
+// The event loop: one thread that runs Swift tasks and waits for descriptors and timers, and for nothing else.
+//
+// The parts have files of their own; this one says which there are and who may touch them. One turn of the loop is in
+// EventLoop+Turn.swift, how a thread comes to run it is in EventLoop+Run.swift.
+import CEventLoop
+import Synchronization
+
+/// A single-threaded epoll reactor that runs Swift tasks.
+///
+/// On the main thread of a program, `EventLoop.run` makes the loop the executor of the whole process: the main actor, `Task {}`, task groups
+/// and `Task.sleep` all live on that one thread.
+///
+///     @main struct Server {
+///         static func main() throws {
+///             try EventLoop.run {
+///                 try await EventLoop.sleep(for: .seconds(1))
+///             }
+///         }
+///     }
+///
+/// Beside other threads, `EventLoop.start` gives a loop a thread of its own; tasks come to it by preference:
+///
+///     let loop = try EventLoop.start(name: "io")
+///     Task(executorPreference: loop) { … }
+///
+/// The loop is a `TaskExecutor`; actors that live on it take `serialExecutor` for their `unownedExecutor`.
+///
+/// Unchecked because of the state below the second mark: it is touched only by the thread that owns the loop (`isCurrent`), and a
+/// loop has one owner at a time (`owned`). What stands above is immutable or atomic.
+public final class EventLoop: TaskExecutor, @unchecked Sendable {
+    // MARK: Any thread
+
+    /// What the loop's thread is called, in `top -H` and in messages.
+    public let name: String
+    let inbox = Inbox()
+    /// True while a thread runs the loop or has borrowed it.
+    let owned = Atomic<Bool>(false)
+    let stopRequested = Atomic<Bool>(false)
+    private let serial: LoopSerialExecutor
+
+    // MARK: Loop thread only
+
+    /// Jobs that were made ready by an event or a timer. They run ahead of `ready`, so that a crowd of busy tasks cannot make a timer late.
+    var woken = JobQueue()
+    var ready = JobQueue()
+    var poller: Poller
+    var timers = Timers()
+    /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
+    var isDispatching = false
+    /// True while a thread that runs no loop of its own turns this one for a moment. It may block.
+    var isBorrowed = false
+    /// Work of this turn's end, in the order in which it was asked for.
+    var endOfTurn: [any EndOfTurnWork] = []
+    /// The list that is being worked off; kept for its memory.
+    var endingTurn: [any EndOfTurnWork] = []
+    var obligations: [any ExitObligation] = []
+    lazy var offloadPool = OffloadPool(loop: self)
+    var locals: [ObjectIdentifier: AnyObject] = [:]
+
+    /// How many times the loop has looked for events.
+    public internal(set) var turns: UInt64 = 0
+    /// How many jobs it has run.
+    public internal(set) var jobsRun: UInt64 = 0
+
+    init(name: String) throws(EventLoopError) {
+        self.name = name
+        poller = try Poller()
+        serial = LoopSerialExecutor()
+        serial.loop = self
+    }
+
+    // MARK: Identity
+
+    /// The loop that runs the calling thread, if one does. Any thread.
+    public static var current: EventLoop? {
+        cel_current_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// True on the thread that runs this loop. Any thread; a load and a compare.
+    public var isCurrent: Bool { cel_current_loop() == Unmanaged.passUnretained(self).toOpaque() }
+
+    /// The loop of the main thread. It exists from its first use on and runs while `EventLoop.run` does.
+    ///
+    /// The process ends with a message if the kernel has no descriptors left for it.
+    package static var main: EventLoop {
+        switch mainResult {
+        case .success(let loop): return loop
+        case .failure(let error): fatalError("\(error)")
+        }
+    }
+    static let mainResult = Result { () throws(EventLoopError) in try EventLoop(name: "main") }
+
+    /// True while a thread runs the loop. Any thread; by the time the answer is read it may have changed.
+    public var isRunning: Bool { owned.load(ordering: .acquiring) }
+
+    // MARK: Executor
+
+    /// The identity of actors that live on this loop: `nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }`.
+    public var serialExecutor: any SerialExecutor { serial }
+
+    /// Called by the Swift runtime, from any thread.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        schedule(QueuedJob(UnownedJob(job), isSerial: false))
+    }
+
+    func schedule(_ job: QueuedJob) {
+        if isCurrent {
+            if isDispatching { woken.append(job) } else { ready.append(job) }
+        } else {
+            post(JobEnvelope.make(job))
+        }
+    }
+
+    func run(_ queued: QueuedJob) {
+        if queued.isSerial {
+            unsafe queued.job.runSynchronously(isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        } else {
+            unsafe queued.job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+    }
+
+    // MARK: Other threads
+
+    /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
+    package func post(_ envelope: UnsafeMutableRawPointer) {
+        if inbox.push(envelope) { poller.wake() }
+    }
+
+    /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any thread.
+    package func perform(_ body: @escaping @Sendable () -> Void) {
+        if isCurrent { body() } else { post(CallEnvelope.make(body)) }
+    }
+
+    /// Runs `body` on the loop's thread, not from within this call. Loop thread.
+    package func soon(_ body: @escaping () -> Void) {
+        post(CallEnvelope.make(body))
+    }
+
+    // MARK: Loop thread: what the layers above keep here
+
+    /// Something of which each loop has one, made at its first use.
+    package func local<Value: AnyObject>(_ type: Value.Type, make: () -> Value) -> Value {
+        if let value = locals[ObjectIdentifier(type)] { return unsafeDowncast(value, to: Value.self) }
+        let value = make()
+        locals[ObjectIdentifier(type)] = value
+        return value
+    }
+
+    /// Nil: the kernel does not watch such descriptors, they are always ready (EPERM).
+    package func register(_ descriptor: CInt) throws(EventLoopError) -> Registration? {
+        switch poller.add(descriptor, on: self) {
+        case .registered(let registration): return registration
+        case .alwaysReady: return nil
+        case .failed(let errno): throw EventLoopError(operation: "epoll_ctl", errno: errno)
+        }
+    }
+
+    func remove(_ registration: Registration) { poller.remove(registration) }
+}
+
+/// An envelope with a job that another thread has enqueued.
+private enum JobEnvelope {
+    static func make(_ job: QueuedJob) -> UnsafeMutableRawPointer {
+        let envelope = Envelope.make(size: MemoryLayout<QueuedJob>.size) { envelope in
+            let job = envelope.load(fromByteOffset: Envelope.headerSize, as: QueuedJob.self)
+            envelope.deallocate()
+            unsafe Unmanaged<EventLoop>.fromOpaque(cel_current_loop()!)._withUnsafeGuaranteedRef { $0.schedule(job) }
+        }
+        envelope.storeBytes(of: job, toByteOffset: Envelope.headerSize, as: QueuedJob.self)
+        return envelope
+    }
+}
+
+/// An envelope with a closure.
+private enum CallEnvelope {
+    static func make(_ body: @escaping () -> Void) -> UnsafeMutableRawPointer {
+        let envelope = Envelope.make(size: MemoryLayout<() -> Void>.size) { envelope in
+            let contents = (envelope + Envelope.headerSize).assumingMemoryBound(to: (() -> Void).self)
+            let body = contents.move()
+            envelope.deallocate()
+            body()
+        }
+        (envelope + Envelope.headerSize).initializeMemory(as: (() -> Void).self, to: body)
+        return envelope
+    }
+}

@@ -1,0 +1,25 @@
+// The loop's second identity towards the Swift runtime.
+//
+// The runtime knows two kinds of executors: tasks *prefer* a task executor, actors *are isolated to* a serial executor. One
+// object for both would cost twice the enqueues, since the runtime then moves task jobs to the actor identity and back. So the
+// loop itself is the task executor and this class is the serial one. Both feed the same queue; a bit with each job tells by
+// which door it came (JobQueue.swift), and it runs under that identity:
+// running an actor's job as a mere task job would take its isolation away.
+
+/// The executor of actors that live on a loop, the main actor above all.
+///
+/// Unchecked because `loop` is set once, before the executor is handed to anybody.
+final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
+    /// The loop owns its executor, and who uses an executor keeps its loop alive.
+    unowned(unsafe) var loop: EventLoop!
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true))
+    }
+
+    func isIsolatingCurrentContext() -> Bool? { loop.isCurrent }
+
+    func checkIsolated() {
+        precondition(loop.isCurrent, "this code belongs to the thread of event loop \"\(loop.name)\"")
+    }
+}

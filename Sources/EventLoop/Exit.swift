@@ -1,0 +1,105 @@
+// What must be done before the loop ends: bytes that were accepted go out, or it is said that they did not.
+//
+// It is asked for in three places: when `EventLoop.run` returns, when a started loop stops, and when the process exits, be it by
+// `exit()` or because a main returned. In all of them the loop turns without running jobs, so that nobody's code runs any more,
+// until every obligation is settled. A sink that moves is waited for; one that takes nothing is given up after `exitPatience`.
+import Glibc
+import Synchronization
+
+/// Something that holds bytes which it has promised to write. Loop thread only.
+package protocol ExitObligation: AnyObject {
+    /// Nothing is pending, or nothing more can be done about it.
+    var isSettled: Bool { get }
+    /// Grows with every bit of progress.
+    var progress: UInt64 { get }
+    /// The end is near: write now, retry now, postpone nothing.
+    func settle()
+    /// The end is here: count what is still pending as lost, and say so.
+    func conclude()
+}
+
+extension EventLoop {
+    private static let patience = Atomic<Int64>(30_000_000_000)
+
+    /// How long the end of a loop waits for a descriptor that takes no bytes: 30 seconds, unless set otherwise. Every byte that goes out starts
+    /// the time anew, so a slow reader loses nothing; a reader that has stopped for good loses what is pending, and a line on stderr says so.
+    /// Any thread.
+    public static var exitPatience: Duration {
+        get { .nanoseconds(patience.load(ordering: .relaxed)) }
+        set { patience.store(newValue.clampedNanoseconds, ordering: .relaxed) }
+    }
+
+    /// Has `obligation` settled before the loop ends. The loop keeps it until `discharge`. Loop thread.
+    package func oblige(_ obligation: any ExitObligation) {
+        obligations.append(obligation)
+        LoopsWithObligations.add(self)
+    }
+
+    package func discharge(_ obligation: any ExitObligation) {
+        obligations.removeAll { $0 === obligation }
+    }
+
+    func settleObligations(within patience: Duration) {
+        repeat {
+            for obligation in obligations { obligation.settle() }
+            waitUntilSettled(patience)
+            for obligation in obligations { obligation.conclude() }
+            // What was concluded may have had a last word to say, on standard error. That has to go out too.
+        } while obligations.contains { !$0.isSettled }
+    }
+
+    private func waitUntilSettled(_ patience: Duration) {
+        var progress = totalProgress
+        var deadline = Instant.now + patience
+        while obligations.contains(where: { !$0.isSettled }) {
+            turnWithoutJobs(.until(deadline))
+            if totalProgress != progress {
+                progress = totalProgress
+                deadline = Instant.now + patience
+            } else if Instant.now >= deadline {
+                return
+            }
+        }
+    }
+
+    private var totalProgress: UInt64 { obligations.reduce(0) { $0 &+ $1.progress } }
+}
+
+/// The loops that `exit()` has to see to. They are kept alive: what was promised outlives who promised it.
+private enum LoopsWithObligations {
+    private static let loops = Mutex<[EventLoop]>([])
+
+    static func add(_ loop: EventLoop) {
+        _ = atExit
+        loops.withLock { loops in
+            if !loops.contains(where: { $0 === loop }) { loops.append(loop) }
+        }
+    }
+
+    private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
+
+    private static func settleAll() {
+        for loop in loops.withLock({ $0 }) {
+            if loop.isCurrent || loop.tryClaim() {
+                loop.settleObligations(within: EventLoop.exitPatience)
+            } else {
+                settleFromOutside(loop)
+            }
+        }
+    }
+
+    /// The loop runs on another thread, which goes on running while this one is in `exit()`.
+    private static func settleFromOutside(_ loop: EventLoop) {
+        nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)  // never freed: the loop may post late
+        sem_init(done, 0, 0)
+        loop.perform {
+            loop.settleObligations(within: EventLoop.exitPatience)
+            sem_post(done)
+        }
+        // A loop that is held up by a job for ever must not hold up the exit for ever.
+        var limit = timespec()
+        clock_gettime(CLOCK_REALTIME, &limit)
+        limit.tv_sec += time_t(EventLoop.exitPatience.components.seconds) * 2 + 1
+        while sem_timedwait(done, &limit) != 0, errno == EINTR {}
+    }
+}

@@ -1,0 +1,80 @@
+// The one door through which other threads reach a loop: jobs, calls, log records.
+//
+// A Treiber stack (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986): one word, which threads push to with
+// compare-exchange and which the loop empties with one exchange. A thread that is preempted in the middle of a push holds nobody
+// up, since nothing is visible before its compare-exchange. The loop turns the stack over, so each thread's order is kept.
+//
+// The same word says whether the loop sleeps. Only the push that finds it asleep pays for a wake-up; a thousand pushes to a loop
+// that is awake, or that somebody has already woken, cost no system call.
+//
+//     0          empty, the loop is awake and will look again before it sleeps
+//     1          empty, the loop sleeps (or is about to) and must be woken through the eventfd
+//     pointer    the newest envelope; its `next` leads to the older ones
+import Synchronization
+
+/// What is in the inbox: a link, and how to deliver what stands behind it in the same allocation.
+///
+/// Whoever posts an envelope allocates it with `Envelope.make`; `deliver` runs once, on the loop's thread, and frees it.
+package struct Envelope {
+    package typealias Deliver = @convention(c) (UnsafeMutableRawPointer) -> Void
+
+    fileprivate var next: UInt
+    fileprivate let deliver: Deliver
+
+    /// Where the contents begin, behind the link; aligned for any of Swift's basic types.
+    package static let headerSize = 16
+
+    /// Allocates an envelope with room for `size` bytes of contents.
+    package static func make(size: Int, deliver: @escaping Deliver) -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: headerSize + size, alignment: 16)
+        memory.initializeMemory(as: Envelope.self, to: Envelope(next: 0, deliver: deliver))
+        return memory
+    }
+}
+
+struct Inbox: ~Copyable, Sendable {
+    private static let awake: UInt = 0
+    private static let asleep: UInt = 1
+
+    private let head = Atomic<UInt>(Inbox.awake)
+
+    /// Adds an envelope. Any thread; lock-free. Returns true if the loop sleeps and the caller has to wake it.
+    func push(_ envelope: UnsafeMutableRawPointer) -> Bool {
+        let node = envelope.assumingMemoryBound(to: Envelope.self)
+        var seen = head.load(ordering: .relaxed)
+        while true {
+            node.pointee.next = seen > Inbox.asleep ? seen : 0
+            let (done, now) = head.weakCompareExchange(
+                expected: seen, desired: UInt(bitPattern: node), successOrdering: .acquiringAndReleasing, failureOrdering: .relaxed)
+            if done { return seen == Inbox.asleep }
+            seen = now
+        }
+    }
+
+    /// True if nothing has come since the last `deliverAll`. Loop thread.
+    var isEmpty: Bool { head.load(ordering: .relaxed) <= Inbox.asleep }
+
+    /// Announces that the loop is going to sleep. False if something has arrived meanwhile. Loop thread.
+    func prepareToSleep() -> Bool {
+        head.compareExchange(expected: Inbox.awake, desired: Inbox.asleep, ordering: .acquiringAndReleasing).exchanged
+    }
+
+    /// Takes everything, oldest first, and delivers it; marks the loop as awake. Loop thread.
+    func deliverAll() {
+        guard head.load(ordering: .relaxed) != Inbox.awake else { return }
+        var newest = head.exchange(Inbox.awake, ordering: .acquiringAndReleasing)
+        guard newest > Inbox.asleep else { return }
+
+        var oldest: UInt = 0
+        while newest != 0 {
+            let node = UnsafeMutablePointer<Envelope>(bitPattern: newest)!
+            newest = node.pointee.next
+            node.pointee.next = oldest
+            oldest = UInt(bitPattern: node)
+        }
+        while let node = UnsafeMutablePointer<Envelope>(bitPattern: oldest) {
+            oldest = node.pointee.next
+            node.pointee.deliver(UnsafeMutableRawPointer(node))
+        }
+    }
+}

@@ -1,0 +1,129 @@
+// The epoll instance: which descriptors the kernel watches for us, and what it says of them. All epoll calls stand in this file.
+//
+// What one has to know of epoll(7), and what follows here:
+//
+// - It watches *open file descriptions*, under the *number* that they had when they were added. Close the number while a
+//   duplicate lives on, and events keep coming for a number that may by now be somebody else's. So each registration has a
+//   generation; the kernel carries (generation, number) for us, and an event whose generation is not the seat's is dropped.
+// - Events come in batches. The first event's handler may close the descriptor of the second and open another with the same
+//   number. The generation covers this too.
+// - Edge-triggered, an event says only that something *changed*. It is asked for both directions once, when an attempt has
+//   already said would-block, and never modified: one epoll_ctl in a descriptor's life. Adding reports what is ready already.
+// - EPOLLHUP and EPOLLERR come unasked and count as ready in both directions: the next system call will say what is wrong.
+// - Regular files, directories, /dev/null and the like answer EPERM: they never block in epoll's sense, and count as always ready.
+// - The loop's own wake-up is an eventfd that nobody reads: edge-triggered, every write is an edge.
+import CEventLoop
+import Glibc
+import SystemPackage
+
+/// Loop thread only, but for `wake`.
+struct Poller: ~Copyable {
+    private let epoll: CInt
+    private let wakeup: CInt
+    private let events: UnsafeMutablePointer<epoll_event>
+    private static let capacity = 256
+    private static let wakeKey = UInt64.max
+
+    /// The seat of descriptor n is `seats[n]`. Numbers are small and dense, because the kernel hands out the lowest that is free.
+    private var seats: [Registration?] = []
+    private var lastGeneration: UInt32 = 0
+    /// How many descriptors are registered.
+    private(set) var count = 0
+
+    init() throws(EventLoopError) {
+        let epoll = try Poller.above2(cel_epoll_create(), "epoll_create1")
+        let wakeup: CInt
+        do throws(EventLoopError) {
+            wakeup = try Poller.above2(cel_eventfd(), "eventfd")
+        } catch {
+            close(epoll)
+            throw error
+        }
+        let status = cel_epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, cel_EPOLLIN | cel_EPOLLET, Poller.wakeKey)
+        precondition(status == 0, "epoll_ctl of two descriptors just made: \(Errno(rawValue: errno))")
+        self.init(epoll: epoll, wakeup: wakeup)
+    }
+
+    private init(epoll: CInt, wakeup: CInt) {
+        self.epoll = epoll
+        self.wakeup = wakeup
+        events = .allocate(capacity: Poller.capacity)
+    }
+
+    deinit {
+        close(wakeup)
+        close(epoll)
+        events.deallocate()
+    }
+
+    /// A program may be started with its standard descriptors closed. Nothing of ours may take their numbers: somebody prints to them.
+    private static func above2(_ descriptor: CInt, _ operation: String) throws(EventLoopError) -> CInt {
+        guard descriptor >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: errno)) }
+        guard descriptor <= 2 else { return descriptor }
+        let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        let reason = errno
+        close(descriptor)
+        guard moved >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: reason)) }
+        return moved
+    }
+
+    // MARK: Registrations
+
+    enum Admission {
+        case registered(Registration)
+        /// EPERM: the kernel does not watch descriptors of this kind; they are always ready.
+        case alwaysReady
+        case failed(Errno)
+    }
+
+    /// Watches `descriptor` in both directions until `remove`.
+    mutating func add(_ descriptor: CInt, on loop: EventLoop) -> Admission {
+        lastGeneration &+= 1
+        let key = UInt64(lastGeneration) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        let interest = cel_EPOLLIN | cel_EPOLLOUT | cel_EPOLLRDHUP | cel_EPOLLET
+        guard cel_epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, interest, key) == 0 else {
+            return errno == EPERM ? .alwaysReady : .failed(Errno(rawValue: errno))
+        }
+        let registration = Registration(descriptor: descriptor, generation: lastGeneration, loop: loop)
+        let seat = Int(descriptor)
+        while seats.count <= seat { seats.append(nil) }
+        seats[seat] = registration
+        count += 1
+        return .registered(registration)
+    }
+
+    mutating func remove(_ registration: Registration) {
+        let seat = Int(registration.descriptor)
+        guard seat < seats.count, seats[seat] === registration else { return }
+        seats[seat] = nil
+        count -= 1
+        // Fails only if a stranger has closed the descriptor already; then the kernel has forgotten it too, or the generation drops its events.
+        _ = cel_epoll_ctl(epoll, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
+    }
+
+    // MARK: Waiting
+
+    /// Any thread. An eventfd's counter overflows after 2⁶⁴ writes; it cannot block.
+    func wake() {
+        var one: UInt64 = 1
+        _ = write(wakeup, &one, 8)
+    }
+
+    /// Waits for at most `nanoseconds` (< 0: without end), returns how many events there are to `dispatch`.
+    func wait(nanoseconds: Int64) -> Int {
+        let count = cel_epoll_wait(epoll, events, CInt(Poller.capacity), nanoseconds)
+        if count >= 0 { return Int(count) }
+        precondition(errno == EINTR, "epoll_pwait2: \(Errno(rawValue: errno))")
+        return 0
+    }
+
+    /// The seat of event `index` of the last `wait`, and what happened there. Nil for wake-ups and stale events.
+    func event(_ index: Int) -> (Registration, UInt32)? {
+        let event = events[index]
+        let key = event.data.u64
+        guard key != Poller.wakeKey else { return nil }
+        let seat = Int(UInt32(truncatingIfNeeded: key))
+        guard seat < seats.count, let registration = seats[seat], registration.generation == UInt32(truncatingIfNeeded: key >> 32) else { return nil }
+        return (registration, event.events)
+    }
+}

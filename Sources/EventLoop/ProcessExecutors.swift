@@ -1,0 +1,75 @@
+// The loop as the executor of the whole process: of the main actor, of `Task {}` and `Task.detached`, and of `Task.sleep`.
+//
+// The standard library of Swift 6.3 can do this, behind an SPI: before any asynchronous work has begun, a synchronous `main`
+// names the main and the global executor once and for all. Everything that depends on the SPI is in this file. Should a
+// compiler no longer have it, `takeOver` says no, and `EventLoop.run` falls back to a task that prefers the loop.
+#if compiler(>=6.3) && compiler(<6.5)
+@_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
+
+/// Makes the main loop the executor of this process; true if it is that now.
+///
+/// Right only on the main thread, outside any task, and before the first task: called later it would pull the executors away
+/// from under those who use them.
+func takeOverProcess() -> Bool { processIsOurs }
+
+private let processIsOurs: Bool = {
+    guard case .success = EventLoop.mainResult else { return false }
+    _createExecutors(factory: ProcessExecutors.self)
+    return true
+}()
+
+private enum ProcessExecutors: ExecutorFactory {
+    static var mainExecutor: any MainExecutor { EventLoop.main.serialExecutor as! LoopSerialExecutor }
+    static let defaultExecutor: any TaskExecutor = ProcessTaskExecutor()
+}
+
+/// The main loop as the global executor. A class of its own only because a public class cannot conform to a protocol of an SPI;
+/// the jobs run under the loop's identity.
+private final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false))
+    }
+
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false), after: duration(delay, of: clock))
+    }
+
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false), after: duration(clock.now.duration(to: instant), of: clock))
+    }
+}
+
+extension LoopSerialExecutor: MainExecutor {
+    func run() throws { loop.runUntilStopped() }
+    func runUntil(_ condition: () -> Bool) throws { loop.turnUntil(condition) }
+    func stop() { loop.stop() }
+}
+
+extension LoopSerialExecutor: SchedulingExecutor {
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
+        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true), after: duration(delay, of: clock))
+    }
+
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
+        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true), after: duration(clock.now.duration(to: instant), of: clock))
+    }
+}
+
+/// Every clock of the standard library measures in `Swift.Duration`. Another one has to sleep by its own means.
+private func duration<C: Clock>(_ delay: C.Duration, of clock: C) -> Duration {
+    guard let delay = delay as? Duration else {
+        preconditionFailure("\(C.self) does not measure in Swift.Duration: an event loop cannot sleep by it")
+    }
+    return delay
+}
+
+extension EventLoop {
+    fileprivate func schedule(_ job: QueuedJob, after delay: Duration) {
+        let deadline = Instant.now + delay
+        perform { self.timers.add(at: deadline, .job(job)) }
+    }
+}
+
+#else
+func takeOverProcess() -> Bool { false }
+#endif

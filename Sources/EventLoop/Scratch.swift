@@ -1,0 +1,70 @@
+// Memory in which a thread builds a text before it is known where the text goes. One buffer a thread, used like a stack, so that
+// building a text allocates nothing.
+import CEventLoop
+import Glibc
+
+/// A thread's scratch memory. Valid on the thread that asked for it.
+///
+///     let scratch = Scratch.current
+///     let mark = scratch.enter()
+///     scratch.append(bytes)
+///     … use scratch.bytes(from: mark) …
+///     scratch.leave(mark)
+package struct Scratch {
+    private let header: UnsafeMutablePointer<cel_scratch>
+
+    @inline(__always)
+    package static var current: Scratch { Scratch(header: cel_current_scratch()) }
+
+    /// Texts built beyond this size give their memory back.
+    private static let keptCapacity = 65_536
+
+    package var count: Int { header.pointee.count }
+
+    /// True while somebody builds a text, so that what is appended will be taken off again.
+    package var isInUse: Bool { header.pointee.depth > 0 }
+
+    /// Counts the outermost uses: a place in the scratch means something only for as long as this stays the same.
+    package var epoch: UInt64 { header.pointee.epoch }
+
+    package func enter() -> Int {
+        if header.pointee.depth == 0 { header.pointee.epoch &+= 1 }
+        header.pointee.depth += 1
+        return header.pointee.count
+    }
+
+    package func leave(_ mark: Int) {
+        header.pointee.count = mark
+        header.pointee.depth -= 1
+        if header.pointee.depth == 0, header.pointee.capacity > Scratch.keptCapacity { resize(1024) }
+    }
+
+    /// Memory for `size` bytes at the end; valid until the next call.
+    @inline(__always)
+    package func reserve(_ size: Int) -> UnsafeMutablePointer<UInt8> {
+        if header.pointee.capacity - header.pointee.count < size { grow(size) }
+        return header.pointee.base + header.pointee.count
+    }
+
+    @inline(__always)
+    package func commit(_ size: Int) { header.pointee.count += size }
+
+    package func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let base = bytes.baseAddress else { return }
+        reserve(bytes.count).update(from: base, count: bytes.count)
+        commit(bytes.count)
+    }
+
+    /// Valid until something is appended.
+    package func bytes(from start: Int, count: Int) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: header.pointee.base + start, count: count)
+    }
+
+    private func grow(_ size: Int) { resize(max(header.pointee.capacity * 2, header.pointee.count + size)) }
+
+    private func resize(_ capacity: Int) {
+        guard let base = realloc(header.pointee.base, capacity) else { fatalError("no memory for a text of \(capacity) bytes") }
+        header.pointee.base = base.assumingMemoryBound(to: UInt8.self)
+        header.pointee.capacity = capacity
+    }
+}
