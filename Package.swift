@@ -32,10 +32,14 @@ let package = Package(
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
 
-        .target(name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
+        // What concerns a whole process is tested on a real one.
+        .executableTarget(name: "LogProgram", dependencies: ["AsyncLog"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio"], swiftSettings: settings),
+        .testTarget(
+            name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -8,7 +8,7 @@ public final class ChildProcess {
     public let pid: pid_t
 
     /// Where a descriptor of the child leads.
-    public enum Stream {
+    public enum Stream: Sendable {
         /// The child's number is a copy of this descriptor of ours.
         case descriptor(CInt)
         case closed
@@ -26,7 +26,7 @@ public final class ChildProcess {
         _ program: String, _ arguments: [String] = [], input: Stream = .null, output: Stream = .null, error: Stream = .null,
         environment: [String: String] = [:]
     ) throws {
-        let path = program.hasPrefix("/") ? program : ChildProcess.products + "/" + program
+        let path = ChildProcess.path(of: program)
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -65,8 +65,11 @@ public final class ChildProcess {
         self.pid = pid
     }
 
+    /// Where a program of this package lies, or the absolute path itself.
+    public static func path(of program: String) -> String { program.hasPrefix("/") ? program : products + "/" + program }
+
     /// How a child ended.
-    public enum End: Equatable {
+    public enum End: Equatable, Sendable {
         case exited(CInt)
         case signalled(CInt)
     }

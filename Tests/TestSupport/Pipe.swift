@@ -1,4 +1,5 @@
 // A pipe of the test's own: blocking, with close-on-exec, closed when it goes.
+import CEventLoop
 import Glibc
 
 /// Both ends of a pipe.
@@ -31,6 +32,9 @@ public final class Pipe {
         if writer >= 0 { close(writer) }
         writer = -1
     }
+
+    /// How many bytes a reader would find.
+    public var readableBytes: Int { Int(cel_readable_bytes(reader)) }
 
     /// Closes the writing end and reads until the end of the stream.
     public func readToEnd() -> [UInt8] {

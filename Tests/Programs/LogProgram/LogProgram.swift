@@ -1,0 +1,153 @@
+// The ways in which programs end, and begin, with a logger: one sub-command each. Run by the tests as a child process.
+import AsyncFD
+import AsyncLog
+import EventLoop
+@preconcurrency import Glibc
+
+let logger = Logger.standard("program")
+
+@main
+struct LogProgram {
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        let lines = arguments.count > 2 ? Int(arguments[2])! : 3
+        switch arguments.dropFirst().first {
+        case "forget":  // the loop ends without flush or shutdown
+            try EventLoop.run { await log(lines) }
+        case "exit-in-task":
+            try EventLoop.run {
+                await log(lines)
+                exit(7)
+            }
+        case "exit-in-thread":  // another thread ends the process while the loop sleeps
+            try EventLoop.run {
+                await log(lines)
+                var thread = pthread_t()
+                pthread_create(&thread, nil, exitFromThread, nil)
+                try await EventLoop.sleep(for: .seconds(3600))
+            }
+        case "before-loop":  // logged before the loop runs, and after it has
+            log(lines)
+            try EventLoop.run { await log(lines) }
+            log(lines)
+        case "no-loop":  // never a loop at all
+            log(lines)
+        case "no-loop-exit":
+            log(lines)
+            exit(9)
+        case "no-loop-abort":  // what was logged without a loop is out already
+            log(lines)
+            abort()
+        case "threads":  // many threads, each with its own order
+            try EventLoop.run { await logFromThreads(lines) }
+        case "sync":  // a synchronous function on the loop, more than the buffer holds
+            try EventLoop.run {
+                logSynchronously(lines)
+                await logger.shutdown(within: .seconds(20))
+            }
+        case "split":  // both handlers
+            try EventLoop.run {
+                await logger.info("to standard output")
+                await logger.error("to standard error")
+            }
+        case "executors":
+            try EventLoop.run { try await showExecutors() }
+        case "idle":
+            try EventLoop.run {
+                let before = EventLoop.current!.turns
+                try await EventLoop.sleep(for: .milliseconds(lines))
+                await print(EventLoop.current!.turns - before)
+            }
+        case "hang":  // logs, tells that it has, and waits to be killed
+            try EventLoop.run {
+                await log(lines)
+                try await logger.flush()
+                await print("ready", to: .standardError)
+                try await EventLoop.sleep(for: .seconds(3600))
+            }
+        case "mixed":  // the logger and Swift's print share standard output
+            try EventLoop.run { await logBetweenPrints(lines) }
+        default:
+            fputs("usage: LogProgram WAY [LINES]\n", stderr)
+            exit(2)
+        }
+    }
+
+    static func log(_ lines: Int) async {
+        for line in 0..<lines { await logger.info("line \(line)") }
+    }
+
+    static func log(_ lines: Int) {
+        for line in 0..<lines { logger.info("line \(line)") }
+    }
+
+    static func logSynchronously(_ lines: Int) { log(lines) }
+
+    static func logFromThreads(_ lines: Int) async {
+        let finished = AsyncStream<Void>.makeStream()
+        for thread in 0..<4 {
+            var handle = pthread_t()
+            let job = Unmanaged.passRetained(ThreadJob(thread: thread, lines: lines, finished: finished.continuation))
+            pthread_create(&handle, nil, logFromThread, job.toOpaque())
+            pthread_detach(handle)
+        }
+        var left = 4
+        for await _ in finished.stream {
+            left -= 1
+            if left == 0 { break }
+        }
+    }
+
+    /// What runs where: every line should say the same thread.
+    static func showExecutors() async throws {
+        func say(_ what: String) async { await print(what, syscallThreadID()) }
+        await say("body")
+        await Task { await say("task") }.value
+        await Task.detached { await say("detached") }.value
+        await Task { @MainActor in await say("main actor") }.value
+        await withTaskGroup(of: Void.self) { group in group.addTask { await say("group") } }
+        try await Task.sleep(for: .milliseconds(1))
+        await say("sleep")
+        async let child: Void = say("async let")
+        await child
+        var directory = 0
+        if let handle = opendir("/proc/self/task") {
+            while let entry = readdir(handle) { directory += entry.pointee.d_name.0 == UInt8(ascii: ".") ? 0 : 1 }
+            closedir(handle)
+        }
+        await print("threads", directory)
+    }
+
+    nonisolated static func syscallThreadID() -> UInt { UInt(pthread_self()) }
+
+    static func logBetweenPrints(_ lines: Int) async {
+        for line in 0..<lines {
+            Swift.print("print \(line)")
+            fflush(stdout)
+            await logger.info("log \(line)")
+            await Task.yield()
+        }
+    }
+}
+
+/// What one thread of "threads" has to do.
+final class ThreadJob: Sendable {
+    let thread: Int
+    let lines: Int
+    let finished: AsyncStream<Void>.Continuation
+
+    init(thread: Int, lines: Int, finished: AsyncStream<Void>.Continuation) {
+        self.thread = thread
+        self.lines = lines
+        self.finished = finished
+    }
+}
+
+nonisolated func exitFromThread(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? { exit(8) }
+
+nonisolated func logFromThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    let job = Unmanaged<ThreadJob>.fromOpaque(argument!).takeRetainedValue()
+    for line in 0..<job.lines { logger.info("thread \(job.thread) line \(line)") }
+    job.finished.yield()
+    return nil
+}
