@@ -188,7 +188,7 @@ struct HelloLogTests {
         let child = try ChildProcess("LogProgram", ["idle", "200"], output: .descriptor(output.writer))
         let turns = try #require(Int(String(decoding: output.readToEnd(), as: UTF8.self).dropLast()))
         #expect(try child.wait() == .exited(0))
-        #expect(turns <= 3, "the loop turned \(turns) times in 200 ms in which there was nothing to do")
+        #expect(turns <= 10, "the loop turned \(turns) times in 200 ms in which there was nothing to do")
     }
 
     @Test("300,000 tasks at once lose nothing")
