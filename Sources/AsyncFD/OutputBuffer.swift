@@ -112,14 +112,13 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package func waitForRoom(_ size: Int) async -> Room {
         if outlet.failure != nil { return .refused(.failure) }
         let ticket = nextTicket
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled {
-                    continuation.resume(returning: .refused(.cancelled))
-                } else {
-                    waiting.append(Waiting(size: size, waiter: .task(continuation)))
-                    outlet.pushOut()
-                }
+        return await parkTask { continuation in
+            if Task.isCancelled {
+                continuation.resume(returning: .refused(.cancelled))
+            } else {
+                waiting.append(Waiting(size: size, waiter: .task(continuation)))
+                outlet.pushOut()
+                admitWaiting()
             }
         } onCancel: {
             descriptor.loop.perform { self.cancel(ticket) }

@@ -48,10 +48,8 @@ extension AsyncFD {
         if isClosed { throw IOError("write", on: label, .closed) }
         if writers.enter() { return }
         let ticket = writers.nextTicket
-        let wake = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled { continuation.resume(returning: Wake.cancelled) } else { writers.wait(.task(continuation)) }
-            }
+        let wake: Wake = await parkTask { continuation in
+            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { writers.wait(.task(continuation)) }
         } onCancel: { [loop] in
             loop.perform { self.writers.cancel(ticket)?.resume(.cancelled) }
         }

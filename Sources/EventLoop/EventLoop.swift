@@ -45,6 +45,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var ready = JobQueue()
     var poller: Poller
     var timers = Timers()
+    /// The main actor and tasks without preference run here, too (ProcessExecutors.swift).
+    var isProcessExecutor = false
     /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
     var isDispatching = false
     /// True while a thread that runs no loop of its own turns this one for a moment. It may block.
@@ -100,7 +102,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Called by the Swift runtime, from any thread.
     public func enqueue(_ job: consuming ExecutorJob) {
-        schedule(QueuedJob(UnownedJob(job), isSerial: false))
+        schedule(QueuedJob(UnownedJob(job), .task))
     }
 
     func schedule(_ job: QueuedJob) {
@@ -111,13 +113,24 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
     }
 
+    /// Runs a job under the identity by which it came. Told another one, the runtime would believe itself in the wrong place and enqueue the
+    /// rest of the task again, at every step that asks for an executor.
     func run(_ queued: QueuedJob) {
-        if queued.isSerial {
-            unsafe queued.job.runSynchronously(isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-        } else {
-            unsafe queued.job.runSynchronously(on: asUnownedTaskExecutor())
+        switch queued.identity {
+        case .task: unsafe queued.job.runSynchronously(on: asUnownedTaskExecutor())
+        case .global: unsafe queued.job.runSynchronously(on: EventLoop.genericExecutor)
+        case .serial:
+            // The tasks of a process that the loop has taken over prefer no executor; those on a loop beside others mostly prefer that loop.
+            if isProcessExecutor {
+                unsafe queued.job.runSynchronously(on: serial.asUnownedSerialExecutor())
+            } else {
+                unsafe queued.job.runSynchronously(isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            }
         }
     }
+
+    /// "No actor": the runtime's `SerialExecutorRef::generic()`, two words of zero.
+    private static let genericExecutor = unsafeBitCast((0, 0), to: UnownedSerialExecutor.self)
 
     // MARK: Other threads
 

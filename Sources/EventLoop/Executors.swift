@@ -2,7 +2,7 @@
 //
 // The runtime knows two kinds of executors: tasks *prefer* a task executor, actors *are isolated to* a serial executor. One
 // object for both would cost twice the enqueues, since the runtime then moves task jobs to the actor identity and back. So the
-// loop itself is the task executor and this class is the serial one. Both feed the same queue; a bit with each job tells by
+// loop itself is the task executor and this class is the serial one. Both feed the same queue; two bits with each job tell by
 // which door it came (JobQueue.swift), and it runs under that identity:
 // running an actor's job as a mere task job would take its isolation away.
 
@@ -14,7 +14,7 @@ final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
     unowned(unsafe) var loop: EventLoop!
 
     func enqueue(_ job: consuming ExecutorJob) {
-        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true))
+        loop.schedule(QueuedJob(UnownedJob(job), .serial))
     }
 
     func isIsolatingCurrentContext() -> Bool? { loop.isCurrent }

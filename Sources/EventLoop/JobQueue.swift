@@ -1,20 +1,28 @@
 // The run queue: jobs of the Swift runtime that are ready to run on this loop, first in, first out.
 //
-// A job is one pointer and one bit. The bit says under which identity the job was enqueued, because the runtime has to be
-// told again when the job runs (see Executors.swift). Jobs are aligned to 16 bytes, so the bit travels in the pointer.
+// A job is one pointer and two bits. The bits say under which identity the job was enqueued, because the runtime has to be
+// told again when the job runs (see Executors.swift). Jobs are aligned to 16 bytes, so the bits travel in the pointer.
 
 /// A ready job together with the identity under which it has to run.
 struct QueuedJob {
-    private let bits: UInt
-
-    init(_ job: UnownedJob, isSerial: Bool) {
-        bits = unsafeBitCast(job, to: UInt.self) | (isSerial ? 1 : 0)
+    enum Identity: UInt {
+        /// A task that prefers the loop (`TaskExecutor`).
+        case task
+        /// An actor that lives on the loop, the main actor above all (`SerialExecutor`).
+        case serial
+        /// A task that prefers nothing, where the loop is the executor of the process.
+        case global
     }
 
-    /// True for jobs of actors on the loop, false for jobs of tasks that merely prefer it.
-    var isSerial: Bool { bits & 1 == 1 }
+    private let bits: UInt
 
-    var job: UnownedJob { unsafeBitCast(bits & ~1, to: UnownedJob.self) }
+    init(_ job: UnownedJob, _ identity: Identity) {
+        bits = unsafeBitCast(job, to: UInt.self) | identity.rawValue
+    }
+
+    var identity: Identity { unsafe Identity(rawValue: bits & 3).unsafelyUnwrapped }
+
+    var job: UnownedJob { unsafeBitCast(bits & ~3, to: UnownedJob.self) }
 }
 
 typealias JobQueue = Ring<QueuedJob>

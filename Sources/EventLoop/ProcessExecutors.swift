@@ -13,7 +13,8 @@
 func takeOverProcess() -> Bool { processIsOurs }
 
 private let processIsOurs: Bool = {
-    guard case .success = EventLoop.mainResult else { return false }
+    guard case .success(let loop) = EventLoop.mainResult else { return false }
+    loop.isProcessExecutor = true
     _createExecutors(factory: ProcessExecutors.self)
     return true
 }()
@@ -27,15 +28,15 @@ private enum ProcessExecutors: ExecutorFactory {
 /// the jobs run under the loop's identity.
 private final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false))
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false), after: duration(delay, of: clock))
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global), after: duration(delay, of: clock))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), isSerial: false), after: duration(clock.now.duration(to: instant), of: clock))
+        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global), after: duration(clock.now.duration(to: instant), of: clock))
     }
 }
 
@@ -47,11 +48,11 @@ extension LoopSerialExecutor: MainExecutor {
 
 extension LoopSerialExecutor: SchedulingExecutor {
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
-        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true), after: duration(delay, of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .serial), after: duration(delay, of: clock))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
-        loop.schedule(QueuedJob(UnownedJob(job), isSerial: true), after: duration(clock.now.duration(to: instant), of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .serial), after: duration(clock.now.duration(to: instant), of: clock))
     }
 }
 

@@ -71,13 +71,11 @@ package final class Registration: @unchecked Sendable {
     package func wait(_ direction: Direction) async -> Wake {
         lastWait &+= 1
         let id = lastWait
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled {
-                    continuation.resume(returning: .cancelled)
-                } else {
-                    park(direction, id, .task(continuation))
-                }
+        return await parkTask { continuation in
+            if Task.isCancelled {
+                continuation.resume(returning: .cancelled)
+            } else {
+                park(direction, id, .task(continuation))
             }
         } onCancel: { [loop] in
             loop.perform { self.cancel(direction, id) }

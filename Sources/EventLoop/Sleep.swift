@@ -24,14 +24,12 @@ extension EventLoop {
 
     private func sleepHere(until deadline: Instant) async -> Wake {
         let id = timers.reserve()
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled {
-                    _ = timers.cancel(id)
-                    continuation.resume(returning: .cancelled)
-                } else {
-                    timers.set(id, at: deadline, .resume(continuation))
-                }
+        return await parkTask { continuation in
+            if Task.isCancelled {
+                _ = timers.cancel(id)
+                continuation.resume(returning: .cancelled)
+            } else {
+                timers.set(id, at: deadline, .resume(continuation))
             }
         } onCancel: {
             self.perform {

@@ -199,6 +199,23 @@ struct HelloLogTests {
         #expect(try statistic("written", in: error) == 300_000)
     }
 
+    @Test("a task that logs more than the buffer holds waits for room, and is woken every time", arguments: ["pipe", "file"])
+    func backPressure(kind: String) throws {
+        let count = 200_000
+        let path = try temporaryFile()
+        defer { unlink(path) }
+        let pipe = try Pipe()
+        let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY)
+        let child = try ChildProcess("LogProgram", ["flood", "\(count)"], output: output)
+        let read = pipe.readToEnd()
+        #expect(try child.wait() == .exited(0))
+        let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try contents(path)
+        let numbers = text.utf8.split(separator: UInt8(ascii: "\n")).map {
+            Int(Substring($0.dropFirst("2026-11-22T08:27:00.123456Z INFO program: line ".utf8.count)))
+        }
+        #expect(numbers == (0..<count).map { $0 })
+    }
+
     // MARK: How programs begin and end
 
     @Test(

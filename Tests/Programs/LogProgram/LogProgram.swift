@@ -45,6 +45,8 @@ struct LogProgram {
                 logSynchronously(lines)
                 await logger.shutdown(within: .seconds(20))
             }
+        case "flood":  // one task, more than the buffer holds: it has to wait again and again
+            try EventLoop.run { await log(lines) }
         case "split":  // both handlers
             try EventLoop.run {
                 await logger.info("to standard output")
