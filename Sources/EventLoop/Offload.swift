@@ -27,12 +27,14 @@ final class OffloadPool {
 
     init(loop: EventLoop) { self.loop = loop }
 
+    deinit { for worker in idle { worker.retire() } }
+
     func submit(_ work: Work) {
         if let worker = idle.popLast() {
-            worker.start(work)
-        } else if threads < Self.maximumThreads, let worker = Worker(pool: self, loop: loop) {
+            worker.start(work, for: loop)
+        } else if threads < Self.maximumThreads, let worker = Worker(pool: self) {
             threads += 1
-            worker.start(work)
+            worker.start(work, for: loop)
         } else if threads > 0 {
             waiting.append(work)
         } else {
@@ -44,7 +46,7 @@ final class OffloadPool {
 
     fileprivate func finished(_ worker: Worker, _ work: Work) {
         if let next = waiting.popFirst() {
-            worker.start(next)
+            worker.start(next, for: loop)
         } else {
             worker.idleSince = .now
             idle.append(worker)
@@ -72,18 +74,18 @@ final class OffloadPool {
 
 /// One thread of the pool.
 ///
-/// Unchecked: `work` is written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not touched again by
+/// Unchecked: `work` and `loop` are written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not touched again by
 /// the loop's thread until the worker has said through the inbox that it is done. The rest is the loop thread's.
 private final class Worker: @unchecked Sendable {
     private let wake: UnsafeMutablePointer<sem_t>
     private var work: OffloadPool.Work?
+    /// Kept while there is work: a loop that nobody needs any more goes when the last report has been posted to it.
+    private var loop: EventLoop?
     private unowned let pool: OffloadPool
-    private unowned let loop: EventLoop
     var idleSince = Instant(nanoseconds: 0)
 
-    init?(pool: OffloadPool, loop: EventLoop) {
+    init?(pool: OffloadPool) {
         self.pool = pool
-        self.loop = loop
         wake = .allocate(capacity: 1)
         sem_init(wake, 0, 0)
         if startThread(name: "offload", { [self] in runUntilRetired() }) != nil { return nil }
@@ -94,8 +96,9 @@ private final class Worker: @unchecked Sendable {
         wake.deallocate()
     }
 
-    func start(_ work: OffloadPool.Work) {
+    func start(_ work: OffloadPool.Work, for loop: EventLoop) {
         self.work = work
+        self.loop = loop
         sem_post(wake)
     }
 
@@ -105,7 +108,7 @@ private final class Worker: @unchecked Sendable {
     private func runUntilRetired() {
         while true {
             while sem_wait(wake) != 0 {}  // EINTR
-            guard let work = work.take() else { return }
+            guard let work = work.take(), let loop = loop.take() else { return }
             work.off()
             nonisolated(unsafe) let done = work
             loop.perform { self.pool.finished(self, done) }
