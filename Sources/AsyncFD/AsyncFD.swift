@@ -4,6 +4,7 @@
 // NonBlocking.swift, reading in Reading.swift, writing in Writing.swift.
 import CEventLoop
 import EventLoop
+import Glibc
 import SystemPackage
 
 /// A file descriptor with asynchronous reading and writing, of any kind: pipe, socket, terminal, device, file.
@@ -37,6 +38,8 @@ public final class AsyncFD: @unchecked Sendable {
     private var writing: Lane?
     private(set) var isClosed = false
     var writers = WriteQueue()
+    /// Who gathers output for this descriptor, in the order in which they came.
+    var outlets: [Outlet] = []
     /// What is printed here; made by the first `print`.
     var printer: Printer?
 
@@ -157,7 +160,21 @@ public final class AsyncFD: @unchecked Sendable {
         }
     }
 
-    var isOffloaded: Bool { kind == .file }
+    /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.
+    func isOffloaded(_ direction: Direction) -> Bool { lane(direction).access == .offloaded }
+
+    /// How many bytes a thread of the pool may be given at once. Zero: none, wait for readiness first.
+    ///
+    /// A file's system call ends by itself. A terminal may be stopped for as long as its user likes; it gets no thread until poll(2) says that it
+    /// takes something, and then no more than it is likely to take.
+    func offloadLimit(_ direction: Direction) -> Int {
+        guard kind != .file else { return .max }
+        if Syscalls.isReady(descriptor.rawValue, events: direction == .read ? POLLIN : POLLOUT) { return 1024 }
+        if let registration = lane(direction).registration, case .go(let edge) = registration.attempt(direction) {
+            registration.clear(direction, edge, by: .wouldBlock)
+        }
+        return 0
+    }
 
     private func lane(_ direction: Direction) -> Lane {
         if let lane = direction == .read ? reading : writing { return lane }

@@ -7,13 +7,15 @@
 //     pipe                     pwritev2/preadv2 with RWF_NOWAIT; kernels without it: a private description .noWait, .direct
 //     socket                   MSG_DONTWAIT, a flag of the call                                           .message
 //     terminal                 a private description, opened through /proc/self/fd                         .direct
+//     a terminal that cannot   read after asking poll(2); written on a thread of the pool, since not even   .polled,
+//     be reopened              poll promises room for more than a byte                                      .offloaded
 //     character device         epoll says EPERM: it never blocks                                          .direct
 //     regular file             no non-blocking form exists: on a thread of the pool                       .offloaded
 //     anything else, and       ask poll(2) first, then move at most PIPE_BUF bytes                        .polled
 //     where reopening fails
 //
 // A regular file is never reopened: a private description has a private offset, and what `print` wrote through the shared one would be
-// overwritten. (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2), pipe(7).)
+// overwritten. Nor is the emulator's side of a pseudoterminal: opening it makes another pseudoterminal (pts(4)). (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2), pipe(7).)
 import CEventLoop
 import EventLoop
 import Glibc
@@ -58,6 +60,8 @@ struct Lane {
         self.kind = kind
         self.features = features
         access = .direct
+        // Not open for this direction: the call says so (EBADF). A private description would have the right that this one has not.
+        guard Syscalls.allows(descriptor, direction) else { return }
         switch kind {
         case .pipe:
             if features.noWait {
@@ -85,8 +89,9 @@ struct Lane {
 
     private mutating func reopen() {
         if direction == .write { cel_survive_sigpipe() }
-        guard features.reopening, case .success(let number) = Syscalls.reopen(descriptor, direction == .read ? O_RDONLY : O_WRONLY) else {
-            access = .polled
+        let mode = direction == .read ? O_RDONLY : O_WRONLY
+        guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
+            access = kind == .terminal && direction == .write ? .offloaded : .polled
             return
         }
         descriptor = number

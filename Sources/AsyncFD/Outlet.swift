@@ -54,6 +54,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         self.descriptor = descriptor
         self.client = client
         loop.oblige(self)
+        descriptor.outlets.append(self)
     }
 
     deinit { vectors.deallocate() }
@@ -110,7 +111,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
                     return
                 }
                 action = granted()
-            case .write: action = descriptor.isOffloaded ? offload() : write()
+            case .write: action = descriptor.isOffloaded(.write) ? offload() : write()
             case .awaitReadiness: return awaitReadiness()
             case .leave:
                 descriptor.writers.leave()?.resume(.ready)
@@ -133,9 +134,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
-    private func pending() -> Vectors {
+    private func pending(atMost limit: Int = .max) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
-        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: Int(turnEnd &- left))])
+        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left)))])
     }
 
     private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
@@ -172,7 +173,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
     private func offload() -> OutletMachine.Action {
-        let memory = PinnedVectors(pending())
+        let limit = descriptor.offloadLimit(.write)
+        if limit == 0 { return machine.wouldBlock() }
+        let memory = PinnedVectors(pending(atMost: limit))
         let number = descriptor.descriptor.rawValue
         let answer = Answer()
         writeCalls &+= 1
@@ -213,7 +216,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     /// The loop need not see to it any more.
-    package func retire() { loop.discharge(self) }
+    package func retire() {
+        loop.discharge(self)
+        descriptor.outlets.removeAll { $0 === self }
+    }
 
     /// Memory that must outlive the outlet's interest in it. The process is about to end.
     nonisolated(unsafe) private static var orphans = ByteQueue()

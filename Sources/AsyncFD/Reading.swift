@@ -20,7 +20,7 @@ extension AsyncFD {
         if isClosed { throw IOError("read", on: label, .closed) }
         while true {
             var outcome = IOOutcome.wouldBlock
-            if isOffloaded {
+            if isOffloaded(.read) {
                 let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
                 defer { buffer.deallocate() }
                 outcome = await moveOffLoop(.read, iovec(iov_base: buffer.baseAddress, iov_len: limit))

@@ -1,5 +1,6 @@
 // Every system call on descriptors. Interrupted calls are repeated here and nowhere else; would-block is a value, not an error.
 import CEventLoop
+import EventLoop
 import Glibc
 import SystemPackage
 
@@ -60,7 +61,20 @@ enum Syscalls {
         retried { fcntl(descriptor, F_GETFL) }
     }
 
+    /// Whether it was opened for moving bytes in this direction.
+    static func allows(_ descriptor: CInt, _ direction: Direction) -> Bool {
+        guard case .success(let flags) = flags(descriptor) else { return false }
+        return flags & O_ACCMODE == O_RDWR || flags & O_ACCMODE == (direction == .read ? O_RDONLY : O_WRONLY)
+    }
+
     static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
+
+    /// Whether it is the emulator's side of a pseudoterminal: only that one knows the number of the other (ioctl_tty(2)).
+    static func isPseudoterminalMaster(_ descriptor: CInt) -> Bool {
+        var number: CUnsignedInt = 0
+        return ioctl(descriptor, TIOCGPTN, &number) == 0
+    }
+    private static let TIOCGPTN: CUnsignedLong = 0x8004_5430  // a macro that Swift does not import
 
     // MARK: Making and closing
 

@@ -28,6 +28,8 @@ extension AsyncFD {
     }
 
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
+        // What was printed or logged here before and is still being gathered comes first.
+        for outlet in outlets { outlet.pushOut() }
         try await takeTurn()
         defer { writers.leave()?.resume(.ready) }
 
@@ -64,8 +66,15 @@ extension AsyncFD {
     private func writeSome(_ bytes: UnsafeRawBufferPointer) async throws(IOError) -> Int {
         var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         while true {
-            let outcome =
-                isOffloaded ? await moveOffLoop(.write, vector) : withUnsafePointer(to: &vector) { moveNow(.write, Vectors(start: $0, count: 1)) }
+            let outcome: IOOutcome
+            if isClosed {
+                outcome = .failed(.badFileDescriptor)
+            } else if isOffloaded(.write) {
+                vector.iov_len = min(bytes.count, offloadLimit(.write))
+                outcome = vector.iov_len > 0 ? await moveOffLoop(.write, vector) : .wouldBlock
+            } else {
+                outcome = withUnsafePointer(to: &vector) { moveNow(.write, Vectors(start: $0, count: 1)) }
+            }
             switch outcome {
             case .bytes(let count): return count
             case .failed(let errno): throw isClosed ? IOError("write", on: label, .closed) : IOError("write", on: label, errno)
