@@ -37,7 +37,7 @@ let package = Package(
         // What concerns a whole process is tested on a real one.
         .executableTarget(name: "LogProgram", dependencies: ["AsyncLog"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", system], swiftSettings: settings),
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram"], swiftSettings: settings),
     ],
