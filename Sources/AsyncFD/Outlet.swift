@@ -25,13 +25,15 @@ package protocol OutletClient: AnyObject {
 package final class Outlet: EndOfTurnWork, ExitObligation {
     package let descriptor: AsyncFD
     /// Kept, like the outlet itself, until the loop's end or `retire`: what was promised outlives who promised it.
-    private let client: any OutletClient
+    private var client: (any OutletClient)?
     private var loop: EventLoop { descriptor.loop }
 
-    package var queue = ByteQueue()
-    private var machine = OutletMachine()
+    // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
+    // exclusive access would find is already ruled out, and it costs as much as formatting the record.
+    @exclusivity(unchecked) package var queue = ByteQueue()
+    @exclusivity(unchecked) private var machine = OutletMachine()
     /// How many bytes have been appended and have left, since the beginning.
-    private var appended: UInt64 = 0
+    @exclusivity(unchecked) private var appended: UInt64 = 0
     package private(set) var left: UInt64 = 0
     /// How many system calls were made to write, those that were refused included.
     package private(set) var writeCalls: UInt64 = 0
@@ -50,8 +52,11 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Gathered bytes that are written at once, without waiting for the turn's end.
     private static let threshold = ByteQueue.chunkSize
 
-    package init(_ descriptor: AsyncFD, client: any OutletClient) {
-        self.descriptor = descriptor
+    /// Any thread.
+    package init(_ descriptor: AsyncFD) { self.descriptor = descriptor }
+
+    /// To be called once, before the first append. From here on the loop's end sees to it.
+    package func attach(_ client: any OutletClient) {
         self.client = client
         loop.oblige(self)
         descriptor.outlets.append(self)
@@ -64,7 +69,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// To be called after each `queue.commit(size)`.
     package func didAppend(_ size: Int) {
         appended &+= UInt64(size)
-        carryOut(machine.appended(isMuch: queue.count >= Self.threshold))
+        let action = machine.appended(isMuch: queue.count >= Self.threshold)
+        if action != .none { carryOut(action) }
     }
 
     /// The failure that the outlet waits to get over, if there is one.
@@ -144,10 +150,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         case .bytes(let count):
             queue.consume(count)
             left &+= UInt64(count)
-            client.outletWrote(count)
+            client?.outletWrote(count)
             resumeFlushes()
             let (action, hasRecovered) = machine.wrote(isTurnOver: left >= turnEnd)
-            if hasRecovered { client.outletRecovered() }
+            if hasRecovered { client?.outletRecovered() }
             return action
         case .wouldBlock: return machine.wouldBlock()
         case .failed(let errno): return failed(IOError("write", on: descriptor.label, errno))
@@ -157,7 +163,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
         resumeFlushes(error)
-        if isNews { client.outletFailed(error) }
+        if isNews { client?.outletFailed(error) }
         descriptor.writers.leave()?.resume(.ready)
         return action
     }
@@ -209,10 +215,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         epoch += 1
         if machine.conclude() { descriptor.writers.leave()?.resume(.ready) }
         if count > 0 {
-            client.outletAbandoned(count, because: error)
+            client?.outletAbandoned(count, because: error)
             resumeFlushes(error ?? IOError("write", on: descriptor.label, .timedOut))
         }
-        client.outletConcluded()
+        client?.outletConcluded()
     }
 
     /// The loop need not see to it any more.

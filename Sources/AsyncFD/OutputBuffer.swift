@@ -20,21 +20,22 @@ package protocol OutputBufferOwner: AnyObject {
 package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
     package let capacity: Int
-    private var books = Ledger()
+    // On every record's path: see Outlet.
+    @exclusivity(unchecked) private var books = Ledger()
     /// Set once, right after the owner has been made.
     package weak var owner: (any OutputBufferOwner)?
 
-    private lazy var outlet = Outlet(descriptor, client: self)
-    package let descriptor: AsyncFD
+    private let outlet: Outlet
+    package var descriptor: AsyncFD { outlet.descriptor }
 
     /// Length of each record in the buffer, oldest first. The sign bit marks a report of ours, which is nobody's record.
-    private var lengths = Ring<UInt32>()
+    @exclusivity(unchecked) private var lengths = Ring<UInt32>()
     private static let reportMark: UInt32 = 1 << 31
     /// Bytes promised to tasks that have been let in and have not come yet.
-    private var promised = 0
-    private var waiting: Deque<Waiting?> = []
+    @exclusivity(unchecked) private var promised = 0
+    @exclusivity(unchecked) private var waiting: Deque<Waiting?> = []
     private var firstTicket: UInt64 = 0
-    private var unreported: UInt64 = 0
+    @exclusivity(unchecked) private var unreported: UInt64 = 0
     private var failureIsUnreported = false
     private var failureReportIsSet = false
     private var lastError: IOError?
@@ -58,7 +59,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     package init(_ descriptor: AsyncFD, capacity: Int) {
-        self.descriptor = descriptor
+        outlet = Outlet(descriptor)
         self.capacity = capacity
     }
 
@@ -73,6 +74,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {
+        if books.accepted == 0 { outlet.attach(self) }
         books.accepted &+= 1
         books.pending &+= 1
     }

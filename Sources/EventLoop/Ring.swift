@@ -1,7 +1,7 @@
 // A first-in-first-out queue in a ring whose size is a power of two: the run queue, and whatever else is queued on a hot path.
 //
 // It grows and never shrinks: what a program needed once it will need again. `Deque` does the same for values of any kind, at
-// the price of a uniqueness check with every step.
+// the price of a uniqueness check with every step. (Other modules of the package use it for `UInt32`: hence the specialisations.)
 
 /// Not thread-safe. All operations are O(1), amortised.
 package struct Ring<Element: BitwiseCopyable>: ~Copyable {
@@ -22,10 +22,11 @@ package struct Ring<Element: BitwiseCopyable>: ~Copyable {
 
     /// - Precondition: the queue is not empty.
     package var first: Element {
-        get { ring[head] }
-        set { ring[head] = newValue }
+        @specialized(where Element == UInt32) get { ring[head] }
+        @specialized(where Element == UInt32) set { ring[head] = newValue }
     }
 
+    @specialized(where Element == UInt32)
     package mutating func append(_ element: Element) {
         if count == capacity { grow() }
         (ring + ((head + count) & (capacity - 1))).initialize(to: element)
@@ -33,6 +34,7 @@ package struct Ring<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// - Precondition: the queue is not empty.
+    @specialized(where Element == UInt32)
     package mutating func removeFirst() -> Element {
         let element = ring[head]
         head = (head + 1) & (capacity - 1)
