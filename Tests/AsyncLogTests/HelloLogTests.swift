@@ -92,6 +92,26 @@ struct HelloLogTests {
         #expect(try child.wait() == .exited(0))
     }
 
+    @Test("to a terminal: all lines, whole and in order, and the terminal's flags are left alone")
+    func terminal() throws {
+        let terminal = try Pseudoterminal()
+        let before = fcntl(terminal.slave, F_GETFL)
+        let child = try ChildProcess("HelloLog", output: .descriptor(terminal.slave))
+        // A terminal has no end of stream while somebody holds it open, and we do: count the lines instead.
+        var text = ""
+        var lines = 0
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while lines < 10_000 {
+            let count = read(terminal.master, &buffer, buffer.count)
+            try #require(count > 0)
+            lines += buffer[..<count].count { $0 == UInt8(ascii: "\n") }
+            text += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        checkLines(text)
+        #expect(try child.wait() == .exited(0))
+        #expect(fcntl(terminal.slave, F_GETFL) == before)
+    }
+
     // MARK: What others see of the descriptors
 
     @Test("the flags of the shared descriptors are the same before, during and after, also after SIGKILL", arguments: ["pipe", "socket"])
