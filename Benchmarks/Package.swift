@@ -7,10 +7,15 @@ let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByD
 let package = Package(
     name: "Benchmarks",
     dependencies: [
-        .package(name: "swift-async-log", path: "..")
+        .package(name: "swift-async-log", path: ".."),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
-        .executableTarget(name: "logpeer", dependencies: [.product(name: "AsyncLog", package: "swift-async-log")], swiftSettings: settings)
+        .executableTarget(name: "logpeer", dependencies: [.product(name: "AsyncLog", package: "swift-async-log")], swiftSettings: settings),
+        .executableTarget(
+            name: "reactorpeer",
+            dependencies: [.product(name: "AsyncFD", package: "swift-async-log"), .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
