@@ -36,8 +36,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
         // What concerns a whole process is tested on a real one.
         .executableTarget(name: "LogProgram", dependencies: ["AsyncLog"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
+        .executableTarget(name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram", swiftSettings: programSettings),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", system], swiftSettings: settings),
+        .testTarget(name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram"], swiftSettings: settings),
     ],

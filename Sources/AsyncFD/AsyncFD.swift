@@ -38,6 +38,15 @@ public final class AsyncFD: @unchecked Sendable {
     private var writing: Lane?
     private(set) var isClosed = false
     var writers = WriteQueue()
+    /// Writes to a regular file that wait to be made together.
+    var fileWrites = FileWrites()
+    /// What has been read and not been asked for yet.
+    var input = InputBuffer()
+    var isBeingRead = false
+    /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
+    var awaitsFirstByte = false
+    private var callsInFlight = 0
+    private var afterCalls: (() -> Void)?
     /// Who gathers output for this descriptor, in the order in which they came.
     var outlets: [Outlet] = []
     /// What is printed here; made by the first `print`.
@@ -58,13 +67,16 @@ public final class AsyncFD: @unchecked Sendable {
     }
 
     /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is shared with nobody.
-    package init(_ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, features: KernelFeatures = .init()) {
+    /// - Parameter kind: if it is known already.
+    package init(
+        _ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, kind: Kind? = nil, features: KernelFeatures = .init()
+    ) {
         self.descriptor = descriptor
         self.owns = owns
         self.label = label ?? "descriptor \(descriptor.rawValue)"
         self.isOurs = isOurs
         self.features = features
-        kind = Kind(of: descriptor.rawValue)
+        self.kind = kind ?? Kind(of: descriptor.rawValue)
         loop = EventLoop.current ?? .main
     }
 
@@ -90,26 +102,60 @@ public final class AsyncFD: @unchecked Sendable {
     // MARK: Closing
 
     /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it goes out first, as far as the descriptor takes it.
-    /// Tasks that wait on it get `IOError.Code.closed`. Further calls do nothing.
+    /// Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making for them is let finish. Further calls do nothing.
     public func close() async {
         await onLoop(orElse: ()) { descriptor in
             await descriptor.printer.take()?.buffer.retire()
-            descriptor.closeHere()
+            await withUnsafeContinuation { continuation in
+                descriptor.closeHere { continuation.resume() }
+            }
         }
     }
 
-    package func closeHere() {
-        guard !isClosed else { return }
+    package func closeHere(then done: @escaping () -> Void = {}) {
+        guard !isClosed else { return done() }
         isClosed = true
         // Waiters first, then the number: what they would do with it afterwards would be done to a stranger.
         writers.close()
         let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
-        if kind == .file || kind == .socket, owns {
-            leftovers.forget()
-            loop.offload({ leftovers.closeNumbers() }, then: {})  // a network file system, or SO_LINGER, makes close(2) wait
-        } else {
-            leftovers.close()
+        leftovers.forget()
+        fileWrites.close()
+        whenIdle { [self] in
+            if owns, kind == .file || kind == .socket {
+                // A network file system, or SO_LINGER, makes close(2) wait.
+                loop.offloadCall({ leftovers.closeNumbers() }, then: done)
+            } else {
+                leftovers.closeNumbers()
+                done()
+            }
         }
+    }
+
+    // MARK: Loop thread: calls on other threads
+
+    /// Makes a call with this descriptor where it may block. The number stays open until the call is over.
+    func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        callsInFlight += 1
+        defer { callEnded() }
+        return await loop.blocking(body)
+    }
+
+    /// The same for callers that are no tasks.
+    func blockingCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
+        callsInFlight += 1
+        loop.offloadCall(body) { [self] in
+            callEnded()
+            done()
+        }
+    }
+
+    private func callEnded() {
+        callsInFlight -= 1
+        if callsInFlight == 0 { afterCalls.take()?() }
+    }
+
+    private func whenIdle(_ body: @escaping () -> Void) {
+        if callsInFlight == 0 { body() } else { afterCalls = body }
     }
 
     // MARK: Loop thread: lanes

@@ -29,6 +29,26 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let busy = Code(name: "another task is reading already")
         /// The caller is on no event loop, and the descriptor's loop does not run.
         public static let noEventLoop = Code(name: "its event loop does not run")
+        /// The stream ended before as many bytes came as were asked for. Those that came are still there to be read.
+        public static let endOfStream = Code(name: "the stream has ended")
+        /// More bytes came than the caller set as the limit. They are still there to be read.
+        public static let tooLong = Code(name: "longer than allowed")
+        /// The text is not valid UTF-8.
+        public static let invalidText = Code(name: "not valid UTF-8")
+        /// `EISDIR`: it is a directory.
+        public static let isDirectory = Code(name: "is a directory")
+        /// `EEXIST`.
+        public static let alreadyExists = Code(name: "file exists")
+        /// Nobody listens there (`ECONNREFUSED`).
+        public static let connectionRefused = Code(name: "connection refused")
+        /// `EADDRINUSE`.
+        public static let addressInUse = Code(name: "address already in use")
+        /// The time that the caller gave was too short, or the kernel's (`ETIMEDOUT`).
+        public static let timedOut = Code(name: "timed out")
+        /// The process, or the machine, may open no more descriptors (`EMFILE`, `ENFILE`).
+        public static let tooManyOpenFiles = Code(name: "too many open files")
+        /// The host's name could not be resolved; the subject says why.
+        public static let unresolved = Code(name: "cannot be resolved")
         /// Anything else: see `errno`.
         public static let system = Code(name: "system error")
     }
@@ -77,7 +97,9 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         .tooManyOpenFiles: "EMFILE", .tooManyOpenFilesInSystem: "ENFILE", .isDirectory: "EISDIR", .notDirectory: "ENOTDIR", .fileTooLarge: "EFBIG",
         .invalidArgument: "EINVAL", .noMemory: "ENOMEM", .fileExists: "EEXIST", .connectionRefused: "ECONNREFUSED", .timedOut: "ETIMEDOUT",
         .socketNotConnected: "ENOTCONN", .noSuchAddressOrDevice: "ENXIO", .notSupported: "ENOTSUP", .resourceTemporarilyUnavailable: "EAGAIN",
-        .noBufferSpace: "ENOBUFS", .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
+        .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL", .networkUnreachable: "ENETUNREACH",
+        .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE", .connectionAbort: "ECONNABORTED",
+        .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY", .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
     ]
 }
 
@@ -90,6 +112,12 @@ extension IOError.Code {
         case .permissionDenied, .notPermitted: self = .permissionDenied
         case .noSuchFileOrDirectory: self = .notFound
         case .ioError: self = .inputOutput
+        case .isDirectory: self = .isDirectory
+        case .fileExists: self = .alreadyExists
+        case .connectionRefused: self = .connectionRefused
+        case .addressInUse: self = .addressInUse
+        case .timedOut: self = .timedOut
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem: self = .tooManyOpenFiles
         default: self = .system
         }
     }

@@ -183,12 +183,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(atMost: limit))
         let number = descriptor.descriptor.rawValue
-        let answer = Answer()
+        let answer = Answer<IOOutcome>()
         writeCalls &+= 1
         let epoch = epoch
-        loop.offload({ answer.outcome = Lane.moveOffLoop(.write, number, memory.vectors) }) { [self] in
+        descriptor.blockingCall({ answer.value = Lane.moveOffLoop(.write, number, memory.vectors) }) { [self] in
             memory.release()
-            if epoch == self.epoch { carryOut(completed(answer.outcome)) }
+            if epoch == self.epoch { carryOut(completed(answer.value!)) }
         }
         return machine.offloaded()
     }
@@ -216,7 +216,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         if machine.conclude() { descriptor.writers.leave()?.resume(.ready) }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
-            resumeFlushes(error ?? IOError("write", on: descriptor.label, .timedOut))
+            resumeFlushes(error ?? IOError("write", on: descriptor.label, Errno.timedOut))
         }
         client?.outletConcluded()
     }

@@ -1,4 +1,6 @@
-// Reading: as much as is there, when something is there.
+// Reading: as much as is there, when something is there; or exactly so much; or to the end.
+//
+// One task at a time reads. What was read ahead of need stays in the descriptor's `InputBuffer`, for whatever reads next.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -8,38 +10,135 @@ extension AsyncFD {
     ///
     ///     while case let chunk = try await AsyncFD.standardInput.read(upTo: 65_536), !chunk.isEmpty { … }
     ///
-    /// One task at a time may read from a descriptor.
-    ///
     /// - Throws: `IOError`; `.cancelled` at once when the task is cancelled, without losing a byte; `.busy` if another task is reading.
     public func read(upTo limit: Int) async throws(IOError) -> [UInt8] {
         precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
-        return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit) }
+        return try await reading { descriptor async throws(IOError) in
+            if !descriptor.input.isEmpty { return descriptor.input.take(min(limit, descriptor.input.count)) }
+            // Not a byte of memory is held while the stream is silent.
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
+            defer { memory.deallocate() }
+            let count = try await descriptor.readSome(memory)
+            return [UInt8](memory[..<count])
+        }
     }
 
-    private func readHere(upTo limit: Int) async throws(IOError) -> [UInt8] {
-        if isClosed { throw IOError("read", on: label, .closed) }
-        while true {
-            var outcome = IOOutcome.wouldBlock
-            if isOffloaded(.read) {
-                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
-                defer { buffer.deallocate() }
-                outcome = await moveOffLoop(.read, iovec(iov_base: buffer.baseAddress, iov_len: limit))
-                if case .bytes(let count) = outcome { return [UInt8](buffer[..<count]) }
-            } else {
-                let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-                    var vector = iovec(iov_base: buffer.baseAddress, iov_len: limit)
-                    outcome = withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) }
-                    if case .bytes(let moved) = outcome { count = moved }
+    /// Reads into the caller's memory: waits until something can be read, and returns how many bytes were stored at the beginning of
+    /// `buffer`; 0 at the end of the stream. No allocation, no copy.
+    ///
+    /// - Precondition: `buffer` is not empty.
+    /// - Throws: as `read(upTo:)`.
+    public func read(into buffer: inout MutableRawSpan) async throws(IOError) -> Int {
+        precondition(!buffer.isEmpty, "a read into no memory could not tell the end of the stream from nothing")
+        // The span is the caller's until this function returns, and with it every use of the pointer.
+        let memory = unsafe buffer.withUnsafeMutableBytes { unsafe SendableMemory($0) }
+        return try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
+    }
+
+    /// Reads into what is free of the caller's memory, and appends it there. Returns how many bytes were appended; 0 at the end of the stream.
+    ///
+    /// - Precondition: `buffer` is not full.
+    /// - Throws: as `read(upTo:)`.
+    public func read(into buffer: inout OutputRawSpan) async throws(IOError) -> Int {
+        precondition(!buffer.isFull, "a read into no memory could not tell the end of the stream from nothing")
+        // The span is the caller's until this function returns, and with it every use of the pointer.
+        let memory = unsafe buffer.withUnsafeMutableBytes { bytes, initialized in
+            unsafe SendableMemory(UnsafeMutableRawBufferPointer(rebasing: bytes[initialized...]))
+        }
+        let count = try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
+        unsafe buffer.withUnsafeMutableBytes { _, initialized in initialized += count }
+        return count
+    }
+
+    /// Reads exactly `count` bytes.
+    ///
+    /// - Throws: `.endOfStream` if the stream ends before; whatever the error, the bytes that came are kept and are the next to be read.
+    public func read(exactly count: Int) async throws(IOError) -> [UInt8] {
+        precondition(count >= 0, "a read of \(count) bytes")
+        return try await reading { descriptor async throws(IOError) in
+            while descriptor.input.count < count {
+                guard try await descriptor.fillInput(atLeast: count - descriptor.input.count) else {
+                    throw IOError("read", on: descriptor.label, .endOfStream)
                 }
-                if case .bytes = outcome { return bytes }
+            }
+            return descriptor.input.take(count)
+        }
+    }
+
+    /// Reads everything up to the end of the stream.
+    ///
+    /// - Parameter limit: how many bytes there may be, at most.
+    /// - Throws: `.tooLong` if there are more; whatever the error, the bytes that came are kept and are the next to be read.
+    public func readToEnd(limit: Int) async throws(IOError) -> [UInt8] {
+        try await reading { descriptor async throws(IOError) in
+            repeat {
+                if descriptor.input.count > limit { throw IOError("read", on: descriptor.label, .tooLong) }
+            } while try await descriptor.fillInput()
+            return descriptor.input.take(descriptor.input.count)
+        }
+    }
+
+    // MARK: Loop thread
+
+    /// Makes the caller the one who reads, on the loop.
+    func reading<Value: Sendable>(_ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError) -> Value {
+        try await onLoop("read") { descriptor async throws(IOError) in
+            try descriptor.beginReading()
+            defer { descriptor.isBeingRead = false }
+            return try await body(descriptor)
+        }
+    }
+
+    private func beginReading() throws(IOError) {
+        if isClosed { throw IOError("read", on: label, .closed) }
+        if isBeingRead { throw IOError("read", on: label, .busy) }
+        isBeingRead = true
+    }
+
+    private func readHere(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
+        if !input.isEmpty { return input.take(into: memory) }
+        return try await readSome(memory)
+    }
+
+    /// Reads more behind what is there; false at the end of the stream.
+    func fillInput(atLeast size: Int = 0) async throws(IOError) -> Bool {
+        let room = input.room(atLeast: min(size, 1 << 20))
+        let count = try await readSome(room)
+        input.fill(count, of: room.count)
+        return count > 0
+    }
+
+    /// One read from the kernel, waited for. The memory stays where it is until this returns.
+    private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
+        var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
+        while true {
+            if isClosed { throw IOError("read", on: label, .closed) }
+            let outcome: IOOutcome
+            if awaitsFirstByte {
+                // The registration's first edge comes with the first byte, or with the last writer's end.
+                _ = try registration(for: .read)
+                try await wait(.read, "read")
+                awaitsFirstByte = false
+                continue
+            } else if isOffloaded(.read) {
+                if Task.isCancelled { throw IOError("read", on: label, .cancelled) }
+                outcome = await moveOffLoop(.read, vector)
+            } else {
+                outcome = withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) }
             }
             switch outcome {
+            case .bytes(let count): return count
             case .wouldBlock: try await wait(.read, "read")
             // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
-            case .failed(.ioError) where kind == .terminal: return []
+            case .failed(.ioError) where kind == .terminal: return 0
             case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
-            case .bytes: break
             }
         }
     }
+}
+
+/// Memory that the caller keeps valid and to himself until the call is over.
+struct SendableMemory: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
+    init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
 }

@@ -1,11 +1,13 @@
 // Every system call on descriptors. Interrupted calls are repeated here and nowhere else; would-block is a value, not an error.
+//
+// In debug builds a test may have the n-th call fail (Faults.swift). Release builds contain nothing of that.
 import CEventLoop
 import EventLoop
 import Glibc
 import SystemPackage
 
 /// What a read or write came to.
-package enum IOOutcome: Equatable {
+package enum IOOutcome: Equatable, Sendable {
     case bytes(Int)
     /// `EAGAIN`: wait for readiness first.
     case wouldBlock
@@ -19,28 +21,94 @@ enum Syscalls {
     // MARK: Moving bytes
 
     static func write(_ descriptor: CInt, _ vectors: Vectors, flags: CInt = 0) -> IOOutcome {
-        outcome { cel_writev(descriptor, vectors.baseAddress, CInt(vectors.count), flags) }
+        outcome(vectors) { cel_writev(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
     static func read(_ descriptor: CInt, _ vectors: Vectors, flags: CInt = 0) -> IOOutcome {
-        outcome { cel_readv(descriptor, vectors.baseAddress, CInt(vectors.count), flags) }
+        outcome(vectors) { cel_readv(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
-    /// sendmsg(2), without waiting and without SIGPIPE.
-    static func send(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        var message = msghdr()
-        message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
-        message.msg_iovlen = vectors.count
-        return outcome { sendmsg(descriptor, &message, CInt(MSG_DONTWAIT | MSG_NOSIGNAL)) }
+    static func write(_ descriptor: CInt, _ vectors: Vectors, at offset: Int64) -> IOOutcome {
+        outcome(vectors) { pwritev(descriptor, $0.baseAddress, CInt($0.count), off_t(offset)) }
+    }
+
+    static func read(_ descriptor: CInt, _ vectors: Vectors, at offset: Int64) -> IOOutcome {
+        outcome(vectors) { preadv(descriptor, $0.baseAddress, CInt($0.count), off_t(offset)) }
+    }
+
+    /// sendmsg(2), without waiting and without SIGPIPE. `descriptors` are passed along (unix(7)).
+    static func send(_ descriptor: CInt, _ vectors: Vectors, passing descriptors: [CInt] = []) -> IOOutcome {
+        outcome(vectors) { cel_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
     }
 
     /// recvmsg(2), without waiting.
     static func receive(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        var message = msghdr()
-        message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
-        message.msg_iovlen = vectors.count
-        return outcome { recvmsg(descriptor, &message, CInt(MSG_DONTWAIT)) }
+        outcome(vectors) { vectors in
+            var message = msghdr()
+            message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
+            message.msg_iovlen = vectors.count
+            return recvmsg(descriptor, &message, CInt(MSG_DONTWAIT))
+        }
     }
+
+    /// recvmsg(2), without waiting, with the descriptors that came along: at most `limit`. `truncated`: there were more, and they are gone.
+    static func receive(_ descriptor: CInt, _ vectors: Vectors, passedAtMost limit: Int) -> (IOOutcome, passed: [CInt], truncated: Bool) {
+        var truncated: CInt = 0
+        var result = IOOutcome.wouldBlock
+        let passed = [CInt](unsafeUninitializedCapacity: limit) { buffer, initialized in
+            result = outcome(vectors) { vectors in
+                var count = CInt(limit)
+                let size = cel_receive_descriptors(descriptor, vectors.baseAddress, CInt(vectors.count), buffer.baseAddress, &count, &truncated)
+                initialized = Int(count)
+                return size
+            }
+        }
+        return (result, passed, truncated != 0)
+    }
+
+    /// sendmsg(2) of one datagram to `address`.
+    static func send(_ descriptor: CInt, _ vectors: Vectors, to address: Address) -> IOOutcome {
+        outcome(vectors, mayBeShort: false) { vectors in
+            address.withSocketAddress { name, length in
+                var message = msghdr()
+                message.msg_name = UnsafeMutableRawPointer(mutating: name)
+                message.msg_namelen = length
+                message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
+                message.msg_iovlen = vectors.count
+                return sendmsg(descriptor, &message, CInt(MSG_DONTWAIT | MSG_NOSIGNAL))
+            }
+        }
+    }
+
+    /// recvmsg(2) of one datagram, and who sent it. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
+    static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, Address) {
+        var sender = Address.unnamed
+        let result = outcome(vectors, mayBeShort: false) { vectors in
+            var size = 0
+            sender = Address.filled { name, length in
+                var message = msghdr()
+                message.msg_name = UnsafeMutableRawPointer(name)
+                message.msg_namelen = length
+                message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
+                message.msg_iovlen = vectors.count
+                size = recvmsg(descriptor, &message, CInt(MSG_DONTWAIT | MSG_TRUNC))
+                length = message.msg_namelen
+                return size >= 0
+            }
+            return size
+        }
+        return (result, sender)
+    }
+
+    // MARK: Moving bytes inside the kernel
+
+    static func splice(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_splice(from, to, count) } }
+
+    static func sendfile(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_sendfile(from, to, count) } }
+
+    static func copyFileRange(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_copy_file_range(from, to, count) } }
+
+    // MARK: Asking
 
     /// poll(2) without waiting: may the next call move at least a byte (or say what is wrong)?
     static func isReady(_ descriptor: CInt, events: Int32) -> Bool {
@@ -48,9 +116,7 @@ enum Syscalls {
         return (try? retried { poll(&request, 1, 0) }.get()) == 1
     }
 
-    // MARK: Asking
-
-    /// The file's type (`S_IFMT` bits) and identity.
+    /// The file's type (`S_IFMT` bits), size and identity.
     static func status(_ descriptor: CInt) -> Result<stat, Errno> {
         var status = stat()
         return retried { fstat(descriptor, &status) }.map { _ in status }
@@ -78,9 +144,16 @@ enum Syscalls {
 
     // MARK: Making and closing
 
+    /// open(2), always with O_CLOEXEC, O_NONBLOCK and O_NOCTTY.
+    static func open(_ path: FilePath, _ flags: CInt, _ permissions: mode_t) -> Result<CInt, Errno> {
+        path.withPlatformString { path in
+            retried { Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, permissions) }.flatMap(above2)
+        }
+    }
+
     /// A private open file description of what `descriptor` refers to: its flags are nobody else's. Never for regular files, whose offset is shared.
     static func reopen(_ descriptor: CInt, _ mode: CInt) -> Result<CInt, Errno> {
-        retried { open("/proc/self/fd/\(descriptor)", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }.flatMap(above2)
+        retried { Glibc.open("/proc/self/fd/\(descriptor)", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }.flatMap(above2)
     }
 
     /// Another number for the same open file description.
@@ -88,24 +161,84 @@ enum Syscalls {
         retried { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
     }
 
+    /// Two ends of a pipe, non-blocking, close-on-exec.
+    static func pipe() -> Result<(reader: CInt, writer: CInt), Errno> {
+        var ends: (CInt, CInt) = (-1, -1)
+        let made = retried { withUnsafeMutableBytes(of: &ends) { cel_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress) } }
+        return made.flatMap { _ in bothAbove2(ends).map { (reader: $0.0, writer: $0.1) } }
+    }
+
     /// close(2). Never repeated: on Linux the number is free even when the call was interrupted.
     static func close(_ descriptor: CInt) { _ = Glibc.close(descriptor) }
 
     /// Keeps 0, 1 and 2 free of ours, should the program have been started with one of them closed.
-    private static func above2(_ descriptor: CInt) -> Result<CInt, Errno> {
+    static func above2(_ descriptor: CInt) -> Result<CInt, Errno> {
         guard descriptor <= 2 else { return .success(descriptor) }
         defer { close(descriptor) }
         return duplicate(descriptor)
     }
 
+    static func bothAbove2(_ ends: (CInt, CInt)) -> Result<(CInt, CInt), Errno> {
+        switch (above2(ends.0), above2(ends.1)) {
+        case (.success(let first), .success(let second)): return .success((first, second))
+        case (.failure(let errno), let other), (let other, .failure(let errno)):
+            if case .success(let descriptor) = other { close(descriptor) }
+            return .failure(errno)
+        }
+    }
+
+    // MARK: Files
+
+    static func seek(_ descriptor: CInt, _ offset: Int64, _ origin: CInt) -> Result<Int64, Errno> {
+        retried { lseek(descriptor, off_t(offset), origin) }.map { Int64($0) }
+    }
+
+    static func truncate(_ descriptor: CInt, _ size: Int64) -> Errno? { retried { ftruncate(descriptor, off_t(size)) }.errno }
+
+    static func sync(_ descriptor: CInt, dataOnly: Bool) -> Errno? {
+        retried { dataOnly ? fdatasync(descriptor) : fsync(descriptor) }.errno
+    }
+
+    /// posix_fadvise(2): the file will be read from the beginning to the end. Advice: what comes of it does not matter.
+    static func adviseSequential(_ descriptor: CInt) { posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL) }
+
     // MARK: The one loop
 
-    private static func retried(_ call: () -> CInt) -> Result<CInt, Errno> {
+    static func retried<Value: SignedInteger>(_ call: () -> Value) -> Result<Value, Errno> {
         while true {
+            #if DEBUG
+            if let errno = Faults.strike()?.errno {
+                if errno == .interrupted { continue }
+                return .failure(errno)
+            }
+            #endif
             let result = call()
             if result >= 0 { return .success(result) }
             if errno != EINTR { return .failure(Errno(rawValue: errno)) }
         }
+    }
+
+    /// - Parameter mayBeShort: a test may have the call move less than was asked for.
+    private static func outcome(_ vectors: Vectors, mayBeShort: Bool = true, _ call: (Vectors) -> Int) -> IOOutcome {
+        #if DEBUG
+        switch Faults.strike() {
+        case .short where mayBeShort && vectors.byteCount > 1:
+            let byte = iovec(iov_base: vectors.first { $0.iov_len > 0 }!.iov_base, iov_len: 1)
+            return withUnsafePointer(to: byte) { byte in outcome { call(Vectors(start: byte, count: 1)) } }
+        case let fault?: if let outcome = fault.outcome { return outcome }
+        case nil: break
+        }
+        #endif
+        return outcome { call(vectors) }
+    }
+
+    /// What a test makes of this call, instead of the kernel.
+    private static var struck: IOOutcome? {
+        #if DEBUG
+        return Faults.strike()?.outcome
+        #else
+        return nil
+        #endif
     }
 
     private static func outcome(_ call: () -> Int) -> IOOutcome {
@@ -119,5 +252,13 @@ enum Syscalls {
             default: return .failed(Errno(rawValue: errno))
             }
         }
+    }
+}
+
+extension Result where Failure == Errno {
+    /// The reason, if it failed.
+    var errno: Errno? {
+        if case .failure(let errno) = self { return errno }
+        return nil
     }
 }

@@ -21,6 +21,7 @@ struct WriteQueue {
     }
 
     private var isTaken = false
+    private var isClosed = false
     /// The writer with ticket n waits at `waiting[n - first]`; nil once it has given up.
     private var waiting: Deque<Writer?> = []
     private var first: Ticket = 0
@@ -28,8 +29,9 @@ struct WriteQueue {
     /// True if somebody waits for the turn that is being taken now.
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    /// Takes the turn if nobody has it.
+    /// Takes the turn if nobody has it. On a closed descriptor everybody may try, and is told.
     mutating func enter() -> Bool {
+        guard !isClosed else { return true }
         guard !isTaken else { return false }
         isTaken = true
         return true
@@ -58,8 +60,10 @@ struct WriteQueue {
 
     /// The descriptor is closed: all who wait are told, and find out why when they try.
     mutating func close() {
-        for writer in waiting { writer?.resume(.closed) }
+        isClosed = true
+        let told = waiting
         first += UInt64(waiting.count)
         waiting.removeAll()
+        for writer in told { writer?.resume(.closed) }
     }
 }

@@ -27,9 +27,21 @@ extension AsyncFD {
         try await write(string.utf8Span.span.bytes)
     }
 
+    /// Writes all of several buffers, one behind the other, as one write: `writev(2)`.
+    ///
+    ///     try await descriptor.write([header, body])
+    ///
+    /// - Throws: as `write(_:)`; `bytesWritten` counts over all buffers.
+    public func write(_ buffers: [[UInt8]]) async throws(IOError) {
+        try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(buffers) }
+    }
+
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
-        // What was printed or logged here before and is still being gathered comes first.
-        for outlet in outlets { outlet.pushOut() }
+        pushOutlets()
+        if kind == .file {
+            if isClosed { throw IOError("write", on: label, .closed) }
+            return try await writeToFile(bytes)
+        }
         try await takeTurn()
         defer { writers.leave()?.resume(.ready) }
 
@@ -43,6 +55,44 @@ extension AsyncFD {
                 throw error
             }
         }
+    }
+
+    private func writeHere(_ buffers: [[UInt8]]) async throws(IOError) {
+        // Few or small: one copy is cheaper than a list. A file's writes are gathered anyway.
+        let size = buffers.reduce(0) { $0 + $1.count }
+        guard kind != .file, size > 4096, !isOffloaded(.write) else {
+            let joined = Array(buffers.joined())
+            let memory = unsafe joined.span.bytes.withUnsafeBytes { unsafe SendableBytes($0) }
+            defer { withExtendedLifetime(joined) {} }
+            return try await writeHere(memory.bytes)
+        }
+        pushOutlets()
+        try await takeTurn()
+        defer { writers.leave()?.resume(.ready) }
+
+        var cursor = VectorCursor(buffers)
+        while !cursor.isAtEnd {
+            switch cursor.withVectors({ moveNow(.write, $0) }) {
+            case .bytes(let count): cursor.advance(count)
+            case .failed(let errno):
+                var error = isClosed ? IOError("write", on: label, .closed) : IOError("write", on: label, errno)
+                error.bytesWritten = cursor.position
+                throw error
+            case .wouldBlock:
+                do throws(IOError) {
+                    try await wait(.write, "write")
+                } catch {
+                    var error = error
+                    error.bytesWritten = cursor.position
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// What was printed or logged here before and is still being gathered comes first.
+    private func pushOutlets() {
+        for outlet in outlets { outlet.pushOut() }
     }
 
     /// Waits until nobody else writes.
@@ -101,13 +151,50 @@ extension AsyncFD {
         if isClosed { return .failed(.badFileDescriptor) }
         let number = descriptor.rawValue
         let memory = SendableVector(vector)
-        return await withUnsafeContinuation { continuation in
-            let answer = Answer()
-            loop.offload({
-                answer.outcome = withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) }
-            }) {
-                continuation.resume(returning: answer.outcome)
-            }
+        return await blocking { withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
+    }
+}
+
+/// Where a write of several buffers stands.
+private struct VectorCursor {
+    private let buffers: [[UInt8]]
+    private var index = 0
+    private var offset = 0
+    private(set) var position = 0
+    /// IOV_MAX is 1024; more than a pipe or a socket buffer holds is never taken at once.
+    private static let mostVectors = 64
+
+    init(_ buffers: [[UInt8]]) {
+        self.buffers = buffers
+        advance(0)
+    }
+
+    var isAtEnd: Bool { index == buffers.count }
+
+    mutating func advance(_ count: Int) {
+        position += count
+        offset += count
+        while index < buffers.count, offset >= buffers[index].count {
+            offset -= buffers[index].count
+            index += 1
+        }
+    }
+
+    /// The pointers are valid within `body`.
+    func withVectors<Result>(_ body: (Vectors) -> Result) -> Result {
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.mostVectors) { vectors in
+            fill(vectors, 0, body)
+        }
+    }
+
+    private func fill<Result>(_ vectors: UnsafeMutableBufferPointer<iovec>, _ count: Int, _ body: (Vectors) -> Result) -> Result {
+        let next = index + count
+        guard next < buffers.count, count < vectors.count else { return body(Vectors(rebasing: vectors[..<count])) }
+        return buffers[next].withUnsafeBytes { bytes in
+            let skipped = count == 0 ? offset : 0
+            vectors[count] = iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress).map { $0 + skipped }, iov_len: bytes.count - skipped)
+            return fill(vectors, count + 1, body)
         }
     }
 }
@@ -122,9 +209,4 @@ struct SendableBytes: @unchecked Sendable {
 private struct SendableVector: @unchecked Sendable {
     let vector: iovec
     init(_ vector: iovec) { self.vector = vector }
-}
-
-/// What came of an offloaded call. Unchecked: written before the pool reports, read after.
-final class Answer: @unchecked Sendable {
-    var outcome = IOOutcome.wouldBlock
 }

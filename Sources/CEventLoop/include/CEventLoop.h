@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "Descriptors.h"
+
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;

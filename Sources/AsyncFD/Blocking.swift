@@ -1,0 +1,36 @@
+// The one seam behind which calls that can block are made: today on a thread of the loop's pool.
+//
+// Whatever takes its place (io_uring's requests, one day) changes this file and none of its callers.
+import EventLoop
+
+extension EventLoop {
+    /// Makes a call that may block where that holds nobody up, and returns what it returns. Loop thread. Not cancellable: the kernel does
+    /// not give such calls back, so what `body` uses must stay valid until this returns.
+    func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        let answer = Answer<Value>()
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            offloadCall({ answer.value = body() }) { continuation.resume() }
+        }
+        return answer.value!
+    }
+
+    /// The same for callers that are no tasks: `done` is called on the loop.
+    func offloadCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
+        #if DEBUG
+        let faults = Faults.current
+        offload(
+            {
+                Faults.install(faults)
+                body()
+                Faults.install(nil)
+            }, then: done)
+        #else
+        offload(body, then: done)
+        #endif
+    }
+}
+
+/// What came of an offloaded call. Unchecked: written before the pool reports, read after.
+final class Answer<Value>: @unchecked Sendable {
+    var value: Value?
+}

@@ -1,0 +1,62 @@
+// A seam for tests: the n-th system call of a thread, and of the work that it hands to other threads, fails as the test wants it to.
+//
+// A test runs an operation with n = 1, 2, 3, … until it succeeds because there is no n-th call. So every way in which the
+// operation can be hurt has been tried. Debug builds only.
+#if DEBUG
+import CEventLoop
+import EventLoop
+import Synchronization
+import SystemPackage
+
+package final class Faults: Sendable {
+    package enum Fault: Sendable, Equatable {
+        /// The call is not made, and fails with this. `EINTR` is repeated by the callers of the kernel, as it has to be.
+        case errno(Errno)
+        /// The call moves one byte.
+        case short
+        /// The call is not made, and says that it would block.
+        case wouldBlock
+
+        var errno: Errno? {
+            switch self {
+            case .errno(let errno): errno
+            case .wouldBlock: .resourceTemporarilyUnavailable
+            case .short: nil
+            }
+        }
+
+        /// Nil: the call is made after all.
+        var outcome: IOOutcome? {
+            switch self {
+            case .wouldBlock: .wouldBlock
+            case .errno(let errno): errno == .interrupted ? nil : .failed(errno)
+            case .short: nil
+            }
+        }
+    }
+
+    private let fault: Fault
+    private let left: Atomic<Int>
+
+    /// The `number`-th call from now on suffers `fault`, once.
+    package init(_ fault: Fault, at number: Int) {
+        self.fault = fault
+        left = Atomic(number)
+    }
+
+    /// Whether there was such a call.
+    package var hasStruck: Bool { left.load(ordering: .relaxed) <= 0 }
+
+    /// The calls of the calling thread are counted from now on; nil ends it. The caller keeps the object alive.
+    package static func install(_ faults: Faults?) {
+        cel_set_current_faults(faults.map { Unmanaged.passUnretained($0).toOpaque() })
+    }
+
+    static var current: Faults? { cel_current_faults().map { Unmanaged<Faults>.fromOpaque($0).takeUnretainedValue() } }
+
+    static func strike() -> Fault? {
+        guard let faults = current, faults.left.subtract(1, ordering: .relaxed).newValue == 0 else { return nil }
+        return faults.fault
+    }
+}
+#endif

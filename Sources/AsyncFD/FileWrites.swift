@@ -1,0 +1,176 @@
+// Writes to a regular file: in the order of the calls, and as many as wait with one call.
+//
+// A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made others
+// arrive; they go out together with the next `writev`. A hundred tasks that each write a line cost a few calls, not a hundred.
+import DequeModule
+import EventLoop
+import Glibc
+import SystemPackage
+
+/// The writes that wait. Pure: what is to be done is returned.
+struct FileWrites {
+    typealias Ticket = UInt64
+
+    struct Write {
+        let ticket: Ticket
+        /// Valid until the continuation is resumed.
+        let bytes: UnsafeRawBufferPointer
+        let continuation: UnsafeContinuation<Outcome, Never>
+    }
+
+    struct Outcome: Sendable {
+        var written: Int
+        /// Nil if all was written.
+        var failure: IOError?
+    }
+
+    private static let mostVectors = 64
+    private static let mostBytes = 1 << 20
+
+    private var waiting: Deque<Write> = []
+    private var lastTicket: Ticket = 0
+    /// A batch is being written, or waits for the descriptor's turn.
+    private(set) var isActive = false
+
+    /// The ticket that the next `add` has to use.
+    mutating func issueTicket() -> Ticket {
+        lastTicket += 1
+        return lastTicket
+    }
+
+    /// Returns true if the caller has to see to a batch.
+    mutating func add(_ write: Write) -> Bool {
+        waiting.append(write)
+        defer { isActive = true }
+        return !isActive
+    }
+
+    /// Nil if it is being written, or has been.
+    mutating func cancel(_ ticket: Ticket) -> Write? {
+        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        return waiting.remove(at: index)
+    }
+
+    /// The oldest writes, as many as go together. If there are none, the batch is over.
+    mutating func next() -> [Write] {
+        var batch: [Write] = []
+        var size = 0
+        while let first = waiting.first, batch.count < Self.mostVectors, batch.isEmpty || size + first.bytes.count <= Self.mostBytes {
+            size += first.bytes.count
+            batch.append(waiting.removeFirst())
+        }
+        isActive = !batch.isEmpty
+        return batch
+    }
+
+    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns who is to be told what; writes that
+    /// were not begun wait again, and are the first to be made.
+    mutating func completed(_ batch: [Write], moved: Int, failure: IOError?) -> [(Write, Outcome)] {
+        var left = moved
+        var answers: [(Write, Outcome)] = []
+        for (index, write) in batch.enumerated() {
+            guard left < write.bytes.count else {
+                left -= write.bytes.count
+                answers.append((write, Outcome(written: write.bytes.count, failure: nil)))
+                continue
+            }
+            answers.append((write, Outcome(written: left, failure: failure)))
+            waiting.insert(contentsOf: batch[(index + 1)...], at: 0)
+            break
+        }
+        return answers
+    }
+
+    /// The descriptor is closed: who waits is told.
+    mutating func close() {
+        while let write = waiting.popFirst() { write.continuation.resume(returning: Outcome(written: 0, failure: nil)) }
+    }
+}
+
+extension AsyncFD {
+    /// Writes all bytes to a regular file. A write that has begun is not cancelled.
+    func writeToFile(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
+        guard !bytes.isEmpty else { return }
+        let ticket = fileWrites.issueTicket()
+        let outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
+                } else if fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
+                    takeFileTurn()
+                }
+            }
+        } onCancel: { [loop] in
+            loop.perform {
+                self.fileWrites.cancel(ticket)?.continuation.resume(
+                    returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: self.label, .cancelled)))
+            }
+        }
+        guard outcome.written < bytes.count else { return }
+        var error = outcome.failure ?? IOError("write", on: label, .closed)
+        error.bytesWritten = outcome.written
+        throw error
+    }
+
+    private func takeFileTurn() {
+        if writers.enter() { return writeBatch() }
+        writers.wait(.outlet { [self] in writeBatch() })
+    }
+
+    private func writeBatch() {
+        if isClosed { fileWrites.close() }
+        let batch = fileWrites.next()
+        guard !batch.isEmpty else {
+            writers.leave()?.resume(.ready)
+            return
+        }
+        // Behind what has been read ahead lies what the caller believes to be the position.
+        let rewind = isBeingRead ? 0 : input.count
+        if rewind > 0 { input.consume(rewind) }
+        let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
+        let number = descriptor.rawValue
+        let answer = Answer<(Int, Errno?)>()
+        blockingCall({
+            if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
+            answer.value = pieces.writeAll(to: number)
+        }) { [self] in
+            let (moved, errno) = answer.value!
+            let answers = fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
+            for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
+            // Others who write here, prints and logs, come between batches.
+            writers.leave()?.resume(.ready)
+            takeFileTurn()
+        }
+    }
+}
+
+/// A list of memory on its way to another thread. Unchecked: the memory is its owners', who wait until it has been written.
+private struct Pieces: @unchecked Sendable {
+    let vectors: [iovec]
+    init(_ vectors: [iovec]) { self.vectors = vectors }
+
+    /// Blocks. Returns how many bytes went out, and why not more.
+    func writeAll(to descriptor: CInt) -> (Int, Errno?) {
+        var vectors = vectors[...]
+        var total = 0
+        while let first = vectors.first {
+            switch vectors.withUnsafeBufferPointer({ Syscalls.write(descriptor, $0) }) {
+            case .failed(let errno): return (total, errno)
+            case .wouldBlock: return (total, .resourceTemporarilyUnavailable)
+            case .bytes(let count):
+                total += count
+                var left = count
+                while let next = vectors.first, left >= next.iov_len {
+                    left -= next.iov_len
+                    vectors.removeFirst()
+                }
+                if left > 0, let next = vectors.first {
+                    vectors[vectors.startIndex] = iovec(iov_base: next.iov_base! + left, iov_len: next.iov_len - left)
+                } else if count == 0, first.iov_len > 0 {
+                    return (total, .ioError)
+                }
+            }
+        }
+        return (total, nil)
+    }
+}

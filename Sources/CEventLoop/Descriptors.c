@@ -1,0 +1,70 @@
+#define _GNU_SOURCE
+#include "Descriptors.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+_Thread_local void *cel_thread_faults;
+
+int cel_accept(int listener, struct sockaddr *address, socklen_t *length) {
+    return accept4(listener, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+int cel_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
+
+ssize_t cel_splice(int from, int to, size_t count) {
+    return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+ssize_t cel_sendfile(int from, int to, size_t count) { return sendfile(to, from, NULL, count); }
+
+ssize_t cel_copy_file_range(int from, int to, size_t count) { return copy_file_range(from, NULL, to, NULL, count, 0); }
+
+enum { MOST_DESCRIPTORS = 253 }; // SCM_MAX_FD
+
+union control {
+    char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
+    struct cmsghdr aligned;
+};
+
+ssize_t cel_send_descriptors(int socket, const struct iovec *vectors, int vector_count, const int *descriptors, int count) {
+    union control control;
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = vector_count};
+    if (count > MOST_DESCRIPTORS) count = MOST_DESCRIPTORS;
+    if (count > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    }
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vector_count, int *descriptors, int *count, int *truncated) {
+    union control control;
+    int room = *count < MOST_DESCRIPTORS ? *count : MOST_DESCRIPTORS;
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = vector_count};
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(room * sizeof(int));
+    ssize_t result = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    *count = 0;
+    *truncated = 0;
+    if (result < 0) return result;
+    *truncated = (message.msg_flags & MSG_CTRUNC) != 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int here = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int index = 0; index < here; index++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
+            // Padding lets in one more than was asked for.
+            if (*count < room) descriptors[(*count)++] = descriptor; else { close(descriptor); *truncated = 1; }
+        }
+    }
+    return result;
+}

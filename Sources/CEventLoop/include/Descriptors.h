@@ -1,0 +1,37 @@
+// System calls on descriptors that glibc declares only under _GNU_SOURCE, and control messages, whose macros Swift does not import.
+#ifndef CEVENTLOOP_DESCRIPTORS_H
+#define CEVENTLOOP_DESCRIPTORS_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/// accept4(2) with SOCK_CLOEXEC | SOCK_NONBLOCK.
+int cel_accept(int listener, struct sockaddr *address, socklen_t *length);
+
+/// pipe2(2) with O_CLOEXEC | O_NONBLOCK.
+int cel_pipe(int ends[2]);
+
+/// splice(2) at the current positions, with SPLICE_F_NONBLOCK, which concerns the pipes among the two.
+ssize_t cel_splice(int from, int to, size_t count);
+
+/// sendfile(2) at the current position.
+ssize_t cel_sendfile(int from, int to, size_t count);
+
+/// copy_file_range(2) at the current positions.
+ssize_t cel_copy_file_range(int from, int to, size_t count);
+
+/// sendmsg(2) with MSG_DONTWAIT | MSG_NOSIGNAL and, if `count` > 0, descriptors (SCM_RIGHTS, unix(7)).
+ssize_t cel_send_descriptors(int socket, const struct iovec *vectors, int vector_count, const int *descriptors, int count);
+
+/// recvmsg(2) with MSG_DONTWAIT | MSG_CMSG_CLOEXEC. At most `*count` descriptors are taken; `*count` becomes how many came. Those that find no
+/// room are closed by the kernel, and `*truncated` becomes 1.
+ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vector_count, int *descriptors, int *count, int *truncated);
+
+/// What the calling thread's system calls are made to suffer, in tests. Unretained.
+extern _Thread_local void *cel_thread_faults;
+static inline void *cel_current_faults(void) { return cel_thread_faults; }
+static inline void cel_set_current_faults(void *faults) { cel_thread_faults = faults; }
+
+#endif

@@ -1,0 +1,45 @@
+// What the tests of AsyncFD need a whole process for.
+import AsyncFD
+import EventLoop
+import SystemPackage
+@preconcurrency import Glibc
+
+@main
+struct FDProgram {
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst()
+        switch arguments.first {
+        case "cancel-stdin": try EventLoop.run { try await cancelStandardInput() }
+        case "full-disk": try EventLoop.run { try await fillDisk(FilePath(arguments.last!)) }
+        default: exit(2)
+        }
+    }
+
+    /// Cancels one read of standard input, and leaves another pending at the exit.
+    static func cancelStandardInput() async throws {
+        let first = Task { try await AsyncFD.standardInput.read(upTo: 100) }
+        await Task.yield()
+        first.cancel()
+        do {
+            _ = try await first.value
+        } catch let error as IOError {
+            await print(error.code == .cancelled ? "cancelled" : "\(error)")
+        }
+        Task { try await AsyncFD.standardInput.read(upTo: 100) }
+        await Task.yield()
+        await print("pending")
+    }
+
+    static func fillDisk(_ path: FilePath) async throws {
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        let file = try await open(path, .writeOnly, options: .create)
+        do {
+            try await file.write([UInt8](repeating: 0, count: 10_000))
+        } catch {
+            await print(error)
+        }
+        await file.close()
+    }
+}
