@@ -222,6 +222,9 @@ public final class AsyncFD: @unchecked Sendable {
         return 0
     }
 
+    /// The number that writes go to: the descriptor's own, or that of a private description of it. Loop thread.
+    var numberForWriting: CInt { lane(.write).descriptor }
+
     private func lane(_ direction: Direction) -> Lane {
         if let lane = direction == .read ? reading : writing { return lane }
         var registration: Registration?

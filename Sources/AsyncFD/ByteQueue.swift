@@ -2,7 +2,10 @@
 //
 // A list of chunks. Each record is contiguous, so that it can be formatted in place; the list goes to `writev` as it is. What has
 // been written is never moved. When the queue runs empty it starts over at the beginning of the same chunk, whose memory is warm.
-import DequeModule
+//
+// The chunks are C structures in a list, so that the crash handler can follow it at any moment (CrashWriter.h): a record becomes
+// part of the list with one store, after its bytes are there.
+import CEventLoop
 import Glibc
 
 /// Loop thread only; but a thread of the pool may read what has been appended while more is appended behind it.
@@ -12,45 +15,49 @@ package struct ByteQueue: ~Copyable {
     /// Chunks kept for reuse when a burst is over.
     private static let spareLimit = 2
 
-    private struct Chunk {
-        var base: UnsafeMutableRawPointer
-        var capacity: Int
-        /// Bytes in [start, end) wait to be written.
-        var start = 0
-        var end = 0
+    private typealias Chunk = UnsafeMutablePointer<cel_chunk>
 
-        init(capacity: Int) {
-            base = .allocate(byteCount: capacity, alignment: 16)
-            self.capacity = capacity
-        }
-    }
-
-    /// Full chunks, oldest first. Behind them comes `tail`, which is being filled.
-    private var full: Deque<Chunk> = []
-    private var tail = Chunk(capacity: 0)
-    private var spares: [Chunk] = []
+    /// Where the crash handler finds the list.
+    package let pending: UnsafeMutablePointer<cel_pending>
+    /// The youngest chunk, which is being filled. The list begins at `pending.first` and ends here.
+    private var tail: Chunk
+    private var spares: Chunk?
+    private var spareCount = 0
     /// Bytes that wait.
     package private(set) var count = 0
 
-    package init() {}
+    package init() {
+        guard let pending = cel_pending_make(-2) else { fatalError("no memory for pending output") }
+        self.pending = pending
+        tail = ByteQueue.makeChunk(0)
+        cel_pending_set_first(pending, tail)
+    }
 
     deinit {
-        for chunk in full { chunk.base.deallocate() }
-        for chunk in spares { chunk.base.deallocate() }
-        tail.base.deallocate()
+        var chunk = pending.pointee.first
+        cel_pending_release(pending)
+        while let next = chunk {
+            chunk = next.pointee.next
+            cel_chunk_free(next)
+        }
+        chunk = spares
+        while let next = chunk {
+            chunk = next.pointee.next
+            cel_chunk_free(next)
+        }
     }
 
     package var isEmpty: Bool { count == 0 }
 
     /// Memory for a record of at most `size` bytes. Write to it, then `commit`.
     package mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer {
-        if tail.capacity - tail.end < size { startChunk(size) }
-        return tail.base + tail.end
+        if tail.pointee.capacity - tail.pointee.end < size { startChunk(size) }
+        return UnsafeMutableRawPointer(cel_chunk_bytes(tail) + tail.pointee.end)
     }
 
     /// The first `size` bytes of what `reserve` returned are a record.
     package mutating func commit(_ size: Int) {
-        tail.end += size
+        cel_chunk_commit(tail, size)
         count += size
     }
 
@@ -60,35 +67,20 @@ package struct ByteQueue: ~Copyable {
         commit(bytes.count)
     }
 
-    private mutating func startChunk(_ size: Int) {
-        if tail.end > tail.start { full.append(tail) } else { recycle(tail) }
-        if size <= Self.chunkSize, let spare = spares.popLast() { tail = spare } else { tail = Chunk(capacity: max(size, Self.chunkSize)) }
-    }
-
-    private mutating func recycle(_ chunk: Chunk) {
-        guard chunk.capacity == Self.chunkSize, spares.count < Self.spareLimit else { return chunk.base.deallocate() }
-        var chunk = chunk
-        chunk.start = 0
-        chunk.end = 0
-        spares.append(chunk)
-    }
-
     /// Fills `vectors` with the oldest `limit` bytes, or as many as fit into its elements; returns how many elements were used.
     package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, limit: Int) -> Int {
         var used = 0
         var left = limit
-        func add(_ chunk: Chunk) {
-            let size = min(chunk.end - chunk.start, left)
-            guard size > 0, used < vectors.count else { return }
-            vectors[used] = iovec(iov_base: chunk.base + chunk.start, iov_len: size)
-            used += 1
-            left -= size
+        var next = pending.pointee.first
+        while let chunk = next, used < vectors.count, left > 0 {
+            let size = min(chunk.length, left)
+            if size > 0 {
+                vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start, iov_len: size)
+                used += 1
+                left -= size
+            }
+            next = chunk.pointee.next
         }
-        for chunk in full {
-            if used == vectors.count { break }
-            add(chunk)
-        }
-        add(tail)
         return used
     }
 
@@ -96,19 +88,81 @@ package struct ByteQueue: ~Copyable {
     package mutating func consume(_ size: Int) {
         count -= size
         var left = size
-        while let first = full.first {
-            let length = first.end - first.start
-            guard left >= length else {
-                full[0].start += left
-                return
-            }
-            left -= length
-            recycle(full.removeFirst())
-        }
-        tail.start += left
-        if tail.start == tail.end {
-            tail.start = 0
-            tail.end = 0
+        while let first = pending.pointee.first {
+            guard first != tail, left >= first.length else { return cel_chunk_consume(first, left) }
+            left -= first.length
+            cel_pending_set_first(pending, first.pointee.next)
+            recycle(first)
         }
     }
+
+    /// Takes out `size` bytes that stand behind the oldest `kept` ones, which are part of a record that has been begun.
+    package mutating func remove(_ size: Int, behind kept: Int) {
+        guard kept > 0 else { return consume(size) }
+        // What is kept gets a place of its own at the front; what is behind it then is the oldest. Once it is there, it stays.
+        var front = pending.pointee.first!
+        if front == tail || front.length != kept {
+            front = ByteQueue.makeChunk(kept)
+            copyOldest(kept, to: cel_chunk_bytes(front))
+            consume(kept)
+            front.pointee.next = pending.pointee.first
+            cel_chunk_commit(front, kept)
+        } else {
+            cel_pending_set_first(pending, front.pointee.next)
+            count -= kept
+        }
+        consume(size)
+        front.pointee.next = pending.pointee.first
+        cel_pending_set_first(pending, front)
+        count += kept
+    }
+
+    private func copyOldest(_ size: Int, to memory: UnsafeMutablePointer<UInt8>) {
+        var done = 0
+        var next = pending.pointee.first
+        while let chunk = next, done < size {
+            let piece = min(chunk.length, size - done)
+            (memory + done).update(from: cel_chunk_bytes(chunk) + chunk.pointee.start, count: piece)
+            done += piece
+            next = chunk.pointee.next
+        }
+    }
+
+    // MARK: Chunks
+
+    private mutating func startChunk(_ size: Int) {
+        let full = tail
+        if size <= ByteQueue.chunkSize, let spare = spares {
+            spares = spare.pointee.next
+            spareCount -= 1
+            spare.pointee.next = nil
+            tail = spare
+        } else {
+            tail = ByteQueue.makeChunk(max(size, ByteQueue.chunkSize))
+        }
+        full.pointee.next = tail
+        if full.length == 0, pending.pointee.first == full {
+            cel_pending_set_first(pending, tail)
+            recycle(full)
+        }
+    }
+
+    private mutating func recycle(_ chunk: Chunk) {
+        guard chunk.pointee.capacity == ByteQueue.chunkSize, spareCount < ByteQueue.spareLimit else { return cel_chunk_free(chunk) }
+        chunk.pointee.start = 0
+        chunk.pointee.end = 0
+        chunk.pointee.next = spares
+        spares = chunk
+        spareCount += 1
+    }
+
+    private static func makeChunk(_ capacity: Int) -> Chunk {
+        guard let chunk = cel_chunk_make(capacity) else { fatalError("no memory for \(capacity) bytes of output") }
+        return chunk
+    }
+}
+
+extension UnsafeMutablePointer<cel_chunk> {
+    /// Bytes that wait.
+    fileprivate var length: Int { pointee.end - pointee.start }
 }

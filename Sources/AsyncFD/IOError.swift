@@ -99,7 +99,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         .socketNotConnected: "ENOTCONN", .noSuchAddressOrDevice: "ENXIO", .notSupported: "ENOTSUP", .resourceTemporarilyUnavailable: "EAGAIN",
         .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL", .networkUnreachable: "ENETUNREACH",
         .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE", .connectionAbort: "ECONNABORTED",
-        .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY", .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
+        .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY",
+        .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
     ]
 }
 

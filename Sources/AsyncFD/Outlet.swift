@@ -3,6 +3,7 @@
 // It is the engine below `print` and below the logger's handlers. Whoever appends is never made to wait by it; how much may pend,
 // and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift; this
 // file carries out what that machine decides.
+import CEventLoop
 import EventLoop
 import Glibc
 import SystemPackage
@@ -58,6 +59,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// To be called once, before the first append. From here on the loop's end sees to it.
     package func attach(_ client: any OutletClient) {
         self.client = client
+        queue.pending.pointee.descriptor = descriptor.numberForWriting
+        cel_crash_install()
         loop.oblige(self)
         descriptor.outlets.append(self)
     }
@@ -136,7 +139,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     private func write() -> OutletMachine.Action {
         writeCalls &+= 1
-        return completed(descriptor.moveNow(.write, pending()))
+        let vectors = pending()
+        cel_pending_begin_write(queue.pending)
+        let outcome = descriptor.moveNow(.write, vectors)
+        return completed(outcome)
     }
 
     /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
@@ -149,14 +155,19 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         switch outcome {
         case .bytes(let count):
             queue.consume(count)
+            cel_pending_end_write(queue.pending)
             left &+= UInt64(count)
             client?.outletWrote(count)
             resumeFlushes()
             let (action, hasRecovered) = machine.wrote(isTurnOver: left >= turnEnd)
             if hasRecovered { client?.outletRecovered() }
             return action
-        case .wouldBlock: return machine.wouldBlock()
-        case .failed(let errno): return failed(IOError("write", on: descriptor.label, errno))
+        case .wouldBlock:
+            cel_pending_end_write(queue.pending)
+            return machine.wouldBlock()
+        case .failed(let errno):
+            cel_pending_end_write(queue.pending)
+            return failed(IOError("write", on: descriptor.label, errno))
         }
     }
 
@@ -171,6 +182,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func awaitReadiness() {
         do throws(IOError) {
             guard let registration = try descriptor.registration(for: .write) else { return carryOut(machine.isWritable()) }
+            queue.pending.pointee.descriptor = descriptor.numberForWriting  // registering may have needed another one
             registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
         } catch {
             carryOut(failed(error))
@@ -181,12 +193,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func offload() -> OutletMachine.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
-        let memory = PinnedVectors(pending(atMost: limit))
+        let memory = PinnedVectors(pending(atMost: limit), of: queue.pending)
         let number = descriptor.descriptor.rawValue
         let answer = Answer<IOOutcome>()
         writeCalls &+= 1
         let epoch = epoch
-        descriptor.blockingCall({ answer.value = Lane.moveOffLoop(.write, number, memory.vectors) }) { [self] in
+        descriptor.blockingCall({ answer.value = memory.write(number) }) { [self] in
             memory.release()
             if epoch == self.epoch { carryOut(completed(answer.value!)) }
         }
@@ -209,7 +221,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         let count = queue.count
         if count > 0 {
             // A thread of the pool may still be reading the oldest of them: let it keep what it has.
-            if machine.isOffloaded { swap(&queue, &Outlet.orphans) } else { queue.consume(count) }
+            if machine.isOffloaded {
+                swap(&queue, &Outlet.orphans)
+                queue.pending.pointee.descriptor = descriptor.numberForWriting
+            } else {
+                queue.consume(count)
+            }
             left &+= UInt64(count)
         }
         epoch += 1
@@ -223,6 +240,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// The loop need not see to it any more.
     package func retire() {
+        queue.pending.pointee.descriptor = -2  // the number is about to be somebody else's
         loop.discharge(self)
         descriptor.outlets.removeAll { $0 === self }
     }
@@ -233,12 +251,22 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
 /// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
 private struct PinnedVectors: @unchecked Sendable {
-    let vectors: Vectors
+    private let vectors: Vectors
+    private let pending: UnsafeMutablePointer<cel_pending>
 
-    init(_ vectors: Vectors) {
+    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>) {
         let copy = UnsafeMutableBufferPointer<iovec>.allocate(capacity: vectors.count)
         _ = copy.initialize(from: vectors)
         self.vectors = Vectors(copy)
+        self.pending = pending
+    }
+
+    /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
+    func write(_ descriptor: CInt) -> IOOutcome {
+        cel_pending_begin_write(pending)
+        let outcome = Lane.moveOffLoop(.write, descriptor, vectors)
+        if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
+        return outcome
     }
 
     func release() { vectors.deallocate() }

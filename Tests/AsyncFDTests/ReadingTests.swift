@@ -157,7 +157,9 @@ struct ReadingTests {
             let channel = try Channel(.pipe)
             let input = channel.input()
             write(channel.writer, "abc", 3)
-            let reading = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in _ = try await input.read(exactly: 6) } }
+            let reading = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in _ = try await input.read(exactly: 6) }
+            }
             await settle()
             reading.cancel()
             #expect(await reading.value?.code == .cancelled)

@@ -254,6 +254,28 @@ struct HelloLogTests {
         #expect(messages == (0..<lines).map { "line \($0 % 3)" })
     }
 
+    @Test(
+        "what waits in memory is written when the program crashes, in order and once, and the crash is what it was",
+        arguments: [
+            ("trap", SIGILL), ("index", SIGILL), ("segv", SIGSEGV), ("abort", SIGABRT), ("fpe", SIGFPE), ("bus", SIGBUS), ("thread", SIGILL),
+        ])
+    func crash(how: String, signal: CInt) throws {
+        for kind in ["pipe", "file"] {
+            let path = try temporaryFile()
+            defer { unlink(path) }
+            let pipe = try Pipe()
+            let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY)
+            let child = try ChildProcess("LogProgram", ["crash", how], output: output)
+            let read = pipe.readToEnd()
+            let end = try child.wait()
+            // A failed precondition is `int3` in debug builds and `ud2` in others.
+            #expect(end == .signalled(signal) || (signal == SIGILL && end == .signalled(SIGTRAP)), "\(kind): \(end)")
+            let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try contents(path)
+            let messages = text.split(separator: "\n").map { $0.dropFirst("2026-11-22T08:27:00.123456Z INFO program: ".count) }
+            #expect(messages == (0..<1000).map { "line \($0)" }, "\(kind)")
+        }
+    }
+
     @Test("records of other threads arrive, each thread's in its order")
     func threads() throws {
         let output = try Pipe()

@@ -12,6 +12,8 @@
 
 #include "Descriptors.h"
 
+#include "CrashWriter.h"
+
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;

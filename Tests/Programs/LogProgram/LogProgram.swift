@@ -10,7 +10,7 @@ let logger = Logger.standard("program")
 struct LogProgram {
     static func main() throws {
         let arguments = CommandLine.arguments
-        let lines = arguments.count > 2 ? Int(arguments[2])! : 3
+        let lines = arguments.count > 2 ? Int(arguments[2]) ?? 3 : 3
         switch arguments.dropFirst().first {
         case "forget":  // the loop ends without flush or shutdown
             try EventLoop.run { await log(lines) }
@@ -54,6 +54,8 @@ struct LogProgram {
             }
         case "executors":
             try EventLoop.run { try await showExecutors() }
+        case "crash":  // how it crashes is the second argument; what was logged waits in memory
+            try EventLoop.run { await crash(arguments[2]) }
         case "idle":
             try EventLoop.run {
                 let before = EventLoop.current!.turns
@@ -81,6 +83,23 @@ struct LogProgram {
 
     static func log(_ lines: Int) {
         for line in 0..<lines { logger.info("line \(line)") }
+    }
+
+    static func crash(_ how: String) async {
+        logSynchronously(1000)
+        switch how {
+        case "trap": fatalError("on purpose")
+        case "index": _ = [1, 2, 3][CommandLine.arguments.count]
+        case "segv": UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
+        case "abort": abort()
+        case "fpe": raise(SIGFPE)
+        case "bus": raise(SIGBUS)
+        case "thread":  // another thread crashes, while the loop is busy
+            var thread = pthread_t()
+            pthread_create(&thread, nil, crashThread, nil)
+            while true { usleep(1000) }
+        default: exit(2)
+        }
     }
 
     static func logSynchronously(_ lines: Int) { log(lines) }
@@ -153,3 +172,5 @@ nonisolated func logFromThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMu
     job.finished.yield()
     return nil
 }
+
+nonisolated func crashThread(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? { fatalError("on purpose") }
