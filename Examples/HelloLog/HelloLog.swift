@@ -28,7 +28,7 @@ struct HelloLog: ParsableCommand {
     func run() throws {
         let clock = ContinuousClock()
         let start = clock.now
-        let (ledger, turns) = try EventLoop.run { await (prints ? printAll() : logAll(), EventLoop.current!.turns) }
+        let (ledger, turns) = try EventLoop.run { await (prints ? printAll() : logAll(), EventLoop.current!.metrics.turns) }
         if stats { say(ledger, turns: turns, elapsed: clock.now - start) }
         if ledger.droppedTotal > 0 { throw ExitCode.failure }
     }

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +39,22 @@ struct cel_scratch *cel_make_scratch(void) {
     return cel_thread_scratch = scratch;
 }
 
+_Atomic bool cel_manual_clocks;
+
+void cel_count_manual_clock(void) { atomic_store_explicit(&cel_manual_clocks, true, memory_order_relaxed); }
+
+uint32_t cel_forks;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void) { cel_forks++; }
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+uint32_t cel_watch_forks(void) {
+    pthread_once(&forks_once, watch_forks);
+    return cel_forks;
+}
+
 int cel_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key) {
@@ -60,6 +78,28 @@ int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t 
 }
 
 int cel_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int cel_timerfd(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); }
+
+void cel_timerfd_set(int timer, int64_t nanoseconds) {
+    struct itimerspec limit = {.it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+    timerfd_settime(timer, 0, &limit, NULL);
+}
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+int cel_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int cel_pidfd_reap(int pidfd, int *code, int *status) {
+    siginfo_t info = {0};
+    if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code;
+    *status = info.si_status;
+    return 1;
+}
 
 ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags) {
     return flags == 0 ? writev(descriptor, vectors, count) : pwritev2(descriptor, vectors, count, -1, flags);

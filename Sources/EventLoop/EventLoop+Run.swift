@@ -12,28 +12,64 @@ extension EventLoop {
     /// tasks then go where the process' own executors send them, and the main actor must not be what `body` waits for if it is the main
     /// thread that is blocked here.
     ///
-    /// Tasks that are still alive when `body` ends are not waited for: they stay suspended, and go on only if the loop runs again. What
-    /// was logged or printed goes out before `run` returns (`exitPatience` says how long that may take).
+    /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then what was logged or printed goes out (`exitPatience` says how
+    /// long that may take). Tasks that are still alive are not waited for: they stay suspended where they are, nothing of them
+    /// runs any more, and they go on only if the loop runs again. Cancel and await what must end in an orderly way; a task group does both.
     ///
+    /// - Parameter clock: the clock that the loop goes by, for tests; CLOCK_MONOTONIC unless given.
     /// - Throws: what `body` throws; `EventLoopError` if the kernel cannot give us a loop.
     @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
-    public static func run<Value>(_ body: @escaping () async throws -> Value) throws -> Value {
+    public static func run<Value>(clock: ManualClock? = nil, _ body: @escaping () async throws -> Value) throws -> Value {
+        let run = BodyRun(body)
+        try runLoop(clock) { loop, isProcess in
+            _ = run.start(on: loop, isProcess: isProcess)
+            loop.turnUntil { run.result != nil }
+        }
+        return try run.result!.get()
+    }
+
+    /// Runs `body` like `run`, until it ends or one of `signals` arrives. The signal cancels `body`, which then has all the time that it needs
+    /// for an orderly end; a second one kills the process at once, even when the loop is stuck.
+    ///
+    ///     try EventLoop.run(stopOn: [.terminate, .interrupt]) { try await server.run() }
+    ///
+    /// A signal that was ignored when the process started stays ignored, as `nohup` wants it.
+    ///
+    /// - Returns: the signal that stopped the body, nil if it ended by itself.
+    /// - Throws: what `body` throws, but not the `CancellationError` with which it ends after a signal.
+    @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
+    @discardableResult
+    public static func run(
+        stopOn signals: Set<Signal>, clock: ManualClock? = nil, _ body: @escaping () async throws -> Void
+    ) throws -> Signal? {
+        let run = BodyRun(body)
+        var stoppedBy: Signal?
+        try runLoop(clock) { loop, isProcess in
+            let caught = try CaughtSignals(signals, on: loop, isStop: true)
+            let task = run.start(on: loop, isProcess: isProcess)
+            let subscription = SignalSubscription(caught, on: loop) { signal in
+                stoppedBy = stoppedBy ?? signal
+                task.cancel()
+            }
+            defer { subscription.end() }
+            loop.turnUntil { run.result != nil }
+        }
+        do { try run.result!.get() } catch is CancellationError where stoppedBy != nil {}
+        return stoppedBy
+    }
+
+    private static func runLoop(_ clock: ManualClock?, _ body: (_ loop: EventLoop, _ isProcess: Bool) throws -> Void) throws {
         let isInTask = withUnsafeCurrentTask { $0 != nil }
         let takesOver = !isInTask && cel_is_main_thread() != 0 && takeOverProcess()
         let loop = takesOver ? try mainResult.get() : try EventLoop(name: "loop")
-
-        let run = BodyRun(body)
-
+        if let clock {
+            clock.attach(to: loop)
+            loop.manualClock = clock
+        }
         loop.claim()
         defer { loop.release() }
-        if takesOver {
-            Task { @MainActor in await run.run() }
-        } else {
-            Task(executorPreference: loop) { await run.run() }
-        }
-        loop.turnUntil { run.result != nil }
-        loop.settleObligations(within: exitPatience)
-        return try run.result!.get()
+        try body(loop, takesOver)
+        loop.shutDown()
     }
 
     /// Starts a loop on a thread of its own. Any thread.
@@ -50,18 +86,18 @@ extension EventLoop {
         let failure = startThread(name: name) {
             loop.claim()
             loop.runUntilStopped()
-            loop.settleObligations(within: exitPatience)
+            loop.shutDown()
             loop.release()
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }
         return loop
     }
 
-    /// Ends a loop that `start` started, when the current turn is over. What was logged or printed goes out first; tasks that are still
-    /// alive stay suspended. Any thread.
+    /// Ends a loop that `start` started, when the current turn is over. It shuts down as `run` does: its hooks run, what was logged or printed
+    /// goes out; tasks that are still alive stay suspended. Any thread.
     public func stop() {
         stopRequested.store(true, ordering: .releasing)
-        perform {}  // wakes it
+        post(CallEnvelope.make {})  // wakes it
     }
 
     func runUntilStopped() {
@@ -77,25 +113,29 @@ extension EventLoop {
     /// Makes the calling thread the loop's thread.
     func claim() {
         // A thread that has borrowed the loop gives it back at once; one that runs it does not.
-        let deadline = Instant.now + .seconds(1)
+        let deadline = Instant.monotonic + .seconds(1)
         while !tryClaim() {
-            precondition(Instant.now < deadline, "event loop \"\(name)\" already runs on another thread")
+            precondition(Instant.monotonic < deadline, "event loop \"\(name)\" already runs on another thread")
             sched_yield()
         }
     }
 
     func tryClaim() -> Bool {
+        refuseAfterFork()
         guard !owned.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        enter()
+        outer = cel_current_loop()
+        cel_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        meter?.resume()
         return true
     }
 
+    /// The thread goes back to the loop that it ran before, if it ran one.
     func release() {
-        cel_set_current_loop(nil)
+        if isEmbedded { prepareForForeignWait() }
+        cel_set_current_loop(outer)
+        outer = nil
         owned.store(false, ordering: .releasing)
     }
-
-    private func enter() { cel_set_current_loop(Unmanaged.passUnretained(self).toOpaque()) }
 
     /// If no thread runs the loop, lets the calling one do what can be done without running jobs: deliver what is in the inbox, write what
     /// is pending. Any thread. With it a program that never runs a loop still sees its log lines at once.
@@ -105,16 +145,14 @@ extension EventLoop {
     /// - Returns: false if another thread owns the loop and will see to it.
     @discardableResult
     package func lend(_ patience: Duration = .zero, until isDone: () -> Bool = { true }) -> Bool {
-        let outer = cel_current_loop()
         repeat {
             guard tryClaim() else { return false }
             isBorrowed = outer == nil
             turnWithoutJobs(.none)
-            let deadline = Instant.now + patience
-            while !isDone(), Instant.now < deadline { turnWithoutJobs(.until(deadline)) }
+            let deadline = Instant.monotonic + patience
+            while !isDone(), Instant.monotonic < deadline { turnWithoutJobs(.until(deadline)) }
             isBorrowed = false
-            cel_set_current_loop(outer)
-            owned.store(false, ordering: .releasing)
+            release()
         } while !inbox.isEmpty  // somebody has posted meanwhile, and left it to us
         return true
     }
@@ -130,7 +168,11 @@ private final class BodyRun<Value>: @unchecked Sendable {
 
     init(_ body: @escaping () async throws -> Value) { self.body = body }
 
-    func run() async {
+    func start(on loop: EventLoop, isProcess: Bool) -> Task<Void, Never> {
+        isProcess ? Task { @MainActor in await self.run() } : Task(executorPreference: loop) { await self.run() }
+    }
+
+    private func run() async {
         do { result = .success(try await body()) } catch { result = .failure(error) }
     }
 }

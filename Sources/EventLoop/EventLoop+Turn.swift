@@ -1,6 +1,6 @@
 // One turn of the loop.
 //
-//     inbox → woken jobs → ready jobs → work of the turn's end → poll → events → timers
+//     inbox → woken jobs → ready jobs → work of the turn's end → poll → events → signals → timers
 //
 // A turn runs a bounded number of jobs, so that a queue that never empties keeps neither descriptors nor timers waiting. It
 // sleeps in the poll only when nothing is left to run; an idle loop is not woken by anything but what it waits for.
@@ -10,7 +10,7 @@ extension EventLoop {
     /// Jobs of each queue in one turn. At a microsecond a job, a look at the kernel every eighth of a millisecond costs under one percent.
     static let jobBudget = 128
 
-    /// Timers fired in one turn; each makes a job ready.
+    /// Timers fired in one turn; each makes a job ready. (Events are bounded by the size of the poller's list.)
     static let timerBudget = 1024
 
     enum Patience {
@@ -18,22 +18,23 @@ extension EventLoop {
         case none
         /// Sleep until something happens.
         case endless
-        /// Sleep until something happens, or until then.
+        /// Sleep until something happens, or until then by CLOCK_MONOTONIC.
         case until(Instant)
     }
 
     /// Runs what is ready, then waits for more, unless by then `isDone`. Loop thread.
     func turn(_ patience: Patience, until isDone: () -> Bool = { false }) {
-        turns &+= 1
+        refuseAfterFork()
+        counters.turns.add(1)
         inbox.deliverAll()
-        runJobs()
+        if let meter { runJobs(meter) } else { runJobs() }
         finishTurn(moreToCome: hasReadyJobs)
         poll(hasReadyJobs || isDone() ? .none : patience)
     }
 
     /// A turn without jobs, for those who must not run strangers' code: at exit, and from threads that only borrow the loop.
     func turnWithoutJobs(_ patience: Patience) {
-        turns &+= 1
+        counters.turns.add(1)
         inbox.deliverAll()
         finishTurn(moreToCome: false)
         poll(patience)
@@ -42,19 +43,24 @@ extension EventLoop {
     /// True if jobs wait to run. Loop thread.
     package var hasReadyJobs: Bool { !ready.isEmpty || !woken.isEmpty }
 
+    // MARK: Jobs
+
+    /// What events and timers have woken goes first, but no more of it than a budget: then it is the others' turn.
     private func runJobs() {
-        var count = min(woken.count, Self.jobBudget)
-        jobsRun &+= UInt64(count)
-        while count > 0 {
-            run(woken.removeFirst())
-            count -= 1
-        }
-        count = min(ready.count, Self.jobBudget)
-        jobsRun &+= UInt64(count)
-        while count > 0 {
-            run(ready.removeFirst())
-            count -= 1
-        }
+        let first = min(woken.count, Self.jobBudget)
+        for _ in 0..<first { run(woken.removeFirst()) }
+        let second = min(ready.count, Self.jobBudget)
+        for _ in 0..<second { run(ready.removeFirst()) }
+        counters.jobs.add(UInt64(first + second))
+    }
+
+    private func runJobs(_ meter: Meter) {
+        var time = Instant.monotonic
+        let first = min(woken.count, Self.jobBudget)
+        for _ in 0..<first { time = meter.measure(woken.removeFirst(), since: time, run) }
+        let second = min(ready.count, Self.jobBudget)
+        for _ in 0..<second { time = meter.measure(ready.removeFirst(), since: time, run) }
+        counters.jobs.add(UInt64(first + second))
     }
 
     private func finishTurn(moreToCome: Bool) {
@@ -64,16 +70,21 @@ extension EventLoop {
         endingTurn.removeAll(keepingCapacity: true)
     }
 
+    // MARK: Waiting
+
     private func poll(_ patience: Patience) {
-        var nanoseconds: Int64 = 0
-        if endOfTurn.isEmpty, mayStay(patience), inbox.prepareToSleep() {
-            nanoseconds = sleepLimit(patience)
-        }
-        let count = poller.wait(nanoseconds: nanoseconds)
+        counters.publish(descriptors: poller.count, timers: timers.count, waiters: waiters)
+        meter?.pollBegins()
+        let count = endOfTurn.isEmpty && mayStay(patience) && inbox.prepareToSleep() ? sleep(patience) : poller.wait(nanoseconds: 0)
+        meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
-            if let (registration, events) = poller.event(index) { registration.signal(events) }
+            if let (registration, events) = poller.event(index) {
+                counters.events.add(1)
+                registration.signal(events)
+            }
         }
+        if cel_signals_caught() != signalsSeen { deliverSignals() }
         fireTimers()
         isDispatching = false
     }
@@ -83,23 +94,34 @@ extension EventLoop {
         return true
     }
 
-    /// How long the poll may sleep: until the next timer, the given limit, or (-1) without end.
-    private func sleepLimit(_ patience: Patience) -> Int64 {
-        var limit = timers.nextDeadline()
-        if case .until(let instant) = patience { limit = min(limit ?? instant, instant) }
-        guard let limit else { return -1 }
-        return max(0, limit.nanoseconds - Instant.now.nanoseconds)
+    /// Waits for events until the next timer, the given limit, or without end; returns how many there are.
+    private func sleep(_ patience: Patience) -> Int {
+        guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), patience)) }
+        // Whatever can run, runs before time goes on.
+        let count = poller.wait(nanoseconds: 0)
+        if count > 0 || !inbox.isEmpty { return count }
+        if offloaded == 0, manualClock.idle(until: timers.nextDeadline()) { return 0 }
+        return poller.wait(nanoseconds: limit(nil, patience))
+    }
+
+    /// In nanoseconds from now; -1 is without end.
+    private func limit(_ deadline: Instant?, _ patience: Patience) -> Int64 {
+        var limit = deadline ?? .distantFuture
+        if case .until(let instant) = patience { limit = min(limit, instant) }
+        if limit == .distantFuture { return -1 }
+        return max(0, limit.nanoseconds - Instant.monotonic.nanoseconds)
     }
 
     private func fireTimers() {
         guard timers.count > 0 else { return }
-        let now = Instant.now
+        let now = now
         var budget = Self.timerBudget
         while budget > 0, let action = timers.popDue(now) {
+            counters.timersFired.add(1)
             switch action {
             case .resume(let continuation): continuation.resume(returning: .ready)
             case .job(let job): schedule(job)
-            case .call(let body): body()
+            case .call(let call): call.body()
             }
             budget -= 1
         }
@@ -114,5 +136,8 @@ package protocol EndOfTurnWork: AnyObject {
 
 extension EventLoop {
     /// Calls `work.turnEnded` when this turn ends. The caller asks once a turn. Loop thread.
-    package func atEndOfTurn(_ work: any EndOfTurnWork) { endOfTurn.append(work) }
+    package func atEndOfTurn(_ work: any EndOfTurnWork) {
+        refuseAfterFork()
+        endOfTurn.append(work)
+    }
 }

@@ -36,6 +36,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// True while a thread runs the loop or has borrowed it.
     let owned = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
+    let counters = Counters()
+    /// True for a loop that a foreign loop turns: it must be awake to hear its poller's descriptor.
+    let isEmbedded: Bool
+    private let forkGeneration: UInt32
     private let serial: LoopSerialExecutor
 
     // MARK: Loop thread only
@@ -49,6 +53,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var isProcessExecutor = false
     /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
     var isDispatching = false
+    /// The loop that the owning thread ran before it took this one.
+    var outer: UnsafeMutableRawPointer?
     /// True while a thread that runs no loop of its own turns this one for a moment. It may block.
     var isBorrowed = false
     /// Work of this turn's end, in the order in which it was asked for.
@@ -56,16 +62,31 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// The list that is being worked off; kept for its memory.
     var endingTurn: [any EndOfTurnWork] = []
     var obligations: [any ExitObligation] = []
-    lazy var offloadPool = OffloadPool(loop: self)
+    /// For the layers above, and for users. Made when they are needed.
+    lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
+    lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
-    /// How many times the loop has looked for events.
-    public internal(set) var turns: UInt64 = 0
-    /// How many jobs it has run.
-    public internal(set) var jobsRun: UInt64 = 0
+    /// Tells time if the loop is measured.
+    var meter: Meter?
+    /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Set before a thread runs the loop, and then stays.
+    var manualClock: ManualClock?
+    /// How many tasks wait in the loop, for whatever.
+    var waiters = 0
+    /// In which turn operations were done without waiting, and how many of them.
+    var greedyTurn: UInt64 = 0
+    var greedySteps = 0
+    /// How many pieces of work are off the loop right now.
+    var offloaded = 0
+    /// The count of caught signals up to which the subscriptions have been told.
+    var signalsSeen: UInt64 = 0
+    var signalSubscriptions: [SignalSubscription] = []
+    var shutdownHooks: [ShutdownHook] = []
 
-    init(name: String) throws(EventLoopError) {
+    init(name: String, isEmbedded: Bool = false) throws(EventLoopError) {
         self.name = name
+        self.isEmbedded = isEmbedded
+        forkGeneration = cel_watch_forks()
         poller = try Poller()
         serial = LoopSerialExecutor()
         serial.loop = self
@@ -94,6 +115,27 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// True while a thread runs the loop. Any thread; by the time the answer is read it may have changed.
     public var isRunning: Bool { owned.load(ordering: .acquiring) }
+
+    /// The time by the loop's clock. Any thread.
+    var now: Instant { manualClock?.now ?? .monotonic }
+
+    /// A fork shares the poller's descriptors with its parent and has none of the parent's threads: what it did to the loop, it would do to the
+    /// parent's.
+    @inline(__always)
+    func refuseAfterFork() {
+        if cel_fork_generation() != forkGeneration { trapAfterFork() }
+    }
+
+    /// True in a process that has been forked from the one that made the loop.
+    var isForked: Bool { cel_fork_generation() != forkGeneration }
+
+    private func trapAfterFork() -> Never {
+        fatalError(
+            "event loop \"\(name)\" belongs to the process from which this one was forked: call execve, or make a loop of your own in the child")
+    }
+
+    /// True if somebody will see to what is asked of the loop now. Any thread.
+    var isServed: Bool { isRunning || isEmbedded }
 
     // MARK: Executor
 
@@ -136,6 +178,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
     package func post(_ envelope: UnsafeMutableRawPointer) {
+        refuseAfterFork()
         if inbox.push(envelope) { poller.wake() }
     }
 
@@ -161,14 +204,20 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Nil: the kernel does not watch such descriptors, they are always ready (EPERM).
     package func register(_ descriptor: CInt) throws(EventLoopError) -> Registration? {
+        refuseAfterFork()
         switch poller.add(descriptor, on: self) {
-        case .registered(let registration): return registration
+        case .registered(let registration, let displaced):
+            displaced?.wakeAll(.closed)
+            return registration
         case .alwaysReady: return nil
         case .failed(let errno): throw EventLoopError(operation: "epoll_ctl", errno: errno)
         }
     }
 
-    func remove(_ registration: Registration) { poller.remove(registration) }
+    func remove(_ registration: Registration) {
+        refuseAfterFork()
+        poller.remove(registration)
+    }
 }
 
 /// An envelope with a job that another thread has enqueued.
@@ -185,7 +234,7 @@ private enum JobEnvelope {
 }
 
 /// An envelope with a closure.
-private enum CallEnvelope {
+enum CallEnvelope {
     static func make(_ body: @escaping () -> Void) -> UnsafeMutableRawPointer {
         let envelope = Envelope.make(size: MemoryLayout<() -> Void>.size) { envelope in
             let contents = (envelope + Envelope.headerSize).assumingMemoryBound(to: (() -> Void).self)

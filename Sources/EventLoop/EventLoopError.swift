@@ -1,11 +1,11 @@
 // What can go wrong with a loop itself. What goes wrong with descriptors is AsyncFD's `IOError`.
 import SystemPackage
 
-/// A loop could not be made, or its thread could not be started.
+/// A loop could not be made, its thread could not be started, or it could not do what was asked of it.
 public struct EventLoopError: Error, Sendable, CustomStringConvertible {
     /// The system call that failed, as its man page names it.
     public let operation: String
-    /// Why: `EMFILE` when the process may open no more descriptors, `EAGAIN` when it may start no more threads, …
+    /// Why: `EDEADLK` when it would never end, because no loop runs; `EMFILE` when the process may open no more descriptors, `EAGAIN` when it may start no more threads, …
     public let errno: Errno
 
     package init(operation: String, errno: Errno) {
@@ -13,5 +13,10 @@ public struct EventLoopError: Error, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
-    public var description: String { "event loop: \(operation): \(errno)" }
+    /// The caller is on no event loop, and the main loop, which would have to do it, does not run.
+    static func noLoop(_ operation: String) -> EventLoopError { EventLoopError(operation: operation, errno: .deadlock) }
+
+    public var description: String {
+        errno == .deadlock ? "\(operation): no event loop runs, so it would never end (EDEADLK)" : "event loop: \(operation): \(errno)"
+    }
 }

@@ -50,13 +50,13 @@ extension EventLoop {
 
     private func waitUntilSettled(_ patience: Duration) {
         var progress = totalProgress
-        var deadline = Instant.now + patience
+        var deadline = Instant.monotonic + patience
         while obligations.contains(where: { !$0.isSettled }) {
             turnWithoutJobs(.until(deadline))
             if totalProgress != progress {
                 progress = totalProgress
-                deadline = Instant.now + patience
-            } else if Instant.now >= deadline {
+                deadline = Instant.monotonic + patience
+            } else if Instant.monotonic >= deadline {
                 return
             }
         }
@@ -79,7 +79,8 @@ private enum LoopsWithObligations {
     private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
 
     private static func settleAll() {
-        for loop in loops.withLock({ $0 }) {
+        // A fork has copies of its parent's buffers; writing them is the parent's business.
+        for loop in loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
                 loop.settleObligations(within: EventLoop.exitPatience)
             } else {

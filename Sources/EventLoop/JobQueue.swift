@@ -14,7 +14,9 @@ struct QueuedJob {
         case global
     }
 
-    private let bits: UInt
+    let bits: UInt
+
+    init(bits: UInt) { self.bits = bits }
 
     init(_ job: UnownedJob, _ identity: Identity) {
         bits = unsafeBitCast(job, to: UInt.self) | identity.rawValue

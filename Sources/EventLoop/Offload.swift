@@ -1,128 +1,106 @@
-// Threads for work that the kernel has only in a blocking form: writing to a regular file, closing one, resolving a name.
+// Handing blocking work to another thread and waiting for its result.
 //
-// The pool belongs to one loop, and everything in it but the threads' own work happens on the loop's thread: which threads there
-// are, who is idle, what waits. So there is no lock to contend for. A thread gets its work through a semaphore and one field that
-// the semaphore hands over; its results come back through the loop's inbox.
-import DequeModule
+// There are two pools: one for the layers of this package, whose writes must go on whatever a user does, and one for the user.
+import CEventLoop
 import Glibc
-
-/// Loop thread only.
-final class OffloadPool {
-    /// Threads at most. Work beyond waits in line.
-    static let maximumThreads = 4
-    /// How long a thread without work stays.
-    static let idleTime = Duration.seconds(10)
-
-    private unowned let loop: EventLoop
-    private var idle: [Worker] = []
-    private var waiting: Deque<Work> = []
-    private(set) var threads = 0
-    private var retirementIsSet = false
-
-    /// What to do off the loop and then on it.
-    struct Work {
-        let off: @Sendable () -> Void
-        let on: () -> Void
-    }
-
-    init(loop: EventLoop) { self.loop = loop }
-
-    deinit { for worker in idle { worker.retire() } }
-
-    func submit(_ work: Work) {
-        if let worker = idle.popLast() {
-            worker.start(work, for: loop)
-        } else if threads < Self.maximumThreads, let worker = Worker(pool: self) {
-            threads += 1
-            worker.start(work, for: loop)
-        } else if threads > 0 {
-            waiting.append(work)
-        } else {
-            // Not one thread to be had (EAGAIN). Late is better than never, and the pool is the last resort already.
-            work.off()
-            loop.soon(work.on)
-        }
-    }
-
-    fileprivate func finished(_ worker: Worker, _ work: Work) {
-        if let next = waiting.popFirst() {
-            worker.start(next, for: loop)
-        } else {
-            worker.idleSince = .now
-            idle.append(worker)
-            scheduleRetirement()
-        }
-        work.on()
-    }
-
-    /// The most recently idle thread is used first, so that the others grow old and go.
-    private func scheduleRetirement() {
-        guard !retirementIsSet else { return }
-        retirementIsSet = true
-        loop.after(Self.idleTime) { [self] in
-            retirementIsSet = false
-            let limit = Instant.now
-            while let oldest = idle.first, oldest.idleSince + Self.idleTime <= limit {
-                idle.removeFirst()
-                threads -= 1
-                oldest.retire()
-            }
-            if !idle.isEmpty { scheduleRetirement() }
-        }
-    }
-}
-
-/// One thread of the pool.
-///
-/// Unchecked: `work` and `loop` are written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not touched again by
-/// the loop's thread until the worker has said through the inbox that it is done. The rest is the loop thread's.
-private final class Worker: @unchecked Sendable {
-    private let wake: UnsafeMutablePointer<sem_t>
-    private var work: OffloadPool.Work?
-    /// Kept while there is work: a loop that nobody needs any more goes when the last report has been posted to it.
-    private var loop: EventLoop?
-    private unowned let pool: OffloadPool
-    var idleSince = Instant(nanoseconds: 0)
-
-    init?(pool: OffloadPool) {
-        self.pool = pool
-        wake = .allocate(capacity: 1)
-        sem_init(wake, 0, 0)
-        if startThread(name: "offload", { [self] in runUntilRetired() }) != nil { return nil }
-    }
-
-    deinit {
-        sem_destroy(wake)
-        wake.deallocate()
-    }
-
-    func start(_ work: OffloadPool.Work, for loop: EventLoop) {
-        self.work = work
-        self.loop = loop
-        sem_post(wake)
-    }
-
-    /// Without work the thread ends.
-    func retire() { sem_post(wake) }
-
-    private func runUntilRetired() {
-        while true {
-            while sem_wait(wake) != 0 {}  // EINTR
-            guard let work = work.take(), let loop = loop.take() else { return }
-            work.off()
-            nonisolated(unsafe) let done = work
-            loop.perform { self.pool.finished(self, done) }
-        }
-    }
-}
+import Synchronization
 
 extension EventLoop {
-    /// Runs `off` on a thread where it may block, then `on` on the loop. Loop thread.
-    package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
-        if isBorrowed {
-            off()
-            return soon(on)
+    private static let userThreads = Atomic<Int>(16)
+
+    /// How many blocking calls `offload` runs at a time, on each loop: 16, unless set otherwise. Any thread; counts for what is submitted later.
+    public static var offloadThreads: Int {
+        get { userThreads.load(ordering: .relaxed) }
+        set { userThreads.store(max(1, newValue), ordering: .relaxed) }
+    }
+
+    static let layersThreads = 4
+
+    /// Runs `body` on a thread where it may block, while the loop goes on, and returns what it returns.
+    ///
+    ///     let entries = try await EventLoop.offload { try FileManager.default.contentsOfDirectory(atPath: path) }
+    ///
+    /// At most `offloadThreads` bodies run at a time; who comes when all threads are busy waits for his turn, in the order of coming. Threads are
+    /// started as they are needed, and end when they have had nothing to do for ten seconds. On the current loop's pool; outside of any loop, on the
+    /// main loop's.
+    ///
+    /// A task that is cancelled while it waits for its turn gives it up. A body that has begun cannot be interrupted: the call returns when it has ended,
+    /// with what it returns; or, with `abandonOnCancel`, at once, and what the body still does and returns is nobody's (so do not
+    /// abandon what opens descriptors).
+    ///
+    /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had, or no loop runs.
+    /// - Complexity: two thread switches, 10 to 20 µs.
+    public static func offload<Value: Sendable>(
+        abandonOnCancel: Bool = false, _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        let loop = current ?? main
+        if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
+        guard loop.isServed else { throw EventLoopError.noLoop("offload") }
+        return try await withTaskExecutorPreference(loop) { try await loop.offloadHere(abandonOnCancel, body) }
+    }
+
+    private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let call = OffloadedCall(body, on: self, abandonOnCancel: abandonOnCancel)
+        await parkTask {
+            call.begin($0)
+        } onCancel: {
+            self.perform { call.cancel() }
         }
-        offloadPool.submit(OffloadPool.Work(off: off, on: on))
+        return try call.result.get()
+    }
+
+    /// Runs `off` on a thread where it may block, then `on` on the loop. For the layers above. Loop thread.
+    package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
+        // With not one thread to be had, late is better than never: the pool is the last resort already.
+        if isBorrowed || !offloadPool.submit(OffloadedWork(off: off, on: on)) {
+            off()
+            soon(on)
+        }
+    }
+}
+
+/// A call of `EventLoop.offload`.
+///
+/// Unchecked: loop thread only, but for `body`, which a thread of the pool runs once, and `answer`, which that thread writes and the pool hands
+/// back to the loop's.
+private final class OffloadedCall<Value: Sendable>: @unchecked Sendable {
+    private let loop: EventLoop
+    private let abandonOnCancel: Bool
+    private let body: @Sendable () throws -> Value
+    private var answer: Result<Value, any Error>?
+    private var work: OffloadedWork?
+    private var continuation: UnsafeContinuation<Void, Never>?
+    /// What the task gets to see.
+    private(set) var result: Result<Value, any Error> = .failure(CancellationError())
+
+    init(_ body: @escaping @Sendable () throws -> Value, on loop: EventLoop, abandonOnCancel: Bool) {
+        self.body = body
+        self.loop = loop
+        self.abandonOnCancel = abandonOnCancel
+    }
+
+    func begin(_ continuation: UnsafeContinuation<Void, Never>) {
+        guard !Task.isCancelled else { return continuation.resume() }
+        let work = OffloadedWork(off: { self.answer = Result { try self.body() } }, on: { self.end(self.answer!) })
+        guard loop.userPool.submit(work) else {
+            result = .failure(EventLoopError(operation: "pthread_create", errno: .resourceTemporarilyUnavailable))
+            return continuation.resume()
+        }
+        self.work = work
+        self.continuation = continuation
+        loop.waiters += 1
+    }
+
+    func cancel() {
+        guard let work, work.giveUp() || abandonOnCancel else { return }
+        end(.failure(CancellationError()))
+    }
+
+    private func end(_ result: Result<Value, any Error>) {
+        guard let continuation = continuation.take() else { return }
+        self.result = result
+        work = nil
+        loop.waiters -= 1
+        continuation.resume()
     }
 }

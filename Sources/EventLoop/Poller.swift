@@ -16,13 +16,19 @@ import CEventLoop
 import Glibc
 import SystemPackage
 
+// - An epoll descriptor can be polled itself: it is readable while there are events to fetch. So a loop can be a guest of another one.
+
 /// Loop thread only, but for `wake`.
 struct Poller: ~Copyable {
-    private let epoll: CInt
+    /// The epoll instance.
+    let descriptor: CInt
     private let wakeup: CInt
+    /// A timerfd, for loops whose wait is done by others. Made at its first use.
+    private var alarm: CInt = -1
     private let events: UnsafeMutablePointer<epoll_event>
     private static let capacity = 256
     private static let wakeKey = UInt64.max
+    private static let alarmKey = UInt64.max - 1
 
     /// The seat of descriptor n is `seats[n]`. Numbers are small and dense, because the kernel hands out the lowest that is free.
     private var seats: [Registration?] = []
@@ -45,14 +51,15 @@ struct Poller: ~Copyable {
     }
 
     private init(epoll: CInt, wakeup: CInt) {
-        self.epoll = epoll
+        descriptor = epoll
         self.wakeup = wakeup
         events = .allocate(capacity: Poller.capacity)
     }
 
     deinit {
+        if alarm >= 0 { close(alarm) }
         close(wakeup)
-        close(epoll)
+        close(descriptor)
         events.deallocate()
     }
 
@@ -70,26 +77,34 @@ struct Poller: ~Copyable {
     // MARK: Registrations
 
     enum Admission {
-        case registered(Registration)
+        /// The number was somebody else's before, who closed it without a word: `displaced` waits for nothing.
+        case registered(Registration, displaced: Registration?)
         /// EPERM: the kernel does not watch descriptors of this kind; they are always ready.
         case alwaysReady
         case failed(Errno)
     }
 
-    /// Watches `descriptor` in both directions until `remove`.
-    mutating func add(_ descriptor: CInt, on loop: EventLoop) -> Admission {
+    /// Watches descriptor `number` in both directions until `remove`.
+    mutating func add(_ number: CInt, on loop: EventLoop) -> Admission {
         lastGeneration &+= 1
-        let key = UInt64(lastGeneration) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        let key = UInt64(lastGeneration) << 32 | UInt64(UInt32(bitPattern: number))
         let interest = cel_EPOLLIN | cel_EPOLLOUT | cel_EPOLLRDHUP | cel_EPOLLET
-        guard cel_epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, interest, key) == 0 else {
-            return errno == EPERM ? .alwaysReady : .failed(Errno(rawValue: errno))
+        let seat = Int(number)
+        if cel_epoll_ctl(descriptor, EPOLL_CTL_ADD, number, interest, key) != 0 {
+            switch errno {
+            case EPERM: return .alwaysReady
+            case EEXIST where seat >= seats.count || seats[seat] == nil:
+                // A leftover: the number was closed while a duplicate lived on, and is now the same description's again. It becomes ours.
+                guard cel_epoll_ctl(descriptor, EPOLL_CTL_MOD, number, interest, key) == 0 else { return .failed(Errno(rawValue: errno)) }
+            default: return .failed(Errno(rawValue: errno))
+            }
         }
-        let registration = Registration(descriptor: descriptor, generation: lastGeneration, loop: loop)
-        let seat = Int(descriptor)
+        let registration = Registration(descriptor: number, generation: lastGeneration, loop: loop)
         while seats.count <= seat { seats.append(nil) }
+        let displaced = seats[seat]
         seats[seat] = registration
-        count += 1
-        return .registered(registration)
+        if displaced == nil { count += 1 }
+        return .registered(registration, displaced: displaced)
     }
 
     mutating func remove(_ registration: Registration) {
@@ -98,7 +113,7 @@ struct Poller: ~Copyable {
         seats[seat] = nil
         count -= 1
         // Fails only if a stranger has closed the descriptor already; then the kernel has forgotten it too, or the generation drops its events.
-        _ = cel_epoll_ctl(epoll, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
+        _ = cel_epoll_ctl(descriptor, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
     }
 
     // MARK: Waiting
@@ -109,9 +124,24 @@ struct Poller: ~Copyable {
         _ = write(wakeup, &one, 8)
     }
 
+    /// The descriptor for those who wake the loop where `wake` cannot be called: signal handlers.
+    var wakeupDescriptor: CInt { wakeup }
+
+    /// Makes the poller's descriptor readable in so many nanoseconds, instead of when it was last asked to. Without a timerfd to be had (EMFILE)
+    /// at once: the guest then looks too often rather than never.
+    mutating func wake(after nanoseconds: Int64) {
+        if alarm < 0 {
+            guard let made = try? Poller.above2(cel_timerfd(), "timerfd_create") else { return wake() }
+            alarm = made
+            let status = cel_epoll_ctl(descriptor, EPOLL_CTL_ADD, alarm, cel_EPOLLIN | cel_EPOLLET, Poller.alarmKey)
+            precondition(status == 0, "epoll_ctl of two descriptors of ours: \(Errno(rawValue: errno))")
+        }
+        cel_timerfd_set(alarm, nanoseconds)
+    }
+
     /// Waits for at most `nanoseconds` (< 0: without end), returns how many events there are to `dispatch`.
     func wait(nanoseconds: Int64) -> Int {
-        let count = cel_epoll_wait(epoll, events, CInt(Poller.capacity), nanoseconds)
+        let count = cel_epoll_wait(descriptor, events, CInt(Poller.capacity), nanoseconds)
         if count >= 0 { return Int(count) }
         precondition(errno == EINTR, "epoll_pwait2: \(Errno(rawValue: errno))")
         return 0
@@ -121,7 +151,7 @@ struct Poller: ~Copyable {
     func event(_ index: Int) -> (Registration, UInt32)? {
         let event = events[index]
         let key = event.data.u64
-        guard key != Poller.wakeKey else { return nil }
+        guard key < Poller.alarmKey else { return nil }
         let seat = Int(UInt32(truncatingIfNeeded: key))
         guard seat < seats.count, let registration = seats[seat], registration.generation == UInt32(truncatingIfNeeded: key >> 32) else { return nil }
         return (registration, event.events)

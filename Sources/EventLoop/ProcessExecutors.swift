@@ -66,7 +66,7 @@ private func duration<C: Clock>(_ delay: C.Duration, of clock: C) -> Duration {
 
 extension EventLoop {
     fileprivate func schedule(_ job: QueuedJob, after delay: Duration) {
-        let deadline = Instant.now + delay
+        let deadline = now + delay
         perform { self.timers.add(at: deadline, .job(job)) }
     }
 }

@@ -37,6 +37,8 @@ package final class Registration: @unchecked Sendable {
     private struct Side {
         var readiness = Readiness()
         var waiter: Waiter?
+        /// Whoever waits here waits in the other direction too, and is to be taken off there when this one wakes him.
+        var waitsInBoth = false
     }
     private var read = Side()
     private var write = Side()
@@ -62,40 +64,53 @@ package final class Registration: @unchecked Sendable {
     }
 
     package func clear(_ direction: Direction, _ edge: Readiness.Edge, by evidence: Readiness.Evidence) {
-        if direction == .read { read.readiness.clear(edge, by: evidence) } else { write.readiness.clear(edge, by: evidence) }
+        withSide(direction) { $0.readiness.clear(edge, by: evidence) }
     }
 
     // MARK: Loop thread: waiting
 
     /// Suspends the task until the descriptor is ready in `direction`.
-    package func wait(_ direction: Direction) async -> Wake {
+    package func wait(_ direction: Direction) async -> Wake { await wait([direction]) }
+
+    /// Suspends the task until the descriptor is ready in one of `directions`.
+    func wait(_ directions: [Direction]) async -> Wake {
         lastWait &+= 1
         let id = lastWait
         return await parkTask { continuation in
             if Task.isCancelled {
                 continuation.resume(returning: .cancelled)
             } else {
-                park(direction, id, .task(continuation))
+                park(directions, id, .task(continuation))
             }
         } onCancel: { [loop] in
-            loop.perform { self.cancel(direction, id) }
+            loop.perform { self.cancel(directions, id) }
         }
     }
 
     /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
     package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) {
         lastWait &+= 1
-        park(direction, lastWait, .call(body))
+        park([direction], lastWait, .call(body))
     }
 
-    private func park(_ direction: Direction, _ id: Readiness.WaiterID, _ waiter: Waiter) {
-        let parking = direction == .read ? read.readiness.park(id) : write.readiness.park(id)
-        switch parking {
-        case .parked: if direction == .read { read.waiter = waiter } else { write.waiter = waiter }
-        case .ready: resumeLater(waiter, .ready)
-        case .busy: resumeLater(waiter, .busy)
-        case .closed: resumeLater(waiter, .closed)
+    private func park(_ directions: [Direction], _ id: Readiness.WaiterID, _ waiter: Waiter) {
+        for (index, direction) in directions.enumerated() {
+            let parking = withSide(direction) { $0.readiness.park(id) }
+            guard parking != .parked else { continue }
+            for parked in directions[..<index] { withSide(parked) { _ = $0.readiness.cancel(id) } }
+            switch parking {
+            case .ready: return resumeLater(waiter, .ready)
+            case .busy: return resumeLater(waiter, .busy)
+            case .closed, .parked: return resumeLater(waiter, .closed)
+            }
         }
+        for direction in directions {
+            withSide(direction) {
+                $0.waiter = waiter
+                $0.waitsInBoth = directions.count == 2
+            }
+        }
+        loop.waiters += 1
     }
 
     private func resumeLater(_ waiter: Waiter, _ wake: Wake) {
@@ -105,13 +120,26 @@ package final class Registration: @unchecked Sendable {
         }
     }
 
-    private func cancel(_ direction: Direction, _ id: Readiness.WaiterID) {
-        let wasWaiting = direction == .read ? read.readiness.cancel(id) : write.readiness.cancel(id)
-        if wasWaiting { take(direction)?.resume(.cancelled) }
+    private func cancel(_ directions: [Direction], _ id: Readiness.WaiterID) {
+        let direction = directions[0]
+        if withSide(direction, { $0.readiness.cancel(id) }) { wake(direction, id, .cancelled) }
     }
 
-    private func take(_ direction: Direction) -> Waiter? {
-        if direction == .read { read.waiter.take() } else { write.waiter.take() }
+    /// The machine of `direction` has handed the waiter `id` back: its wait is over, in the other direction too.
+    private func wake(_ direction: Direction, _ id: Readiness.WaiterID?, _ wake: Wake) {
+        guard let id, let waiter = withSide(direction, { $0.waiter.take() }) else { return }
+        if withSide(direction, { $0.waitsInBoth }) {
+            withSide(direction == .read ? .write : .read) {
+                _ = $0.readiness.cancel(id)
+                $0.waiter = nil
+            }
+        }
+        loop.waiters -= 1
+        waiter.resume(wake)
+    }
+
+    private func withSide<Result>(_ direction: Direction, _ body: (inout Side) -> Result) -> Result {
+        direction == .read ? body(&read) : body(&write)
     }
 
     // MARK: Loop thread: events
@@ -119,14 +147,19 @@ package final class Registration: @unchecked Sendable {
     func signal(_ events: UInt32) {
         let hungUp = events & (cel_EPOLLHUP | cel_EPOLLERR) != 0
         let ended = hungUp || events & cel_EPOLLRDHUP != 0
-        if ended || events & cel_EPOLLIN != 0, read.readiness.signal(isFinal: ended) != nil { take(.read)?.resume(.ready) }
-        if hungUp || events & cel_EPOLLOUT != 0, write.readiness.signal(isFinal: hungUp) != nil { take(.write)?.resume(.ready) }
+        if ended || events & cel_EPOLLIN != 0 { wake(.read, read.readiness.signal(isFinal: ended), .ready) }
+        if hungUp || events & cel_EPOLLOUT != 0 { wake(.write, write.readiness.signal(isFinal: hungUp), .ready) }
+    }
+
+    /// Wakes who waits, and lets nobody wait any more.
+    func wakeAll(_ reason: Wake) {
+        wake(.read, read.readiness.close(), reason)
+        wake(.write, write.readiness.close(), reason)
     }
 
     /// Wakes who waits, then gives the seat back. The caller closes the descriptor afterwards, if it is the caller's to close.
     package func close() {
-        if read.readiness.close() != nil { take(.read)?.resume(.closed) }
-        if write.readiness.close() != nil { take(.write)?.resume(.closed) }
+        wakeAll(.closed)
         loop.remove(self)
     }
 }

@@ -1,13 +1,13 @@
 // What the loop has to do at a later time.
 //
-// A heap of deadlines over a table of what is due then. Cancelling empties the table's row and leaves the deadline in the heap,
-// where it does no harm; when stale deadlines outnumber the live ones the heap is rebuilt without them, so that memory stays
-// proportional to the timers that are alive. Equal deadlines come in the order in which they were set.
+// A heap of deadlines over a table of what is due then. Cancelling takes the action out of the table and leaves the deadline in the
+// heap, where it does no harm; when stale deadlines outnumber the live ones the heap is rebuilt without them. Heap and table
+// shrink as they empty, so that memory stays proportional to the timers that are alive. Equal deadlines come in the order in
+// which they were set.
 import HeapModule
 
 /// Names one timer. A name that has fired or been cancelled never names another.
 package struct TimerID: Equatable, Sendable {
-    fileprivate let row: UInt32
     fileprivate let sequence: UInt64
 }
 
@@ -18,45 +18,47 @@ struct Timers {
     enum Action {
         case resume(UnsafeContinuation<Wake, Never>)
         case job(QueuedJob)
-        case call(() -> Void)
+        case call(Call)
+    }
+
+    /// A closure behind one pointer: most actions are continuations, and should not pay for its size.
+    final class Call {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
     }
 
     private struct Entry: Comparable {
         let deadline: Instant
         let sequence: UInt64
-        let row: UInt32
 
         static func < (a: Entry, b: Entry) -> Bool { a.deadline == b.deadline ? a.sequence < b.sequence : a.deadline < b.deadline }
     }
 
-    private struct Row {
-        var sequence: UInt64
-        var action: Action?
-    }
+    private static let smallest = 64
 
     private var heap = Heap<Entry>()
-    private var rows: [Row] = []
-    private var freeRows: [UInt32] = []
+    /// The heap's memory was made for about as many.
+    private var heapRoom = Timers.smallest
+    private var actions = TimerTable()
     private var lastSequence: UInt64 = 0
-    /// How many timers are set and neither fired nor cancelled.
-    private(set) var count = 0
+
+    /// How many timers are set, or reserved, and neither fired nor cancelled.
+    var count: Int { actions.count }
+
+    /// For tests: for how many timers there is memory.
+    var capacity: Int { max(heapRoom, actions.capacity) }
 
     /// Takes a name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
     mutating func reserve() -> ID {
         lastSequence += 1
-        count += 1
-        if let row = freeRows.popLast() {
-            rows[Int(row)] = Row(sequence: lastSequence, action: nil)
-            return ID(row: row, sequence: lastSequence)
-        }
-        rows.append(Row(sequence: lastSequence, action: nil))
-        return ID(row: UInt32(rows.count - 1), sequence: lastSequence)
+        actions.insert(lastSequence)
+        return ID(sequence: lastSequence)
     }
 
     mutating func set(_ id: ID, at deadline: Instant, _ action: Action) {
-        precondition(rows[Int(id.row)].sequence == id.sequence, "a timer is set once, between reserve and cancel")
-        rows[Int(id.row)].action = action
-        heap.insert(Entry(deadline: deadline, sequence: id.sequence, row: id.row))
+        actions.set(id.sequence, action)
+        heap.insert(Entry(deadline: deadline, sequence: id.sequence))
+        heapRoom = max(heapRoom, heap.count)
     }
 
     @discardableResult
@@ -68,17 +70,16 @@ struct Timers {
 
     /// Returns what will not happen now; nil if it has happened already, has been cancelled before, or was only reserved.
     mutating func cancel(_ id: ID) -> Action? {
-        guard rows[Int(id.row)].sequence == id.sequence else { return nil }
-        let action = release(id.row)
-        if heap.count > 64, heap.count > 2 * count { prune() }
+        let action = actions.remove(id.sequence)
+        if heap.count > Self.smallest, heap.count > 2 * count { rebuildHeap() }
         return action
     }
 
     /// The earliest deadline of a live timer.
     mutating func nextDeadline() -> Instant? {
         while let first = heap.min {
-            if isLive(first) { return first.deadline }
-            heap.removeMin()
+            if actions.contains(first.sequence) { return first.deadline }
+            removeFirst()
         }
         return nil
     }
@@ -86,26 +87,19 @@ struct Timers {
     /// Removes and returns the earliest action that is due at `now`, nil if none is.
     mutating func popDue(_ now: Instant) -> Action? {
         while let first = heap.min, first.deadline <= now {
-            heap.removeMin()
-            if isLive(first) { return release(first.row) }
+            removeFirst()
+            if let action = actions.remove(first.sequence) { return action }
         }
         return nil
     }
 
-    private func isLive(_ entry: Entry) -> Bool { rows[Int(entry.row)].sequence == entry.sequence }
-
-    private mutating func release(_ row: UInt32) -> Action? {
-        let action = rows[Int(row)].action.take()
-        rows[Int(row)].sequence = 0  // no timer's: the first is 1
-        freeRows.append(row)
-        count -= 1
-        return action
+    private mutating func removeFirst() {
+        heap.removeMin()
+        if heapRoom > Self.smallest, heap.count < heapRoom / 4 { rebuildHeap() }
     }
 
-    private mutating func prune() {
-        heap = Heap(heap.unordered.filter(isLive))
-        guard count == 0 else { return }
-        rows = []
-        freeRows = []
+    private mutating func rebuildHeap() {
+        heap = Heap(heap.unordered.filter { actions.contains($0.sequence) })
+        heapRoom = max(Self.smallest, heap.count)
     }
 }

@@ -5,6 +5,8 @@
 #ifndef CEVENTLOOP_H
 #define CEVENTLOOP_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
@@ -30,6 +32,18 @@ int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t 
 /// eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK).
 int cel_eventfd(void);
 
+/// timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK).
+int cel_timerfd(void);
+
+/// Has the timerfd expire once, in so many nanoseconds.
+void cel_timerfd_set(int timer, int64_t nanoseconds);
+
+/// pidfd_open(pid, 0): a descriptor that is readable when the child has ended; close-on-exec. Linux 5.3.
+int cel_pidfd_open(pid_t pid);
+
+/// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1 with errno.
+int cel_pidfd_reap(int pidfd, int *code, int *status);
+
 /// pwritev2(2) and preadv2(2) at the current position. `flags` are of the RWF_ family below.
 ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags);
 ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags);
@@ -54,6 +68,33 @@ void cel_name_thread(const char *name);
 extern _Thread_local void *cel_thread_loop;
 static inline void *cel_current_loop(void) { return cel_thread_loop; }
 static inline void cel_set_current_loop(void *loop) { cel_thread_loop = loop; }
+
+/// Whether the process has manual clocks, so that a thread that asks the time has to ask whose. Never becomes false again.
+extern _Atomic bool cel_manual_clocks;
+static inline bool cel_has_manual_clocks(void) { return atomic_load_explicit(&cel_manual_clocks, memory_order_relaxed); }
+void cel_count_manual_clock(void);
+
+/// How many forks lie between this process and the one that first asked; 0 in that one. `cel_watch_forks` asks, and returns it.
+extern uint32_t cel_forks;
+static inline uint32_t cel_fork_generation(void) { return cel_forks; }
+uint32_t cel_watch_forks(void);
+
+// Signals. The handler is async-signal-safe: it counts, and writes to the eventfds of the loops that want to know.
+
+/// How many signals have been caught, of all kinds. Changes after the signal's own count has.
+extern _Atomic uint64_t cel_signal_total;
+static inline uint64_t cel_signals_caught(void) { return atomic_load_explicit(&cel_signal_total, memory_order_acquire); }
+/// How often this one has been caught.
+uint32_t cel_signal_count(int signal);
+/// Installs the handler and keeps the former disposition; restores that one. Not thread-safe with each other.
+void cel_signal_catch(int signal);
+void cel_signal_restore(int signal);
+bool cel_signal_is_ignored(int signal);
+/// While this is on, the second of all signals for which it is on does what it does by default, even when no loop turns.
+void cel_signal_stop(int signal, bool on);
+/// Adds an eventfd to those that the handler writes to. Counts: as often as it is added it has to be removed. False: there are too many.
+bool cel_signal_wake(int eventfd);
+void cel_signal_wake_no_more(int eventfd);
 
 /// Memory in which this thread builds texts, one after the other like a stack. Freed with the thread.
 struct cel_scratch {

@@ -58,9 +58,9 @@ struct LogProgram {
             try EventLoop.run { await crash(arguments[2]) }
         case "idle":
             try EventLoop.run {
-                let before = EventLoop.current!.turns
+                let before = EventLoop.current!.metrics.turns
                 try await EventLoop.sleep(for: .milliseconds(lines))
-                await print(EventLoop.current!.turns - before)
+                await print(EventLoop.current!.metrics.turns - before)
             }
         case "hang":  // logs, tells that it has, and waits to be killed
             try EventLoop.run {

@@ -1,0 +1,46 @@
+// Who in this process wants which signals, so that the last one who goes can put things back as they were.
+import CEventLoop
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Signals whose handler is ours for as long as somebody wants it. Any thread.
+struct CaughtSignals: Sendable {
+    private let signals: [Signal]
+    private let wakeup: CInt
+    private let isStop: Bool
+    /// How often each had been caught before.
+    let counts: [(signal: Signal, seen: UInt32)]
+
+    private static let users = Mutex<[Signal: Int]>([:])
+
+    /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
+    init(_ signals: Set<Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
+        guard signals.allSatisfy(\.canBeCaught) else { throw EventLoopError(operation: "sigaction", errno: .invalidArgument) }
+        let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted { $0.rawValue < $1.rawValue }
+        self.signals = wanted
+        self.isStop = isStop
+        counts = wanted.map { ($0, cel_signal_count($0.rawValue)) }
+        wakeup = loop.poller.wakeupDescriptor
+        guard cel_signal_wake(wakeup) else { throw EventLoopError(operation: "sigaction", errno: .noMemory) }
+        CaughtSignals.users.withLock { users in
+            for signal in wanted {
+                if users[signal, default: 0] == 0 { cel_signal_catch(signal.rawValue) }
+                users[signal, default: 0] += 1
+                if isStop { cel_signal_stop(signal.rawValue, true) }
+            }
+        }
+    }
+
+    /// Once.
+    func giveBack() {
+        CaughtSignals.users.withLock { users in
+            for signal in signals {
+                users[signal, default: 0] -= 1
+                if isStop { cel_signal_stop(signal.rawValue, false) }
+                if users[signal] == 0 { cel_signal_restore(signal.rawValue) }
+            }
+        }
+        cel_signal_wake_no_more(wakeup)
+    }
+}

@@ -1,0 +1,67 @@
+// Waiting for the end of a child process, without SIGCHLD: a handler of ours would take the signal away from others, and one signal may
+// stand for many children. A pidfd is a descriptor like any other, readable when its process has ended.
+import CEventLoop
+import Glibc
+import SystemPackage
+
+/// How a child process ended.
+public enum ExitStatus: Sendable, Equatable, CustomStringConvertible {
+    /// It returned from `main` or called `exit`, with this code.
+    case exited(CInt)
+    /// This signal killed it.
+    case killed(Signal, dumpedCore: Bool)
+
+    public var description: String {
+        switch self {
+        case .exited(let code): "exited with \(code)"
+        case .killed(let signal, let dumpedCore): "killed by \(signal)\(dumpedCore ? " (core dumped)" : "")"
+        }
+    }
+}
+
+extension EventLoop {
+    /// Suspends the task until the child process `pid` has ended, and collects it: after that the number is free for another process.
+    ///
+    ///     let status = try await EventLoop.waitForExit(of: child)
+    ///
+    /// `pid` must be a child of this process that nobody else waits for. On the current loop; outside of any, on the main loop. If the task is
+    /// cancelled, the child lives on and is not collected; one can wait again.
+    ///
+    /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
+    public static func waitForExit(of pid: pid_t) async throws -> ExitStatus {
+        let loop = current ?? main
+        if loop.isCurrent { return try await waitForExitHere(of: pid) }
+        guard loop.isServed else { throw EventLoopError.noLoop("waitForExit") }
+        return try await withTaskExecutorPreference(loop) { try await waitForExitHere(of: pid) }
+    }
+
+    private static func waitForExitHere(of pid: pid_t) async throws -> ExitStatus {
+        let pidfd = cel_pidfd_open(pid)
+        guard pidfd >= 0 else { throw EventLoopError(operation: "pidfd_open(\(pid))", errno: Errno(rawValue: errno)) }
+        defer { close(pidfd) }
+        let watch = Watch(FileDescriptor(rawValue: pidfd))
+        defer { watch.close() }
+        while true {
+            if let status = try collect(pidfd, pid) { return status }
+            try await waitUntilReadable(watch)
+        }
+    }
+
+    private static func waitUntilReadable(_ watch: Watch) async throws {
+        do {
+            try await watch.readable()
+        } catch {
+            if error.code == .cancelled { throw CancellationError() }
+            throw error
+        }
+    }
+
+    private static func collect(_ pidfd: CInt, _ pid: pid_t) throws(EventLoopError) -> ExitStatus? {
+        var (code, status) = (CInt(0), CInt(0))
+        switch cel_pidfd_reap(pidfd, &code, &status) {
+        case 0: return nil
+        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
+        default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
+        }
+    }
+}

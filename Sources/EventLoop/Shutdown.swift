@@ -1,0 +1,51 @@
+// The orderly end of a loop: first its user's hooks, which may still do everything; then what was promised to be written (Exit.swift).
+
+/// What a user wants done before the loop ends.
+struct ShutdownHook {
+    let limit: Duration
+    let body: @Sendable () async -> Void
+}
+
+extension EventLoop {
+    /// A hook that has been cancelled gets this much to come to an end.
+    private static let grace = Duration.seconds(1)
+
+    /// Has `hook` run when the loop shuts down: when the body of `run` has ended, or after `stop`. The loop still does everything then.
+    ///
+    ///     loop.onShutdown { await connections.close() }
+    ///
+    /// Hooks run one after the other, the last one first. One that is not done within `limit` (ten seconds unless given) is cancelled; if it is
+    /// not done a second after that either, it is left behind. A hook that is added while hooks run, runs next. `exit` runs no hooks. Any thread.
+    public func onShutdown(within limit: Duration = .seconds(10), _ hook: @escaping @Sendable () async -> Void) {
+        perform { self.shutdownHooks.append(ShutdownHook(limit: limit, body: hook)) }
+    }
+
+    /// Loop thread, when the loop's own turns are over.
+    func shutDown() {
+        inbox.deliverAll()
+        while let hook = shutdownHooks.popLast() { run(hook) }
+        settleObligations(within: Self.exitPatience)
+    }
+
+    private func run(_ hook: ShutdownHook) {
+        let end = End()
+        let task = Task(executorPreference: self) {
+            await hook.body()
+            self.perform { end.isDone = true }
+        }
+        turnUntilDone(end, atMost: hook.limit)
+        guard !end.isDone else { return }
+        task.cancel()
+        turnUntilDone(end, atMost: Self.grace)
+    }
+
+    private func turnUntilDone(_ end: End, atMost limit: Duration) {
+        var isLate = false
+        let timer = after(limit) { isLate = true }
+        turnUntil { end.isDone || isLate }
+        cancel(timer)
+    }
+
+    /// Unchecked: loop thread only.
+    private final class End: @unchecked Sendable { var isDone = false }
+}

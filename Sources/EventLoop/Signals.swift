@@ -1,0 +1,177 @@
+// Signals as a sequence of values, and how a signal stops a program in good order.
+//
+// A handler, not a signalfd: that would need the signal blocked in every thread of the process, and those threads are not all ours. The
+// handler (CEventLoop.c) counts the signal and writes to the eventfd of the loops that want to know; all else happens in the
+// loop's turn. The kernel merges equal signals while one is pending, and so do we: how often a signal comes is not reliable, that it came is.
+import CEventLoop
+import Glibc
+import SystemPackage
+
+/// The number of a signal.
+public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: CInt
+
+    public init(rawValue: CInt) { self.rawValue = rawValue }
+
+    /// SIGHUP: the terminal is gone; for daemons, read the configuration again.
+    public static let hangUp = Signal(rawValue: SIGHUP)
+    /// SIGINT: Ctrl-C.
+    public static let interrupt = Signal(rawValue: SIGINT)
+    /// SIGQUIT: Ctrl-\\.
+    public static let quit = Signal(rawValue: SIGQUIT)
+    /// SIGTERM: please end.
+    public static let terminate = Signal(rawValue: SIGTERM)
+    /// SIGUSR1.
+    public static let user1 = Signal(rawValue: SIGUSR1)
+    /// SIGUSR2.
+    public static let user2 = Signal(rawValue: SIGUSR2)
+    /// SIGWINCH: the terminal has another size.
+    public static let windowChanged = Signal(rawValue: SIGWINCH)
+    /// SIGCONT: goes on after a stop.
+    public static let continued = Signal(rawValue: SIGCONT)
+
+    /// `SIGTERM`; `signal 37` for those without a name here.
+    public var description: String { Signal.names[self] ?? "signal \(rawValue)" }
+
+    private static let names: [Signal: String] = [
+        .hangUp: "SIGHUP", .interrupt: "SIGINT", .quit: "SIGQUIT", .terminate: "SIGTERM", .user1: "SIGUSR1", .user2: "SIGUSR2",
+        .windowChanged: "SIGWINCH", .continued: "SIGCONT", Signal(rawValue: SIGKILL): "SIGKILL", Signal(rawValue: SIGSEGV): "SIGSEGV",
+        Signal(rawValue: SIGBUS): "SIGBUS", Signal(rawValue: SIGILL): "SIGILL", Signal(rawValue: SIGFPE): "SIGFPE",
+        Signal(rawValue: SIGTRAP): "SIGTRAP", Signal(rawValue: SIGABRT): "SIGABRT", Signal(rawValue: SIGPIPE): "SIGPIPE",
+        Signal(rawValue: SIGALRM): "SIGALRM", Signal(rawValue: SIGCHLD): "SIGCHLD", Signal(rawValue: SIGSTOP): "SIGSTOP",
+        Signal(rawValue: SIGTSTP): "SIGTSTP",
+    ]
+
+    /// Signals that can be caught, and whose handler may return: not SIGKILL and SIGSTOP, not those by which a fault of the program is reported.
+    var canBeCaught: Bool {
+        rawValue > 0 && rawValue <= 64 && ![SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS].contains(rawValue)
+    }
+}
+
+extension EventLoop {
+    /// The signals that arrive from now on, as an asynchronous sequence.
+    ///
+    ///     for await signal in try EventLoop.signals([.hangUp]) { reloadConfiguration() }
+    ///
+    /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, they do again. Signals
+    /// that arrive while nobody iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
+    /// does not matter on which thread the kernel delivers it.
+    ///
+    /// Belongs to the current loop; outside of any, to the main loop. The iteration ends when its task is cancelled.
+    ///
+    /// - Throws: `EventLoopError` with `EINVAL` for a signal that cannot be caught or must not be (`SIGKILL`, `SIGSEGV`, …).
+    public static func signals(_ signals: Set<Signal>) throws(EventLoopError) -> SignalSequence {
+        let loop = current ?? .main
+        return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
+    }
+
+    /// Loop thread.
+    func deliverSignals() {
+        signalsSeen = cel_signals_caught()
+        for subscription in signalSubscriptions { subscription.collect() }
+    }
+}
+
+/// Signals as they arrive; see `EventLoop.signals`. To be iterated over by one task at a time.
+public struct SignalSequence: AsyncSequence, Sendable {
+    private let handle: Handle
+
+    init(subscription: SignalSubscription) { handle = Handle(subscription) }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(handle: handle) }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let handle: Handle
+
+        /// The next signal; nil when the task is cancelled.
+        public mutating func next() async -> Signal? { await handle.subscription.next() }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> Signal? { await handle.subscription.next() }
+    }
+
+    /// The loop keeps the subscription; it ends when the last handle goes.
+    fileprivate final class Handle: Sendable {
+        let subscription: SignalSubscription
+        init(_ subscription: SignalSubscription) { self.subscription = subscription }
+        deinit { subscription.end() }
+    }
+}
+
+/// What one sequence, or one `run(stopOn:)`, has seen of its signals.
+///
+/// Unchecked because what changes is touched on the loop's thread only.
+final class SignalSubscription: @unchecked Sendable {
+    private let loop: EventLoop
+    private let caught: CaughtSignals
+
+    // Loop thread only.
+    private var pending: [Signal] = []
+    private var waiter: (id: UInt64, continuation: UnsafeContinuation<Signal?, Never>)?
+    private var lastWait: UInt64 = 0
+    /// Takes the signals instead of `next`.
+    private let receiver: ((Signal) -> Void)?
+    /// How often each had been caught when this looked last.
+    private var counts: [(signal: Signal, seen: UInt32)]
+
+    init(_ caught: CaughtSignals, on loop: EventLoop, receiver: ((Signal) -> Void)? = nil) {
+        self.loop = loop
+        self.caught = caught
+        self.receiver = receiver
+        counts = caught.counts
+        loop.perform { loop.signalSubscriptions.append(self) }
+    }
+
+    /// Any thread.
+    func end() {
+        loop.perform { [self] in
+            loop.signalSubscriptions.removeAll { $0 === self }
+            caught.giveBack()
+        }
+    }
+
+    func collect() {
+        for index in counts.indices {
+            let (signal, seen) = counts[index]
+            let count = cel_signal_count(signal.rawValue)
+            guard count != seen else { continue }
+            counts[index].seen = count
+            receive(signal)
+        }
+    }
+
+    private func receive(_ signal: Signal) {
+        if let receiver {
+            receiver(signal)
+        } else if waiter != nil {
+            resume(signal)
+        } else if !pending.contains(signal) {
+            pending.append(signal)
+        }
+    }
+
+    func next() async -> Signal? {
+        if loop.isCurrent { return await nextHere() }
+        return await withTaskExecutorPreference(loop) { await self.nextHere() }
+    }
+
+    private func nextHere() async -> Signal? {
+        if Task.isCancelled { return nil }
+        if !pending.isEmpty { return pending.removeFirst() }
+        precondition(waiter == nil, "two tasks iterate over the same sequence of signals")
+        lastWait += 1
+        let id = lastWait
+        return await parkTask { continuation in
+            guard !Task.isCancelled else { return continuation.resume(returning: nil) }
+            loop.waiters += 1
+            waiter = (id, continuation)
+        } onCancel: { [loop] in
+            loop.perform { if self.waiter?.id == id { self.resume(nil) } }
+        }
+    }
+
+    private func resume(_ signal: Signal?) {
+        guard let (_, continuation) = waiter.take() else { return }
+        loop.waiters -= 1
+        continuation.resume(returning: signal)
+    }
+}

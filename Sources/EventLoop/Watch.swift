@@ -1,0 +1,198 @@
+// Waiting for any descriptor that the kernel can watch: a library's socket, an inotify or timer descriptor, a device.
+//
+// epoll(7) tells of changes; a user asks about states. So a wait first asks poll(2) how things stand, and only if they stand badly waits for
+// a change and asks again. The answer is always true when it is given, however much or little the user read last time, and
+// nobody has to report back what he found. (AsyncFD, which makes the system calls itself, uses the cached edges instead.)
+import Glibc
+import SystemPackage
+
+/// What a descriptor is ready for, or what has become of it: the bits of `poll(2)`.
+public struct ReadyFor: OptionSet, Sendable, CustomStringConvertible {
+    public let rawValue: Int16
+
+    public init(rawValue: Int16) { self.rawValue = rawValue }
+
+    /// A read would not block (`POLLIN`): there are bytes, a connection, or the end of the stream.
+    public static let reading = ReadyFor(rawValue: Int16(POLLIN))
+    /// A write would not block (`POLLOUT`).
+    public static let writing = ReadyFor(rawValue: Int16(POLLOUT))
+    /// The other end will send no more (`POLLRDHUP`); what it has sent can still be read. Comes unasked.
+    public static let endOfInput = ReadyFor(rawValue: 0x2000)
+    /// The other end is gone (`POLLHUP`). Comes unasked.
+    public static let hangUp = ReadyFor(rawValue: Int16(POLLHUP))
+    /// An error is pending (`POLLERR`): the next system call, or `SO_ERROR`, says which. On the writing end of a pipe: nobody reads. Comes unasked.
+    public static let error = ReadyFor(rawValue: Int16(POLLERR))
+
+    public var description: String {
+        let names: [(ReadyFor, String)] = [
+            (.reading, "reading"), (.writing, "writing"), (.endOfInput, "endOfInput"), (.hangUp, "hangUp"), (.error, "error"),
+        ]
+        return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
+    }
+}
+
+/// A wait for a descriptor ended otherwise than with readiness.
+public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Why. An open set: switches need a default.
+    public struct Code: Sendable, Hashable {
+        let reason: String
+
+        /// Another task already waits for this. There is one waiter a direction.
+        public static let busy = Code(reason: "another task already waits for this")
+        /// The watch was closed, before or during the wait.
+        public static let closed = Code(reason: "the watch has been closed")
+        /// The task was cancelled.
+        public static let cancelled = Code(reason: "the task was cancelled")
+        /// The watch's loop does not run, and the task is not on it.
+        public static let noEventLoop = Code(reason: "no event loop runs that could wait")
+        /// The kernel refused; `errno` says why.
+        public static let system = Code(reason: "")
+    }
+
+    public let code: Code
+    public let descriptor: FileDescriptor
+    /// What was waited for.
+    public let interest: ReadyFor
+    /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it, `ENOSPC` beyond the user's limit
+    /// of watches (`/proc/sys/fs/epoll/max_user_watches`), …
+    public let errno: Errno?
+
+    public var description: String {
+        "wait for \(interest) of descriptor \(descriptor.rawValue): \(errno.map { "\($0)" } ?? code.reason)"
+    }
+}
+
+/// A descriptor whose readiness can be waited for.
+///
+///     let watch = Watch(FileDescriptor(rawValue: socket))
+///     defer { watch.close() }
+///     try await watch.readable()
+///     let count = read(socket, …)
+///
+/// Of any kind that `poll(2)` knows; of those that never block in its sense (regular files, directories) it says that they are always ready. The
+/// descriptor stays its owner's, who closes it, after the watch: nobody would be told that what he waits for is gone. Its flags are
+/// not touched, so a read may still block if somebody else empties it first; make the descriptor non-blocking if it is shared.
+///
+/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any task; one that runs
+/// elsewhere visits the loop for the wait. One task can wait for reading and one for writing at a time. Watches cost nothing until somebody has to
+/// wait, and then one `epoll_ctl` once.
+///
+/// Unchecked because what changes is touched on the loop's thread only.
+public final class Watch: @unchecked Sendable {
+    public let descriptor: FileDescriptor
+    private let loop: EventLoop
+
+    // Loop thread only.
+    private var registration: Registration?
+    private var isClosed = false
+
+    public init(_ descriptor: FileDescriptor) {
+        self.descriptor = descriptor
+        loop = EventLoop.current ?? .main
+    }
+
+    deinit {
+        guard let registration else { return }
+        loop.perform { registration.close() }
+    }
+
+    /// Suspends the task until a read would not block. Returns at once if that is so already.
+    ///
+    /// - Returns: how things stand; contains `.reading`, `.endOfInput`, `.hangUp` or `.error`.
+    /// - Throws: `WatchError`. A wait that is cancelled leaves nothing behind.
+    /// - Complexity: one `poll(2)` if it is ready; two and a wait if not.
+    @discardableResult
+    public func readable() async throws(WatchError) -> ReadyFor { try await ready(for: .reading) }
+
+    /// Suspends the task until a write would not block; see `readable`.
+    @discardableResult
+    public func writable() async throws(WatchError) -> ReadyFor { try await ready(for: .writing) }
+
+    /// Suspends the task until one of what `interest` names is so, or the descriptor has hung up or failed.
+    public func ready(for interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+        if loop.isCurrent { return try await readyHere(interest) }
+        guard loop.isServed else { throw error(.noEventLoop, interest) }
+        do {
+            return try await withTaskExecutorPreference(loop) { try await self.readyHere(interest) }
+        } catch let error as WatchError {
+            throw error
+        } catch {
+            preconditionFailure("a typed throw of another type: \(error)")
+        }
+    }
+
+    /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the descriptor is closed. Any thread.
+    public func close() {
+        loop.perform {
+            self.isClosed = true
+            self.registration.take()?.close()
+        }
+    }
+
+    // MARK: Loop thread
+
+    private func readyHere(_ interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+        await loop.yieldIfGreedy()
+        while true {
+            if isClosed { throw error(.closed, interest) }
+            if Task.isCancelled { throw error(.cancelled, interest) }
+            let ready = try state(interest)
+            if !ready.isEmpty { return ready }
+            guard let registration = try register(interest) else { return interest }
+            var directions: [Direction] = []
+            if !interest.isDisjoint(with: [.reading, .endOfInput]) { directions.append(.read) }
+            if interest.contains(.writing) { directions.append(.write) }
+            if directions.isEmpty { directions = [.read] }  // for a hang-up or an error alone
+            for direction in directions {
+                if case .go(let edge) = registration.attempt(direction) { registration.clear(direction, edge, by: .wouldBlock) }
+            }
+            switch await registration.wait(directions) {
+            case .ready: continue
+            case .closed: throw error(.closed, interest)
+            case .cancelled: throw error(.cancelled, interest)
+            case .busy: throw error(.busy, interest)
+            }
+        }
+    }
+
+    /// poll(2), without waiting.
+    private func state(_ interest: ReadyFor) throws(WatchError) -> ReadyFor {
+        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | ReadyFor.endOfInput.rawValue, revents: 0)
+        while poll(&request, 1, 0) < 0 {
+            guard Glibc.errno == EINTR else { throw error(.system, interest, Errno(rawValue: Glibc.errno)) }
+        }
+        if request.revents & Int16(POLLNVAL) != 0 { throw error(.system, interest, .badFileDescriptor) }
+        return ReadyFor(rawValue: request.revents)
+    }
+
+    private func register(_ interest: ReadyFor) throws(WatchError) -> Registration? {
+        if let registration { return registration }
+        do {
+            registration = try loop.register(descriptor.rawValue)
+            return registration
+        } catch {
+            throw self.error(.system, interest, error.errno)
+        }
+    }
+
+    private func error(_ code: WatchError.Code, _ interest: ReadyFor, _ errno: Errno? = nil) -> WatchError {
+        WatchError(code: code, descriptor: descriptor, interest: interest, errno: errno)
+    }
+}
+
+extension EventLoop {
+    /// How often in one turn a task may go on without having waited.
+    private static let greed = 128
+
+    /// Lets the others go first now and then. For operations that are usually done without waiting: a task that finds its descriptor ready again and
+    /// again would otherwise never give the thread back. Loop thread.
+    package func yieldIfGreedy() async {
+        let turn = counters.turns.load(ordering: .relaxed)
+        if greedyTurn != turn {
+            greedyTurn = turn
+            greedySteps = 0
+        }
+        greedySteps += 1
+        if greedySteps > Self.greed { await Task.yield() }
+    }
+}
