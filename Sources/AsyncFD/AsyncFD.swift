@@ -51,6 +51,8 @@ public final class AsyncFD: @unchecked Sendable {
     var outlets: [Outlet] = []
     /// What is printed here; made by the first `print`.
     var printer: Printer?
+    /// The books of printers that have gone with a loop that had ended.
+    var pastPrints = Ledger()
 
     /// Uses a descriptor that belongs to somebody else, who keeps it open for as long as this object is used. Any thread.
     ///
@@ -105,7 +107,10 @@ public final class AsyncFD: @unchecked Sendable {
     /// Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making for them is let finish. Further calls do nothing.
     public func close() async {
         await onLoop(orElse: ()) { descriptor in
-            await descriptor.printer.take()?.buffer.retire()
+            if let buffer = descriptor.printer?.buffer {
+                await buffer.retire()
+                descriptor.printer?.bufferReleased()
+            }
             await withUnsafeContinuation { continuation in
                 descriptor.closeHere { continuation.resume() }
             }

@@ -20,6 +20,8 @@ package protocol OutletClient: AnyObject {
     func outletAbandoned(_ count: Int, because error: IOError?)
     /// The loop ends, and all is said and done: the moment for a last word.
     func outletConcluded()
+    /// The loop has ended and forgets the outlet; whoever keeps it only for the loop's sake lets go of it.
+    func outletReleased()
 }
 
 /// Loop thread only.
@@ -56,8 +58,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Any thread.
     package init(_ descriptor: AsyncFD) { self.descriptor = descriptor }
 
-    /// To be called once, before the first append. From here on the loop's end sees to it.
+    /// Whether the loop's end sees to what is appended.
+    package private(set) var isAttached = false
+
+    /// To be called before something is appended to an outlet that is not attached.
     package func attach(_ client: any OutletClient) {
+        isAttached = true
         self.client = client
         queue.pending.pointee.descriptor = descriptor.numberForWriting
         cel_crash_install()
@@ -238,8 +244,16 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         client?.outletConcluded()
     }
 
+    package func released() {
+        isAttached = false
+        descriptor.outlets.removeAll { $0 === self }
+        client.take()?.outletReleased()
+    }
+
     /// The loop need not see to it any more.
     package func retire() {
+        isAttached = false
+        client = nil
         queue.pending.pointee.descriptor = -2  // the number is about to be somebody else's
         loop.discharge(self)
         descriptor.outlets.removeAll { $0 === self }

@@ -14,6 +14,12 @@ package protocol OutputBufferOwner: AnyObject {
     /// Records are being refused because of `error`, which nobody has been told of.
     func reportFailure(_ error: IOError, dropped count: UInt64)
     func reportRecovery()
+    /// The loop of the buffer has ended, with everything in it settled.
+    func bufferReleased()
+}
+
+extension OutputBufferOwner {
+    package func bufferReleased() {}
 }
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
@@ -74,7 +80,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {
-        if books.accepted == 0 { outlet.attach(self) }
+        if !outlet.isAttached { outlet.attach(self) }
         books.accepted &+= 1
         books.pending &+= 1
     }
@@ -264,6 +270,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         }
         lastError = error
     }
+
+    package func outletReleased() { owner?.bufferReleased() }
 
     package func outletConcluded() {
         refuseWaiting(.timeout)

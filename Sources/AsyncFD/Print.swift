@@ -42,13 +42,13 @@ extension AsyncFD {
     public func finishPrinting(within limit: Duration) async -> Ledger {
         await onLoop(orElse: Ledger()) { descriptor in
             await descriptor.printer?.buffer.finish(within: limit)
-            return descriptor.printer?.buffer.ledger ?? Ledger()
+            return descriptor.ledgerOfPrints
         }
     }
 
     /// What became of what was printed to this descriptor; a record is one call of `print`.
     public var printLedger: Ledger {
-        get async { await onLoop(orElse: Ledger()) { $0.printer?.buffer.ledger ?? Ledger() } }
+        get async { await onLoop(orElse: Ledger()) { $0.ledgerOfPrints } }
     }
 
     fileprivate func print(_ text: String) async {
@@ -98,6 +98,8 @@ extension AsyncFD {
         buffer.commit(size)
     }
 
+    private var ledgerOfPrints: Ledger { printer.map { $0.buffer.ledger + pastPrints } ?? pastPrints }
+
     private func printerMade() -> Printer {
         if let printer { return printer }
         let made = Printer(self)
@@ -128,6 +130,12 @@ final class Printer: OutputBufferOwner {
     func reportFailure(_ error: IOError, dropped count: UInt64) { say("\(error.reason); \(count) prints lost so far, trying again") }
 
     func reportRecovery() { say("works again") }
+
+    /// The descriptor keeps the printer, and the buffer the descriptor.
+    func bufferReleased() {
+        buffer.descriptor.pastPrints = buffer.descriptor.pastPrints + buffer.ledger
+        buffer.descriptor.printer = nil
+    }
 
     private func say(_ text: String) {
         if buffer.descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.descriptor.label): \(text)") }

@@ -70,6 +70,7 @@ extension EventLoop {
         defer { loop.release() }
         try body(loop, takesOver)
         loop.shutDown()
+        if !takesOver { loop.forgetSettledObligations() }
     }
 
     /// Starts a loop on a thread of its own. Any thread.
@@ -87,6 +88,7 @@ extension EventLoop {
             loop.claim()
             loop.runUntilStopped()
             loop.shutDown()
+            loop.forgetSettledObligations()
             loop.release()
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }

@@ -16,6 +16,8 @@ package protocol ExitObligation: AnyObject {
     func settle()
     /// The end is here: count what is still pending as lost, and say so.
     func conclude()
+    /// The loop has ended, with this settled, and forgets it. Whoever makes a promise later calls `oblige` again.
+    func released()
 }
 
 extension EventLoop {
@@ -29,10 +31,20 @@ extension EventLoop {
         set { patience.store(newValue.clampedNanoseconds, ordering: .relaxed) }
     }
 
-    /// Has `obligation` settled before the loop ends. The loop keeps it until `discharge`. Loop thread.
+    /// Has `obligation` settled before the loop ends. The loop keeps it until `discharge`, or until it has ended. Loop thread.
     package func oblige(_ obligation: any ExitObligation) {
         obligations.append(obligation)
         LoopsWithObligations.add(self)
+    }
+
+    /// A loop that has ended and owes nothing keeps nothing either; else what lives on it would keep it alive, and be kept by it, for ever.
+    func forgetSettledObligations() {
+        guard obligations.allSatisfy({ $0.isSettled }) else { return }
+        LoopsWithObligations.remove(self)
+        let settled = obligations
+        obligations = []
+        locals = [:]
+        for obligation in settled { obligation.released() }
     }
 
     package func discharge(_ obligation: any ExitObligation) {
@@ -65,7 +77,7 @@ extension EventLoop {
     private var totalProgress: UInt64 { obligations.reduce(0) { $0 &+ $1.progress } }
 }
 
-/// The loops that `exit()` has to see to. They are kept alive: what was promised outlives who promised it.
+/// The loops that `exit()` has to see to. They are kept alive until they owe nothing: what was promised outlives who promised it.
 private enum LoopsWithObligations {
     private static let loops = Mutex<[EventLoop]>([])
 
@@ -75,6 +87,8 @@ private enum LoopsWithObligations {
             if !loops.contains(where: { $0 === loop }) { loops.append(loop) }
         }
     }
+
+    static func remove(_ loop: EventLoop) { loops.withLock { $0.removeAll { $0 === loop } } }
 
     private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
 

@@ -276,6 +276,14 @@ struct HelloLogTests {
         }
     }
 
+    @Test("a loop that has ended leaves nothing behind, though a logger and a print lived on it")
+    func loopsLeaveNothingBehind() throws {
+        let error = try Pipe()
+        let child = try ChildProcess("LogProgram", ["loops"], error: .descriptor(error.writer))
+        #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "descriptors left behind: 0\n")
+        #expect(try child.wait() == .exited(0))
+    }
+
     @Test("records of other threads arrive, each thread's in its order")
     func threads() throws {
         let output = try Pipe()

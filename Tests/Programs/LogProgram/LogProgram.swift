@@ -56,6 +56,10 @@ struct LogProgram {
             try EventLoop.run { try await showExecutors() }
         case "crash":  // how it crashes is the second argument; what was logged waits in memory
             try EventLoop.run { await crash(arguments[2]) }
+        case "loops":  // many loops, one after the other, each with a logger and a print; how many descriptors are left?
+            var thread = pthread_t()
+            pthread_create(&thread, nil, runManyLoops, nil)
+            pthread_join(thread, nil)
         case "idle":
             try EventLoop.run {
                 let before = EventLoop.current!.metrics.turns
@@ -174,3 +178,22 @@ nonisolated func logFromThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMu
 }
 
 nonisolated func crashThread(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? { fatalError("on purpose") }
+
+nonisolated func runManyLoops(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    func openDescriptors() -> Int { (0..<1000).count { fcntl($0, F_GETFD) >= 0 } }
+    func run() {
+        do {
+            try EventLoop.run {
+                await Logger.standard("loop").info("a line")
+                await print("a print")
+            }
+        } catch {
+            fatalError("\(error)")
+        }
+    }
+    run()
+    let before = openDescriptors()
+    for _ in 0..<100 { run() }
+    fputs("descriptors left behind: \(openDescriptors() - before)\n", stderr)
+    return nil
+}
