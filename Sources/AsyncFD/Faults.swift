@@ -37,6 +37,8 @@ package final class Faults: Sendable {
 
     private let fault: Fault
     private let left: Atomic<Int>
+    private let isArmed = Atomic(true)
+    private let openCount = Atomic(0)
 
     /// The `number`-th call from now on suffers `fault`, once.
     package init(_ fault: Fault, at number: Int) {
@@ -47,6 +49,12 @@ package final class Faults: Sendable {
     /// Whether there was such a call.
     package var hasStruck: Bool { left.load(ordering: .relaxed) <= 0 }
 
+    /// No call is hurt from now on.
+    package func disarm() { isArmed.store(false, ordering: .relaxed) }
+
+    /// How many descriptors were made and have not been closed.
+    package var openDescriptors: Int { openCount.load(ordering: .relaxed) }
+
     /// The calls of the calling thread are counted from now on; nil ends it. The caller keeps the object alive.
     package static func install(_ faults: Faults?) {
         cel_set_current_faults(faults.map { Unmanaged.passUnretained($0).toOpaque() })
@@ -55,8 +63,11 @@ package final class Faults: Sendable {
     static var current: Faults? { cel_current_faults().map { Unmanaged<Faults>.fromOpaque($0).takeUnretainedValue() } }
 
     static func strike() -> Fault? {
-        guard let faults = current, faults.left.subtract(1, ordering: .relaxed).newValue == 0 else { return nil }
+        guard let faults = current, faults.isArmed.load(ordering: .relaxed) else { return nil }
+        guard faults.left.subtract(1, ordering: .relaxed).newValue == 0 else { return nil }
         return faults.fault
     }
+
+    static func countDescriptors(_ difference: Int) { current?.openCount.add(difference, ordering: .relaxed) }
 }
 #endif

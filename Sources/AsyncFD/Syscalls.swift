@@ -158,7 +158,7 @@ enum Syscalls {
 
     /// Another number for the same open file description.
     static func duplicate(_ descriptor: CInt) -> Result<CInt, Errno> {
-        retried { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
+        retried { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }.map(counted)
     }
 
     /// Two ends of a pipe, non-blocking, close-on-exec.
@@ -169,11 +169,23 @@ enum Syscalls {
     }
 
     /// close(2). Never repeated: on Linux the number is free even when the call was interrupted.
-    static func close(_ descriptor: CInt) { _ = Glibc.close(descriptor) }
+    static func close(_ descriptor: CInt) {
+        #if DEBUG
+        Faults.countDescriptors(-1)
+        #endif
+        _ = Glibc.close(descriptor)
+    }
+
+    private static func counted(_ descriptor: CInt) -> CInt {
+        #if DEBUG
+        Faults.countDescriptors(1)
+        #endif
+        return descriptor
+    }
 
     /// Keeps 0, 1 and 2 free of ours, should the program have been started with one of them closed.
     static func above2(_ descriptor: CInt) -> Result<CInt, Errno> {
-        guard descriptor <= 2 else { return .success(descriptor) }
+        guard counted(descriptor) <= 2 else { return .success(descriptor) }
         defer { close(descriptor) }
         return duplicate(descriptor)
     }
