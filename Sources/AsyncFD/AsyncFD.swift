@@ -184,6 +184,20 @@ public final class AsyncFD: @unchecked Sendable {
         }
     }
 
+    /// The same for another call than read or write.
+    func attempt(_ direction: Direction, _ call: (CInt) -> IOOutcome) -> IOOutcome {
+        if isClosed { return .failed(.badFileDescriptor) }
+        guard let registration = lane(direction).registration else { return call(lane(direction).descriptor) }
+        switch registration.attempt(direction) {
+        case .wait: return .wouldBlock
+        case .closed: return .failed(.badFileDescriptor)
+        case .go(let edge):
+            let outcome = call(lane(direction).descriptor)
+            if outcome == .wouldBlock { registration.clear(direction, edge, by: .wouldBlock) }
+            return outcome
+        }
+    }
+
     /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
         if let registration = lane(direction).registration { return registration }

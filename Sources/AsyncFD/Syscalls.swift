@@ -216,17 +216,18 @@ enum Syscalls {
 
     // MARK: The one loop
 
-    static func retried<Value: SignedInteger>(_ call: () -> Value) -> Result<Value, Errno> {
+    static func retried<Value: SignedInteger>(repeating: Bool = true, _ call: () -> Value) -> Result<Value, Errno> {
         while true {
             #if DEBUG
             if let errno = Faults.strike()?.errno {
-                if errno == .interrupted { continue }
+                if errno == .interrupted, repeating { continue }
+                if errno == .interrupted { _ = call() }  // it goes on nevertheless
                 return .failure(errno)
             }
             #endif
             let result = call()
             if result >= 0 { return .success(result) }
-            if errno != EINTR { return .failure(Errno(rawValue: errno)) }
+            if errno != EINTR || !repeating { return .failure(Errno(rawValue: errno)) }
         }
     }
 

@@ -96,7 +96,7 @@ extension AsyncFD {
     }
 
     /// Waits until nobody else writes.
-    private func takeTurn() async throws(IOError) {
+    func takeTurn() async throws(IOError) {
         if isClosed { throw IOError("write", on: label, .closed) }
         if writers.enter() { return }
         let ticket = writers.nextTicket

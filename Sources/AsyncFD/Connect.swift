@@ -1,0 +1,174 @@
+// Clients: connecting to an address, or to whichever of a host's addresses answers first.
+import EventLoop
+import Glibc
+import SystemPackage
+
+/// Connects to a TCP or Unix socket.
+///
+///     let connection = try await connect(to: Address("/run/app.sock")!)
+///
+/// The connection is the caller's to close. It lives on the current loop.
+///
+/// - Parameter timeout: how long to try; the kernel's own patience (two minutes for TCP) if not given.
+/// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing stays open then.
+public func connect(to address: Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
+    let attempts = ConnectionAttempts(label: "\(address)", timeout: timeout)
+    return try await attempts.onLoop { attempts async throws(IOError) in try await attempts.run([address]) }
+}
+
+/// Connects to a host by name, or by address.
+///
+///     let connection = try await connect(to: "example.org", port: 80, timeout: .seconds(10))
+///
+/// IPv6 and IPv4 addresses are tried in turns, the next one each time when the ones before have failed or have not answered for a quarter of a
+/// second; the first connection wins, and the other attempts are given up (RFC 8305, "Happy Eyeballs").
+///
+/// - Parameter timeout: for all of it, the looking up of the name included.
+/// - Throws: `IOError` that names the host: `.unresolved`, or why the last address that was tried did not answer.
+public func connect(to host: String, port: UInt16, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
+    let attempts = ConnectionAttempts(label: "\(host):\(port)", timeout: timeout)
+    return try await attempts.onLoop { attempts async throws(IOError) in
+        let addresses = try await Resolver.addresses(of: host, port: port, on: attempts.loop)
+        return try await attempts.run(ConnectionAttempts.interleaved(addresses))
+    }
+}
+
+/// The attempts to make one connection, on several addresses.
+///
+/// Unchecked: what changes is touched on the loop's thread only.
+private final class ConnectionAttempts: @unchecked Sendable {
+    /// RFC 8305, section 5: Connection Attempt Delay.
+    private static let delay = Duration.milliseconds(250)
+
+    let label: String
+    let loop: EventLoop
+    private let deadline: Instant?
+
+    // Loop thread only.
+    private var waiting: [Address] = []
+    private var pending: [(socket: CInt, registration: Registration)] = []
+    private var lastError: IOError?
+    private var stagger: TimerID?
+    private var continuation: UnsafeContinuation<Result<CInt, IOError>, Never>?
+    private var result: Result<CInt, IOError>?
+
+    init(label: String, timeout: Duration?) {
+        self.label = label
+        loop = EventLoop.current ?? .main
+        deadline = timeout.map { .now + $0 }
+    }
+
+    func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
+        if loop.isCurrent { return try await body(self) }
+        guard loop.isRunning else { throw IOError("connect", on: label, .noEventLoop) }
+        do {
+            return try await withTaskExecutorPreference(loop) { try await body(self) }
+        } catch let error as IOError {
+            throw error
+        } catch {
+            preconditionFailure("a typed throw of another type: \(error)")
+        }
+    }
+
+    /// The families by turns, beginning with that of the first address.
+    static func interleaved(_ addresses: [Address]) -> [Address] {
+        let first = addresses.filter { $0.family == addresses[0].family }
+        let others = addresses.filter { $0.family != addresses[0].family }
+        var result: [Address] = []
+        for index in 0..<max(first.count, others.count) {
+            if index < first.count { result.append(first[index]) }
+            if index < others.count { result.append(others[index]) }
+        }
+        return result
+    }
+
+    func run(_ addresses: [Address]) async throws(IOError) -> AsyncFD {
+        waiting = addresses
+        let timer = deadline.map { deadline in
+            loop.after(deadline - .now) { [self] in finish(.failure(IOError("connect", on: label, IOError.Code.timedOut))) }
+        }
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                self.continuation = continuation
+                if Task.isCancelled { finish(.failure(IOError("connect", on: label, .cancelled))) } else { startNext() }
+            }
+        } onCancel: {
+            loop.perform { self.finish(.failure(IOError("connect", on: self.label, .cancelled))) }
+        }
+        if let timer { loop.cancel(timer) }
+        return AsyncFD(socket: try result.get(), label: "connection to \(label)")
+    }
+
+    private func startNext() {
+        if let stagger { loop.cancel(stagger) }
+        stagger = nil
+        guard result == nil else { return }
+        guard !waiting.isEmpty else {
+            if pending.isEmpty { finish(.failure(lastError ?? IOError("connect", on: label, .unresolved))) }
+            return
+        }
+        start(waiting.removeFirst())
+        if result == nil, !waiting.isEmpty { stagger = loop.after(Self.delay) { [self] in startNext() } }
+    }
+
+    private func start(_ address: Address) {
+        switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
+        case .failure(let errno): failed(IOError("socket", on: label, errno))
+        case .success(let socket):
+            if address.isInternet { _ = Syscalls.setOption(socket, SocketOption.noDelay.level, SocketOption.noDelay.name, 1) }
+            switch Syscalls.connect(socket, address) {
+            case nil: finish(.success(socket))
+            case .nowInProgress?: wait(for: socket)
+            case let errno?:
+                Syscalls.close(socket)
+                // EAGAIN: the listener of a Unix socket has too many waiting. There is nothing to wait for (connect(2)): it is busy.
+                failed(IOError("connect", on: label, errno))
+            }
+        }
+    }
+
+    private func wait(for socket: CInt) {
+        do throws(EventLoopError) {
+            guard let registration = try loop.register(socket) else { preconditionFailure("a socket that epoll does not watch") }
+            pending.append((socket, registration))
+            registration.whenReady(.write) { [self] wake in
+                if case .ready = wake { connected(socket) }
+            }
+        } catch {
+            Syscalls.close(socket)
+            failed(IOError(error.operation, on: label, error.errno))
+        }
+    }
+
+    private func connected(_ socket: CInt) {
+        guard let index = pending.firstIndex(where: { $0.socket == socket }) else { return }
+        let registration = pending.remove(at: index).registration
+        registration.close()
+        if let errno = Syscalls.pendingError(socket) {
+            Syscalls.close(socket)
+            failed(IOError("connect", on: label, errno))
+        } else {
+            finish(.success(socket))
+        }
+    }
+
+    private func failed(_ error: IOError) {
+        lastError = error
+        startNext()
+    }
+
+    private func finish(_ result: Result<CInt, IOError>) {
+        guard self.result == nil else {
+            if case .success(let socket) = result { Syscalls.close(socket) }
+            return
+        }
+        self.result = result
+        if let stagger { loop.cancel(stagger) }
+        for (socket, registration) in pending {
+            registration.close()
+            Syscalls.close(socket)
+        }
+        pending = []
+        continuation.take()?.resume(returning: result)
+    }
+}

@@ -1,0 +1,199 @@
+// What sockets have and other descriptors have not: addresses, directions that can be ended one by one, options, messages.
+import EventLoop
+import Glibc
+import SystemPackage
+
+extension AsyncFD {
+    // MARK: Making
+
+    /// Two connected Unix stream sockets. The caller closes them.
+    public static func socketPair() async throws(IOError) -> (AsyncFD, AsyncFD) {
+        switch Syscalls.socketPair(CInt(SOCK_STREAM.rawValue)) {
+        case .success(let (first, second)): return (AsyncFD(socket: first, label: nil), AsyncFD(socket: second, label: nil))
+        case .failure(let errno): throw IOError("socketpair", on: "Unix socket", errno)
+        }
+    }
+
+    /// A new pipe: what is written to `writer` can be read from `reader`. The caller closes them.
+    public static func pipe() async throws(IOError) -> (reader: AsyncFD, writer: AsyncFD) {
+        switch Syscalls.pipe() {
+        case .success(let (reader, writer)):
+            func end(_ number: CInt) -> AsyncFD {
+                AsyncFD(FileDescriptor(rawValue: number), owns: true, label: nil, isOurs: true, kind: .pipe)
+            }
+            return (end(reader), end(writer))
+        case .failure(let errno): throw IOError("pipe", on: "new pipe", errno)
+        }
+    }
+
+    /// A socket that we have made, non-blocking.
+    convenience init(socket number: CInt, label: String?) {
+        self.init(FileDescriptor(rawValue: number), owns: true, label: label, isOurs: true, kind: .socket)
+    }
+
+    // MARK: Addresses
+
+    /// The socket's own address.
+    public var localAddress: Address {
+        get throws(IOError) {
+            switch Syscalls.localAddress(descriptor.rawValue) {
+            case .success(let address): return address
+            case .failure(let errno): throw IOError("getsockname", on: label, errno)
+            }
+        }
+    }
+
+    /// The address of the other side.
+    public var peerAddress: Address {
+        get throws(IOError) {
+            switch Syscalls.peerAddress(descriptor.rawValue) {
+            case .success(let address): return address
+            case .failure(let errno): throw IOError("getpeername", on: label, errno)
+            }
+        }
+    }
+
+    // MARK: Ending one direction
+
+    /// Which way of a connection.
+    public enum Half: Sendable {
+        /// Nothing more is read here.
+        case reading
+        /// Nothing more is written here: the other side reads the end of the stream.
+        case writing
+        case both
+
+        fileprivate var how: CInt {
+            switch self {
+            case .reading: CInt(SHUT_RD)
+            case .writing: CInt(SHUT_WR)
+            case .both: CInt(SHUT_RDWR)
+            }
+        }
+    }
+
+    /// Ends one direction of a connection, or both: shutdown(2). What other tasks are writing goes out first.
+    public func shutdown(_ half: Half) async throws(IOError) {
+        try await onLoop("shutdown") { descriptor async throws(IOError) in
+            if half == .reading {
+                if descriptor.isClosed { throw IOError("shutdown", on: descriptor.label, .closed) }
+            } else {
+                try await descriptor.takeTurn()
+            }
+            defer { if half != .reading { descriptor.writers.leave()?.resume(.ready) } }
+            if let errno = Syscalls.shutdown(descriptor.descriptor.rawValue, half.how) { throw IOError("shutdown", on: descriptor.label, errno) }
+        }
+    }
+
+    // MARK: Options
+
+    /// Sets an option: `try socket.set(.noDelay, to: 1)`.
+    public func set(_ option: SocketOption, to value: Int32) throws(IOError) {
+        if let errno = Syscalls.setOption(descriptor.rawValue, option.level, option.name, value) { throw IOError("setsockopt", on: label, errno) }
+    }
+
+    /// The value of an option.
+    public func value(of option: SocketOption) throws(IOError) -> Int32 {
+        switch Syscalls.option(descriptor.rawValue, option.level, option.name) {
+        case .success(let value): return value
+        case .failure(let errno): throw IOError("getsockopt", on: label, errno)
+        }
+    }
+
+    // MARK: Passing descriptors
+
+    /// Writes all of `bytes` to a Unix socket, and passes copies of `descriptors` along with the first of them. The descriptors remain the
+    /// caller's.
+    ///
+    /// - Precondition: there is at least one byte, and at most 253 descriptors (unix(7)).
+    /// - Throws: as `write`; if `bytesWritten` is 0, nothing was passed.
+    public func send(_ bytes: [UInt8], passing descriptors: [FileDescriptor]) async throws(IOError) {
+        precondition(!bytes.isEmpty, "descriptors travel with a byte")
+        precondition(descriptors.count <= 253, "the kernel passes at most 253 descriptors at once")
+        let numbers = descriptors.map(\.rawValue)
+        let sent = try await onLoop("send") { descriptor async throws(IOError) in
+            try await descriptor.takeTurn()
+            defer { descriptor.writers.leave()?.resume(.ready) }
+            return try await descriptor.moved(.write, "send") { number in
+                bytes.withUnsafeBytes { bytes in
+                    let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+                    return withUnsafePointer(to: vector) { Syscalls.send(number, Vectors(start: $0, count: 1), passing: numbers) }
+                }
+            }
+        }
+        guard sent < bytes.count else { return }
+        do throws(IOError) {
+            try await write(Array(bytes[sent...]))
+        } catch {
+            var error = error
+            error.bytesWritten += sent
+            throw error
+        }
+    }
+
+    /// Reads from a Unix socket at most `limit` bytes, none at the end of the stream, and the descriptors that were passed along. Those are the
+    /// caller's to close.
+    ///
+    /// What was read ahead by `lines` and its like has lost its descriptors: on a socket that passes some, read with this alone.
+    ///
+    /// - Throws: `.tooManyOpenFiles` if the kernel has had to drop descriptors because the process may open no more; the others are closed.
+    public func receive(upTo limit: Int, descriptorsUpTo most: Int) async throws(IOError) -> (bytes: [UInt8], descriptors: [AsyncFD]) {
+        precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
+        return try await reading { descriptor async throws(IOError) in
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
+            defer { memory.deallocate() }
+            var passed: [CInt] = []
+            var truncated = false
+            let count = try await descriptor.moved(.read, "receive") { number in
+                let outcome: IOOutcome
+                (outcome, passed, truncated) = withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: limit)) {
+                    Syscalls.receive(number, Vectors(start: $0, count: 1), passedAtMost: most)
+                }
+                return outcome
+            }
+            guard !truncated else {
+                passed.forEach(Syscalls.close)
+                throw IOError("receive", on: descriptor.label, IOError.Code.tooManyOpenFiles)
+            }
+            return (Array(memory[..<count]), passed.map { AsyncFD(owning: FileDescriptor(rawValue: $0)) })
+        }
+    }
+
+    /// Repeats a call until it does not say would-block. Loop thread.
+    func moved(_ direction: Direction, _ operation: String, _ call: (CInt) -> IOOutcome) async throws(IOError) -> Int {
+        while true {
+            if isClosed { throw IOError(operation, on: label, .closed) }
+            switch attempt(direction, call) {
+            case .bytes(let count): return count
+            case .failed(let errno): throw IOError(operation, on: label, errno)
+            case .wouldBlock: try await wait(direction, operation)
+            }
+        }
+    }
+}
+
+/// An option of a socket: socket(7), tcp(7), ipv6(7). Others than those named here can be made.
+public struct SocketOption: Sendable, Hashable {
+    public let level: Int32
+    public let name: Int32
+
+    public init(level: Int32, name: Int32) {
+        self.level = level
+        self.name = name
+    }
+
+    /// Small writes go out at once (TCP_NODELAY). On for connections that this library makes or accepts.
+    public static let noDelay = SocketOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY)
+    /// Asks the other side from time to time whether it is still there (SO_KEEPALIVE).
+    public static let keepAlive = SocketOption(level: SOL_SOCKET, name: SO_KEEPALIVE)
+    /// How many bytes the kernel holds for reading (SO_RCVBUF); it doubles what is set.
+    public static let receiveBuffer = SocketOption(level: SOL_SOCKET, name: SO_RCVBUF)
+    /// How many bytes the kernel holds for writing (SO_SNDBUF); it doubles what is set.
+    public static let sendBuffer = SocketOption(level: SOL_SOCKET, name: SO_SNDBUF)
+    /// An address may be bound again although old connections linger on it (SO_REUSEADDR). On for listeners.
+    public static let reuseAddress = SocketOption(level: SOL_SOCKET, name: SO_REUSEADDR)
+    /// Several sockets may be bound to one address, and the kernel deals out what comes (SO_REUSEPORT).
+    public static let reusePort = SocketOption(level: SOL_SOCKET, name: SO_REUSEPORT)
+    /// Datagrams may be sent to everybody (SO_BROADCAST).
+    public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
+}

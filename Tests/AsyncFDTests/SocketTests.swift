@@ -1,0 +1,336 @@
+// Servers and clients of every family, on real sockets of this machine.
+import Glibc
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import AsyncFD
+@testable import EventLoop
+
+@Suite("Sockets")
+struct SocketTests {
+    // MARK: Addresses
+
+    @Test(
+        "addresses read as they are written",
+        arguments: [
+            "127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:8080", "[::]:0", "[2001:db8::1]:443", "[fe80::1%1]:22", "/run/app.sock",
+            "unix:app.sock", "@app", "@",
+        ])
+    func roundTrip(text: String) throws {
+        let address = try #require(Address(text))
+        #expect(address.description == text)
+        #expect(Address(address.description) == address)
+    }
+
+    @Test(
+        "what is no address is none",
+        arguments: [
+            "", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1", "1.2.3:80", "1.2.3.4.5:80", "::1:80x", "[::1]",
+            "[::1:80", "localhost:80", "/" + String(repeating: "x", count: 107), "@" + String(repeating: "x", count: 108), "[::1%nosuchinterface]:1",
+        ])
+    func noAddress(text: String) { #expect(Address(text) == nil) }
+
+    @Test("parts of an address")
+    func parts() {
+        #expect(Address("127.0.0.1:80") == .ipv4(127, 0, 0, 1, port: 80))
+        #expect(Address("[::1]:80")?.port == 80)
+        #expect(Address("[::1]:80")?.with(port: 81).description == "[::1]:81")
+        #expect(Address("/run/x")?.path == "/run/x" && Address("/run/x")?.port == nil)
+        #expect(Address("@x")?.path == nil)
+    }
+
+    // MARK: Connections
+
+    private func places(_ folder: TemporaryFolder) -> [Address] {
+        [.loopback(port: 0), Address("[::1]:0")!, .unix(FilePath(folder.file("s")))!, .abstract("asyncfd-test-\(getpid())-\(folder.path.hashValue)")!]
+    }
+
+    @Test("a server and its clients, over every family", arguments: 0..<4)
+    func echo(family: Int) throws {
+        let folder = try TemporaryFolder()
+        let place = places(folder)[family]
+        try EventLoop.run {
+            let listener = try await Listener(on: place)
+            #expect(listener.address.port != 0)
+            let server = Task(executorPreference: EventLoop.current!) {
+                for try await connection in listener {
+                    while case let bytes = try await connection.read(upTo: 1000), !bytes.isEmpty { try await connection.write(bytes) }
+                    await connection.close()
+                }
+            }
+            for _ in 0..<3 {
+                let client = try await connect(to: listener.address)
+                #expect(try client.peerAddress == listener.address)
+                async let sending: Void = client.write(pattern(200_000))
+                #expect(try await client.gather(200_000) == pattern(200_000))
+                try await sending
+                try await client.shutdown(.writing)
+                #expect(try await client.read(upTo: 1).isEmpty)
+                await client.close()
+            }
+            await listener.close()
+            try await server.value
+        }
+    }
+
+    @Test("connecting where nobody listens is refused, and the error names the place")
+    func refused() throws {
+        let folder = try TemporaryFolder()
+        try EventLoop.run {
+            let listener = try await Listener(on: .loopback(port: 0))
+            let address = listener.address
+            await listener.close()
+            let error = await failure { () throws(IOError) in _ = try await connect(to: address) }
+            #expect(error.map { "\($0)" } == "connect \(address): connection refused (ECONNREFUSED)")
+            #expect(await failure { () throws(IOError) in _ = try await connect(to: "127.0.0.1", port: address.port!) }?.code == .connectionRefused)
+            let missing = Address.unix(FilePath(folder.file("none")))!
+            #expect(await failure { () throws(IOError) in _ = try await connect(to: missing) }?.code == .notFound)
+        }
+    }
+
+    @Test("an address that is taken is an error of the listener")
+    func addressInUse() throws {
+        try EventLoop.run {
+            let listener = try await Listener(on: .loopback(port: 0))
+            #expect(await failure { () throws(IOError) in _ = try await Listener(on: listener.address) }?.code == .addressInUse)
+            await listener.close()
+            let again = try await Listener(on: listener.address)
+            await again.close()
+        }
+    }
+
+    @Test("with SO_REUSEPORT several listeners share an address")
+    func reusePort() throws {
+        try EventLoop.run {
+            let first = try await Listener(on: .loopback(port: 0), reusePort: true)
+            let second = try await Listener(on: first.address, reusePort: true)
+            #expect(second.address == first.address)
+            await first.close()
+            await second.close()
+        }
+    }
+
+    @Test("a connection attempt ends at its timeout and at cancellation, and leaves no descriptor behind")
+    func timeout() throws {
+        try EventLoop.run {
+            // A Unix or loopback listener that accepts nobody fills up; then TCP attempts hang, as to a host that does not answer.
+            let listener = try await Listener(on: .loopback(port: 0), backlog: 0)
+            var fillers: [AsyncFD] = []
+            for _ in 0..<3 {
+                if let filler = try? await connect(to: listener.address, timeout: .milliseconds(50)) { fillers.append(filler) }
+            }
+            let error = await failure { () throws(IOError) in _ = try await connect(to: listener.address, timeout: .milliseconds(5)) }
+            #expect(error?.code == .timedOut)
+            let task = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in _ = try await connect(to: listener.address) }
+            }
+            await settle()
+            task.cancel()
+            #expect(await task.value?.code == .cancelled)
+            await listener.close()
+            for filler in fillers { await filler.close() }
+        }
+    }
+
+    @Test("a name with several addresses is connected by the first that answers")
+    func happyEyeballs() throws {
+        try EventLoop.run {
+            // localhost is ::1 and 127.0.0.1; only the second answers.
+            let listener = try await Listener(on: .loopback(port: 0))
+            let connection = try await connect(to: "localhost", port: listener.address.port!, timeout: .seconds(5))
+            #expect(try connection.peerAddress == listener.address)
+            await connection.close()
+            await listener.close()
+        }
+    }
+
+    @Test("a name that nobody knows is an error that says so")
+    func unresolved() throws {
+        try EventLoop.run {
+            let error = await failure { () throws(IOError) in _ = try await connect(to: "no.such.host.invalid", port: 80) }
+            #expect(error?.code == .unresolved)
+            #expect(error?.subject.contains("no.such.host.invalid:80") == true)
+        }
+    }
+
+    @Test("a listener that may open no more descriptors says so once, does not spin, and goes on when it may")
+    func tooManyOpenFiles() throws {
+        try EventLoop.run {
+            let troubles = Mutex<[IOError]>([])
+            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.withLock { $0.append(error) } }
+            let client = try await connect(to: listener.address)
+            let faults = Faults(.errno(.tooManyOpenFiles), at: 2)  // the first call asks for the socket's flags
+            Faults.install(faults)
+            let loop = EventLoop.current!
+            let accepting = Task(executorPreference: loop) { try await listener.accept() }
+            await settle()
+            #expect(faults.hasStruck)
+            let turns = loop.turns
+            try await EventLoop.sleep(for: .milliseconds(3))
+            #expect(loop.turns - turns < 20, "the loop spins")
+            let connection = try await accepting.value
+            Faults.install(nil)
+            #expect(troubles.withLock { $0.map(\.code) } == [.tooManyOpenFiles])
+            await connection.close()
+            await client.close()
+            await listener.close()
+        }
+    }
+
+    @Test("a cancelled accept takes no connection with it")
+    func cancelledAccept() throws {
+        try EventLoop.run {
+            let listener = try await Listener(on: .loopback(port: 0))
+            let accepting = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in _ = try await listener.accept() } }
+            await settle()
+            accepting.cancel()
+            #expect(await accepting.value?.code == .cancelled)
+            let client = try await connect(to: listener.address)
+            let connection = try await listener.accept()
+            #expect(try connection.peerAddress == client.localAddress)
+            await connection.close()
+            await client.close()
+            await listener.close()
+        }
+    }
+
+    @Test("closing a listener ends its sequence")
+    func closeListener() throws {
+        try EventLoop.run {
+            let listener = try await Listener(on: .loopback(port: 0))
+            let server = Task(executorPreference: EventLoop.current!) {
+                var count = 0
+                for try await connection in listener {
+                    count += 1
+                    await connection.close()
+                }
+                return count
+            }
+            await settle()
+            await listener.close()
+            #expect(try await server.value == 0)
+        }
+    }
+
+    @Test("every step of a listener and a connection, hurt", arguments: FaultTests.faults.filter { $0 != .short })
+    func faults(fault: Faults.Fault) throws {
+        for number in 1...100 {
+            let faults = Faults(fault, at: number)
+            let error: IOError? = try EventLoop.run {
+                Faults.install(faults)
+                defer { Faults.install(nil) }
+                return await failure { () throws(IOError) in
+                    let listener = try await Listener(on: .loopback(port: 0)) { _ in }
+                    do throws(IOError) {
+                        let client = try await connect(to: listener.address)
+                        do throws(IOError) {
+                            let connection = try await listener.accept()
+                            await connection.close()
+                        } catch {
+                            await client.close()
+                            throw error
+                        }
+                        await client.close()
+                    } catch {
+                        await listener.close()
+                        throw error
+                    }
+                    await listener.close()
+                }
+            }
+            if error != nil { #expect(faults.hasStruck && fault != .errno(.interrupted)) }
+            for _ in 0..<1000 where faults.openDescriptors != 0 { usleep(1000) }
+            #expect(faults.openDescriptors == 0, "call \(number): descriptors leak after \(String(describing: error))")
+            if !faults.hasStruck { return }
+        }
+        Issue.record("a hundred calls and no end")
+    }
+
+    // MARK: Messages
+
+    @Test("datagrams arrive whole, one by one, with their sender")
+    func datagrams() throws {
+        try EventLoop.run {
+            let one = try await AsyncFD.datagrams(on: .loopback(port: 0))
+            let two = try await AsyncFD.datagrams(on: .loopback(port: 0))
+            async let waiting = two.receive(upTo: 100)
+            await settle()
+            try await one.send(Array("hello".utf8), to: two.localAddress)
+            let (bytes, sender) = try await waiting
+            #expect(bytes == Array("hello".utf8))
+            #expect(try sender == one.localAddress)
+            try await one.send([], to: two.localAddress)
+            #expect(try await two.receive(upTo: 100).bytes.isEmpty)
+            try await one.send([1, 2, 3], to: two.localAddress)
+            #expect(await failure { () throws(IOError) in _ = try await two.receive(upTo: 2) }?.code == .tooLong)
+            let huge = await failure { () throws(IOError) in try await one.send([UInt8](repeating: 0, count: 70_000), to: try two.localAddress) }
+            #expect(huge?.errno == .messageTooLong)
+            await one.close()
+            await two.close()
+        }
+    }
+
+    @Test("descriptors travel with their bytes, and are new ones on the other side")
+    func passing() throws {
+        try EventLoop.run {
+            let (left, right) = try await AsyncFD.socketPair()
+            let (reader, writer) = try await AsyncFD.pipe()
+            try await left.send(Array("take these".utf8), passing: [reader.descriptor, writer.descriptor])
+            let (bytes, descriptors) = try await right.receive(upTo: 100, descriptorsUpTo: 4)
+            #expect(bytes == Array("take these".utf8))
+            #expect(descriptors.count == 2)
+            #expect(descriptors.map(\.descriptor) != [reader.descriptor, writer.descriptor])
+            #expect(fcntl(descriptors[0].descriptor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+            try await writer.write("through the copy")
+            #expect(try await descriptors[0].read(upTo: 100) == Array("through the copy".utf8))
+            for descriptor in descriptors + [reader, writer, left] { await descriptor.close() }
+            #expect(try await right.receive(upTo: 100, descriptorsUpTo: 4).bytes.isEmpty)
+            await right.close()
+        }
+    }
+
+    @Test("more descriptors than there is room for are closed and reported, not leaked")
+    func passingTooMany() throws {
+        try EventLoop.run {
+            let (left, right) = try await AsyncFD.socketPair()
+            let null = try await open("/dev/null", .readOnly)
+            try await left.send([0], passing: [FileDescriptor](repeating: null.descriptor, count: 5))
+            let error = await failure { () throws(IOError) in _ = try await right.receive(upTo: 10, descriptorsUpTo: 2) }
+            #expect(error?.code == .tooManyOpenFiles)
+            for descriptor in [left, right, null] { await descriptor.close() }
+        }
+    }
+
+    @Test("options are set and read, and an unknown one is an error that names the operation")
+    func options() throws {
+        try EventLoop.run {
+            let listener = try await Listener(on: .loopback(port: 0))
+            let client = try await connect(to: listener.address)
+            let connection = try await listener.accept()
+            #expect(try client.value(of: .noDelay) == 1)
+            #expect(try connection.value(of: .noDelay) == 1)
+            try client.set(.keepAlive, to: 1)
+            #expect(try client.value(of: .keepAlive) == 1)
+            let error = #expect(throws: IOError.self) { try client.set(SocketOption(level: 1, name: 9999), to: 1) }
+            #expect(error?.operation == "setsockopt")
+            for descriptor in [client, connection] { await descriptor.close() }
+            await listener.close()
+        }
+    }
+
+    @Test("a pipe of our own: both ends, and the end of the stream")
+    func pipe() throws {
+        try EventLoop.run {
+            let (reader, writer) = try await AsyncFD.pipe()
+            async let sending: Void = {
+                try await writer.write(pattern(300_000))
+                await writer.close()
+            }()
+            #expect(try await reader.readToEnd(limit: 1 << 20) == pattern(300_000))
+            try await sending
+            await reader.close()
+        }
+    }
+}
