@@ -167,9 +167,9 @@ struct SocketTests {
             let accepting = Task(executorPreference: loop) { try await listener.accept() }
             await settle()
             #expect(faults.hasStruck)
-            let turns = loop.turns
+            let turns = loop.metrics.turns
             try await EventLoop.sleep(for: .milliseconds(3))
-            #expect(loop.turns - turns < 20, "the loop spins")
+            #expect(loop.metrics.turns - turns < 20, "the loop spins")
             let connection = try await accepting.value
             Faults.install(nil)
             #expect(troubles.withLock { $0.map(\.code) } == [.tooManyOpenFiles])
