@@ -106,7 +106,8 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Errors of the network that accept(2) hands on: that connection is lost, the next may be fine.
     private static func concernsTheConnection(_ errno: Errno) -> Bool {
-        [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET].contains(errno.rawValue)
+        [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET].contains(
+            errno.rawValue)
     }
 
     /// What lacks now may be there later.

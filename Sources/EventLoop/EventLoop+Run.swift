@@ -67,7 +67,11 @@ extension EventLoop {
             loop.manualClock = clock
         }
         loop.claim()
-        defer { loop.release() }
+        cel_crash_enter_thread()
+        defer {
+            cel_crash_leave_thread()
+            loop.release()
+        }
         try body(loop, takesOver)
         loop.shutDown()
         if !takesOver { loop.forgetSettledObligations() }
@@ -86,9 +90,11 @@ extension EventLoop {
         let loop = try EventLoop(name: name)
         let failure = startThread(name: name) {
             loop.claim()
+            cel_crash_enter_thread()
             loop.runUntilStopped()
             loop.shutDown()
             loop.forgetSettledObligations()
+            cel_crash_leave_thread()
             loop.release()
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }

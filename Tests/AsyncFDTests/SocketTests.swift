@@ -44,7 +44,10 @@ struct SocketTests {
     // MARK: Connections
 
     private func places(_ folder: TemporaryFolder) -> [Address] {
-        [.loopback(port: 0), Address("[::1]:0")!, .unix(FilePath(folder.file("s")))!, .abstract("asyncfd-test-\(getpid())-\(folder.path.hashValue)")!]
+        [
+            .loopback(port: 0), Address("[::1]:0")!, .unix(FilePath(folder.file("s")))!,
+            .abstract("asyncfd-test-\(getpid())-\(folder.path.hashValue)")!,
+        ]
     }
 
     @Test("a server and its clients, over every family", arguments: 0..<4)

@@ -257,7 +257,8 @@ struct HelloLogTests {
     @Test(
         "what waits in memory is written when the program crashes, in order and once, and the crash is what it was",
         arguments: [
-            ("trap", SIGILL), ("index", SIGILL), ("segv", SIGSEGV), ("abort", SIGABRT), ("fpe", SIGFPE), ("bus", SIGBUS), ("thread", SIGILL),
+            ("trap", SIGILL), ("index", SIGILL), ("segv", SIGSEGV), ("stack", SIGSEGV), ("abort", SIGABRT), ("fpe", SIGFPE), ("bus", SIGBUS),
+            ("thread", SIGILL),
         ])
     func crash(how: String, signal: CInt) throws {
         for kind in ["pipe", "file"] {

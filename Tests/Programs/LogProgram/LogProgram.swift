@@ -96,6 +96,7 @@ struct LogProgram {
         case "index": _ = [1, 2, 3][CommandLine.arguments.count]
         case "segv": UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
         case "abort": abort()
+        case "stack": if overflow(1) == 7 { exit(3) }
         case "fpe": raise(SIGFPE)
         case "bus": raise(SIGBUS)
         case "thread":  // another thread crashes, while the loop is busy
@@ -197,3 +198,7 @@ nonisolated func runManyLoops(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPo
     fputs("descriptors left behind: \(openDescriptors() - before)\n", stderr)
     return nil
 }
+
+/// Needs more stack than there is.
+@inline(never)
+nonisolated func overflow(_ depth: Int) -> Int { depth == -1 ? 0 : overflow(depth + 1) &+ depth }
