@@ -1,4 +1,5 @@
 // Where a socket is: an IPv4 or IPv6 address with a port, or a place of a Unix socket.
+import EventLoop
 import Glibc
 import SystemPackage
 
@@ -138,6 +139,8 @@ public struct Address: Sendable, Hashable, LosslessStringConvertible {
     // MARK: The kernel's side
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    init(_ resolved: ResolvedAddress) { self.init(bytes: resolved.bytes) }
 
     init(_ address: UnsafePointer<sockaddr>, _ length: socklen_t) {
         bytes = [UInt8](UnsafeRawBufferPointer(start: address, count: Int(length)))

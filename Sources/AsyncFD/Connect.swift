@@ -28,7 +28,7 @@ public func connect(to address: Address, timeout: Duration? = nil) async throws(
 public func connect(to host: String, port: UInt16, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(host):\(port)", timeout: timeout)
     return try await attempts.onLoop { attempts async throws(IOError) in
-        let addresses = try await Resolver.addresses(of: host, port: port, on: attempts.loop)
+        let addresses = try await attempts.resolve(host, port)
         return try await attempts.run(ConnectionAttempts.interleaved(addresses))
     }
 }
@@ -70,6 +70,22 @@ private final class ConnectionAttempts: @unchecked Sendable {
         }
     }
 
+    /// The resolver is not interrupted by the deadline, but its answer is not waited for.
+    func resolve(_ host: String, _ port: UInt16) async throws(IOError) -> [Address] {
+        do {
+            guard let deadline else { return try await EventLoop.resolve(host, service: "\(port)").map(Address.init) }
+            return try await withDeadline(deadline) { try await EventLoop.resolve(host, service: "\(port)").map(Address.init) }
+        } catch is TimeoutError {
+            throw IOError("connect", on: label, IOError.Code.timedOut)
+        } catch is CancellationError {
+            throw IOError("connect", on: label, .cancelled)
+        } catch let error as ResolveError {
+            throw IOError("connect", on: "\(label) (\(String(cString: gai_strerror(error.code))))", .unresolved)
+        } catch {
+            throw IOError("connect", on: "\(label) (\(error))", .unresolved)
+        }
+    }
+
     /// The families by turns, beginning with that of the first address.
     static func interleaved(_ addresses: [Address]) -> [Address] {
         let first = addresses.filter { $0.family == addresses[0].family }
@@ -87,11 +103,9 @@ private final class ConnectionAttempts: @unchecked Sendable {
         let timer = deadline.map { deadline in
             loop.after(deadline - .now) { [self] in finish(.failure(IOError("connect", on: label, IOError.Code.timedOut))) }
         }
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                self.continuation = continuation
-                if Task.isCancelled { finish(.failure(IOError("connect", on: label, .cancelled))) } else { startNext() }
-            }
+        let result: Result<CInt, IOError> = await parkTask { continuation in
+            self.continuation = continuation
+            if Task.isCancelled { finish(.failure(IOError("connect", on: label, .cancelled))) } else { startNext() }
         } onCancel: {
             loop.perform { self.finish(.failure(IOError("connect", on: self.label, .cancelled))) }
         }

@@ -92,13 +92,11 @@ extension AsyncFD {
     func writeToFile(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         guard !bytes.isEmpty else { return }
         let ticket = fileWrites.issueTicket()
-        let outcome = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled {
-                    continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
-                } else if fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
-                    takeFileTurn()
-                }
+        let outcome: FileWrites.Outcome = await parkTask { continuation in
+            if Task.isCancelled {
+                continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
+            } else if fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
+                takeFileTurn()
             }
         } onCancel: { [loop] in
             loop.perform {

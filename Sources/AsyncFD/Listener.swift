@@ -72,6 +72,7 @@ public final class Listener: AsyncSequence, Sendable {
     /// - Throws: `IOError`: `.cancelled`, `.closed`, and what cannot be got over by waiting.
     public func accept() async throws(IOError) -> AsyncFD {
         try await socket.reading { [self] socket async throws(IOError) in
+            await socket.loop.yieldIfGreedy()
             var pause = Listener.firstPause
             while true {
                 if socket.isClosed { throw IOError("accept", on: socket.label, .closed) }
@@ -106,8 +107,8 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Errors of the network that accept(2) hands on: that connection is lost, the next may be fine.
     private static func concernsTheConnection(_ errno: Errno) -> Bool {
-        [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET].contains(
-            errno.rawValue)
+        [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET]
+            .contains(errno.rawValue)
     }
 
     /// What lacks now may be there later.

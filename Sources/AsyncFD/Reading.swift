@@ -110,6 +110,7 @@ extension AsyncFD {
 
     /// One read from the kernel, waited for. The memory stays where it is until this returns.
     private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
+        await loop.yieldIfGreedy()
         var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
         while true {
             if isClosed { throw IOError("read", on: label, .closed) }

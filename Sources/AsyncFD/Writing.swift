@@ -14,7 +14,10 @@ extension AsyncFD {
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
-        try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
+        try await onLoop("write") { descriptor async throws(IOError) in
+            try await descriptor.writeHere(memory.bytes)
+            await descriptor.loop.yieldIfGreedy()
+        }
     }
 
     /// Writes all bytes of the array.

@@ -28,7 +28,8 @@ struct SocketTests {
         "what is no address is none",
         arguments: [
             "", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1", "1.2.3:80", "1.2.3.4.5:80", "::1:80x", "[::1]",
-            "[::1:80", "localhost:80", "/" + String(repeating: "x", count: 107), "@" + String(repeating: "x", count: 108), "[::1%nosuchinterface]:1",
+            "[::1:80", "localhost:80", "/" + String(repeating: "x", count: 107),
+            "@" + String(repeating: "x", count: 108), "[::1%nosuchinterface]:1",
         ])
     func noAddress(text: String) { #expect(Address(text) == nil) }
 
@@ -44,10 +45,8 @@ struct SocketTests {
     // MARK: Connections
 
     private func places(_ folder: TemporaryFolder) -> [Address] {
-        [
-            .loopback(port: 0), Address("[::1]:0")!, .unix(FilePath(folder.file("s")))!,
-            .abstract("asyncfd-test-\(getpid())-\(folder.path.hashValue)")!,
-        ]
+        let name = "asyncfd-test-\(getpid())-\(folder.path.hashValue)"
+        return [.loopback(port: 0), Address("[::1]:0")!, .unix(FilePath(folder.file("s")))!, .abstract(name)!]
     }
 
     @Test("a server and its clients, over every family", arguments: 0..<4)
