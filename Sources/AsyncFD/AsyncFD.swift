@@ -30,7 +30,7 @@ public final class AsyncFD: @unchecked Sendable {
     public let kind: Kind
 
     package let loop: EventLoop
-    private let isOurs: Bool
+    let isOurs: Bool
     private let features: KernelFeatures
 
     // Loop thread only.
@@ -83,10 +83,20 @@ public final class AsyncFD: @unchecked Sendable {
     }
 
     deinit {
-        // Nobody can be waiting: a waiting task holds a reference.
-        guard !isClosed else { return }
+        // Nobody can be waiting, and no call is under way: both hold a reference.
+        guard !isClosed, reading != nil || writing != nil || owns else { return }
         let leftovers = Leftovers(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
-        if reading != nil || writing != nil || owns { loop.perform { leftovers.close() } }
+        let mayWait = kind == .file || kind == .socket
+        let leak = owns ? label : nil
+        loop.perform { [loop] in
+            leftovers.forget()
+            if mayWait { loop.offloadCall({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
+            #if DEBUG
+            if let leak { LastResort.say("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
+            #endif
+        }
+        // Nobody may ever run that loop again.
+        if !loop.isRunning { loop.lend() }
     }
 
     // MARK: Asking
@@ -243,6 +253,9 @@ public final class AsyncFD: @unchecked Sendable {
 
     /// The number that writes go to: the descriptor's own, or that of a private description of it. Loop thread.
     var numberForWriting: CInt { lane(.write).descriptor }
+
+    /// Whether it never blocks, as far as epoll knows.
+    func isAlwaysReady(_ direction: Direction) -> Bool { lane(direction).access == .direct && lane(direction).registration == nil && !isOurs }
 
     private func lane(_ direction: Direction) -> Lane {
         if let lane = direction == .read ? reading : writing { return lane }

@@ -47,6 +47,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let timedOut = Code(name: "timed out")
         /// The process, or the machine, may open no more descriptors (`EMFILE`, `ENFILE`).
         public static let tooManyOpenFiles = Code(name: "too many open files")
+        /// The two descriptors of a copy live on different event loops.
+        public static let differentLoops = Code(name: "they live on different event loops")
         /// The host's name could not be resolved; the subject says why.
         public static let unresolved = Code(name: "cannot be resolved")
         /// Anything else: see `errno`.

@@ -94,7 +94,7 @@ extension AsyncFD {
     }
 
     /// What was printed or logged here before and is still being gathered comes first.
-    private func pushOutlets() {
+    func pushOutlets() {
         for outlet in outlets { outlet.pushOut() }
     }
 
@@ -116,7 +116,7 @@ extension AsyncFD {
     }
 
     /// Writes at least a byte.
-    private func writeSome(_ bytes: UnsafeRawBufferPointer) async throws(IOError) -> Int {
+    func writeSome(_ bytes: UnsafeRawBufferPointer) async throws(IOError) -> Int {
         var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         while true {
             let outcome: IOOutcome
@@ -147,6 +147,14 @@ extension AsyncFD {
         case .cancelled: throw IOError(operation, on: label, .cancelled)
         case .busy: throw IOError(operation, on: label, .busy)
         }
+    }
+
+    /// The same after a call that left the cached readiness as it was.
+    func waitAnew(_ direction: Direction, _ operation: String) async throws(IOError) {
+        if let registration = try registration(for: direction), case .go(let edge) = registration.attempt(direction) {
+            registration.clear(direction, edge, by: .wouldBlock)
+        }
+        try await wait(direction, operation)
     }
 
     /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.

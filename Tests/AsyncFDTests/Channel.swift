@@ -40,8 +40,8 @@ enum Row: String, CaseIterable, CustomTestStringConvertible {
     static let streams = allCases.filter { $0 != .datagramSocket }
 }
 
-/// Two ends, as blocking descriptors that belong to the test.
-final class Channel {
+/// Two ends, as blocking descriptors that belong to the test. Unchecked: touched on the thread of the test's loop only.
+final class Channel: @unchecked Sendable {
     let row: Row
     private(set) var reader: CInt
     private(set) var writer: CInt
