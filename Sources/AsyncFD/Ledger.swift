@@ -13,6 +13,12 @@ public struct Ledger: Sendable, Equatable {
         case cancelled
         /// The descriptor took nothing for so long that the end of the program could not wait for it.
         case timeout
+        /// The buffer was full, and the record was not important enough to wait (`Overflow.shed`).
+        case shed
+        /// The handler or the formatter threw an error.
+        case handler
+        /// It was logged from within the handling of another record by the same handler.
+        case recursion
     }
 
     /// Records that callers handed over.
@@ -34,7 +40,18 @@ public struct Ledger: Sendable, Equatable {
 
     public init() {}
 
-    mutating func drop(_ reason: DropReason) {
+    /// Opens the books for a record: it will be written or dropped.
+    package mutating func accept() {
+        accepted &+= 1
+        pending &+= 1
+    }
+
+    package mutating func write() {
+        written &+= 1
+        pending &-= 1
+    }
+
+    package mutating func drop(_ reason: DropReason) {
         dropped[reason, default: 0] += 1
         pending -= 1
     }

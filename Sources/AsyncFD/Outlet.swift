@@ -48,7 +48,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private var epoch = 0
 
     private struct Flush {
-        let position: UInt64
+        var position: UInt64
         let continuation: UnsafeContinuation<IOError?, Never>
     }
 
@@ -80,6 +80,18 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         appended &+= UInt64(size)
         let action = machine.appended(isMuch: queue.count >= Self.threshold)
         if action != .none { carryOut(action) }
+    }
+
+    /// Takes `size` bytes back that stand behind the oldest `kept`. False: they are being written by a thread of the pool right now.
+    package func discard(_ size: Int, behind kept: Int) -> Bool {
+        guard !machine.isOffloaded else { return false }
+        queue.remove(size, behind: kept)
+        appended &-= UInt64(size)
+        turnEnd = max(left, turnEnd &- min(UInt64(size), turnEnd &- left))
+        for index in flushes.indices where flushes[index].position > left &+ UInt64(kept) {
+            flushes[index].position = max(left &+ UInt64(kept), flushes[index].position &- UInt64(size))
+        }
+        return true
     }
 
     /// The failure that the outlet waits to get over, if there is one.

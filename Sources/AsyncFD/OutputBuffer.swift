@@ -4,13 +4,14 @@
 // (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
 import DequeModule
 import EventLoop
+import SystemPackage
 
 /// Who owns the buffer, and speaks for it.
 package protocol OutputBufferOwner: AnyObject {
-    /// There is room again after `count` records were dropped since the last report: the moment to say so in the output itself.
-    func reportDrops(_ count: UInt64)
-    /// The last word at the end of the loop. `count` records were dropped that nobody has been told of.
-    func reportAtEnd(_ count: UInt64, because error: IOError?)
+    /// There is room again after records were dropped since the last report: the moment to say so in the output itself.
+    func reportDrops(_ drops: DropSummary)
+    /// The last word at the end of the loop. Records were dropped that nobody has been told of.
+    func reportAtEnd(_ drops: DropSummary, because error: IOError?)
     /// Records are being refused because of `error`, which nobody has been told of.
     func reportFailure(_ error: IOError, dropped count: UInt64)
     func reportRecovery()
@@ -26,6 +27,9 @@ extension OutputBufferOwner {
 package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
     package let capacity: Int
+    /// How many of them are kept for records of this severity and above.
+    private let reserve: Int
+    private let reservedFrom: UInt8
     // On every record's path: see Outlet.
     @exclusivity(unchecked) private var books = Ledger()
     /// Set once, right after the owner has been made.
@@ -34,20 +38,45 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private let outlet: Outlet
     package var descriptor: AsyncFD { outlet.descriptor }
 
-    /// Length of each record in the buffer, oldest first. The sign bit marks a report of ours, which is nobody's record.
-    @exclusivity(unchecked) private var lengths = Ring<UInt32>()
-    private static let reportMark: UInt32 = 1 << 31
+    /// The records in the buffer, oldest first.
+    @exclusivity(unchecked) private var records = Ring<Entry>()
+
+    private struct Entry: BitwiseCopyable {
+        /// Bytes of it that are not in the kernel yet.
+        var length: UInt32
+        let severity: UInt8
+        /// A report of ours is nobody's record.
+        let isReport: Bool
+        /// Some of its bytes are in the kernel: there is no taking it back.
+        var isBegun = false
+        let sequence: UInt64
+    }
+
+    /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend, and what is missing was dropped.
+    @exclusivity(unchecked) package private(set) var nextSequence: UInt64 = 1
+    /// Records that were dropped, by severity.
+    package private(set) var dropped = InlineArray<8, UInt64>(repeating: 0)
+    @exclusivity(unchecked) package private(set) var mostPendingBytes = 0
+    /// Bytes in the kernel.
+    package private(set) var writtenBytes: UInt64 = 0
+    package var pendingBytes: Int { outlet.queue.count }
     /// Bytes promised to tasks that have been let in and have not come yet.
     @exclusivity(unchecked) private var promised = 0
     @exclusivity(unchecked) private var waiting: Deque<Waiting?> = []
     private var firstTicket: UInt64 = 0
-    @exclusivity(unchecked) private var unreported: UInt64 = 0
+    @exclusivity(unchecked) private var unreported = DropSummary()
     private var failureIsUnreported = false
     private var failureReportIsSet = false
     private var lastError: IOError?
 
+    private var syncWaiters: [UnsafeContinuation<IOError?, Never>] = []
+    private var isSyncing = false
+    /// How often the disk has been asked.
+    package private(set) var syncCalls = 0
+
     private struct Waiting {
         let size: Int
+        let severity: UInt8
         let waiter: Waiter
 
         enum Waiter {
@@ -64,9 +93,13 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         case refused(Ledger.DropReason)
     }
 
-    package init(_ descriptor: AsyncFD, capacity: Int) {
+    /// - Parameters:
+    ///   - reserve: how many bytes of the capacity are kept for records of severity `reservedFrom` and above.
+    package init(_ descriptor: AsyncFD, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
         outlet = Outlet(descriptor)
         self.capacity = capacity
+        self.reserve = reserve
+        self.reservedFrom = reservedFrom
     }
 
     /// What became of the records so far.
@@ -81,50 +114,81 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {
         if !outlet.isAttached { outlet.attach(self) }
-        books.accepted &+= 1
-        books.pending &+= 1
+        books.accept()
     }
 
-    /// True if a record of at most `size` bytes may be formatted now.
-    package func hasRoom(_ size: Int) -> Bool {
+    /// True if a record of at most `size` bytes may be formatted now. One of the severity for which room is kept need not stand in line.
+    package func hasRoom(_ size: Int, _ severity: UInt8 = 0) -> Bool {
+        fits(size, severity) && (waiting.isEmpty || severity >= reservedFrom)
+    }
+
+    private func fits(_ size: Int, _ severity: UInt8) -> Bool {
         let used = outlet.queue.count + promised
-        return (used + size <= capacity || used == 0) && waiting.isEmpty
+        return used + size <= (severity >= reservedFrom ? capacity : capacity - reserve) || used == 0
     }
 
     /// Memory for a record of at most `size` bytes. `commit` what was used of it before anything else happens.
     package func begin(_ size: Int) -> UnsafeMutableRawPointer { outlet.queue.reserve(size) }
 
-    package func commit(_ size: Int) {
-        lengths.append(UInt32(size))
-        outlet.queue.commit(size)
-        outlet.didAppend(size)
+    package func commit(_ size: Int, _ severity: UInt8 = 0) {
+        records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: nextSequence))
+        nextSequence += 1
+        append(size)
     }
 
     /// Adds a report of ours, whatever room there is.
     package func commitReport(_ size: Int) {
-        lengths.append(UInt32(size) | OutputBuffer.reportMark)
+        records.append(Entry(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
+        append(size)
+    }
+
+    private func append(_ size: Int) {
         outlet.queue.commit(size)
+        mostPendingBytes = max(mostPendingBytes, outlet.queue.count)
         outlet.didAppend(size)
     }
 
-    package func drop(_ reason: Ledger.DropReason) {
+    /// Drops a record that was accepted and not committed.
+    package func drop(_ reason: Ledger.DropReason, _ severity: UInt8 = 0) {
+        drop(reason, severity, nextSequence)
+        nextSequence += 1
+    }
+
+    private func drop(_ reason: Ledger.DropReason, _ severity: UInt8, _ sequence: UInt64) {
         books.drop(reason)
-        unreported += 1
+        dropped[Int(severity)] += 1
+        unreported.add(severity, sequence: sequence)
         if failureIsUnreported { scheduleFailureReport() }
+    }
+
+    /// Drops the oldest records, except what is being written, until `size` bytes fit in, or none is left.
+    package func dropOldest(toFit size: Int, _ severity: UInt8) {
+        var (kept, keptBytes) = (0, 0)
+        while !fits(size, severity), kept < records.count {
+            let entry = records[kept]
+            // What a thread of the pool is writing, what is there in part, and reports cannot be taken back.
+            guard !entry.isReport, !entry.isBegun, outlet.discard(Int(entry.length), behind: keptBytes) else {
+                kept += 1
+                keptBytes += Int(entry.length)
+                continue
+            }
+            records.remove(at: kept)
+            drop(.overflow, entry.severity, entry.sequence)
+        }
     }
 
     // MARK: Waiting for room
 
     /// Suspends until `size` bytes are free and all who came before have been let in. On `.granted` the caller calls `redeem(size)`, then
     /// `begin` and `commit`.
-    package func waitForRoom(_ size: Int) async -> Room {
+    package func waitForRoom(_ size: Int, _ severity: UInt8 = 0) async -> Room {
         if outlet.failure != nil { return .refused(.failure) }
         let ticket = nextTicket
         return await parkTask { continuation in
             if Task.isCancelled {
                 continuation.resume(returning: .refused(.cancelled))
             } else {
-                waiting.append(Waiting(size: size, waiter: .task(continuation)))
+                waiting.append(Waiting(size: size, severity: severity, waiter: .task(continuation)))
                 outlet.pushOut()
                 admitWaiting()
             }
@@ -134,9 +198,9 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     /// The same for a record whose caller has gone on: `body` is called when there is room, or there never will be.
-    package func whenRoom(_ size: Int, _ body: @escaping (Room) -> Void) {
+    package func whenRoom(_ size: Int, _ severity: UInt8 = 0, _ body: @escaping (Room) -> Void) {
         if outlet.failure != nil { return body(.refused(.failure)) }
-        waiting.append(Waiting(size: size, waiter: .call(body)))
+        waiting.append(Waiting(size: size, severity: severity, waiter: .call(body)))
         outlet.pushOut()
     }
 
@@ -153,8 +217,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     private func admitWaiting() {
         while let first = waiting.first {
-            let used = outlet.queue.count + promised
-            if let first, used + first.size > capacity, used > 0 { return }
+            if let first, !fits(first.size, first.severity) { return }
             waiting.removeFirst()
             firstTicket += 1
             guard let first else { continue }
@@ -190,6 +253,31 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         try await outlet.flush()
     }
 
+    /// Suspends until everything that was accepted is on the disk. Whoever asks while others are being served is served with the next
+    /// fdatasync(2), together with all who have asked meanwhile.
+    package func synchronize() async throws(IOError) {
+        try await flush()
+        let error = await withUnsafeContinuation { continuation in
+            syncWaiters.append(continuation)
+            if !isSyncing { startSync() }
+        }
+        if let error { throw error }
+    }
+
+    private func startSync() {
+        let served = syncWaiters
+        syncWaiters = []
+        isSyncing = true
+        let (number, answer) = (descriptor.descriptor.rawValue, SyncAnswer())
+        syncCalls += 1
+        descriptor.loop.offload({ answer.errno = Syscalls.sync(number, dataOnly: true) }) { [self] in
+            isSyncing = false
+            let error = answer.errno.map { IOError("fdatasync", on: descriptor.label, $0) }
+            for waiter in served { waiter.resume(returning: error) }
+            if !syncWaiters.isEmpty { startSync() }
+        }
+    }
+
     /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
     package func finish(within limit: Duration) async {
         // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
@@ -217,25 +305,22 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     // MARK: The outlet's news
 
     package func outletWrote(_ count: Int) {
+        writtenBytes &+= UInt64(count)
         var left = count
         while left > 0 {
-            let first = lengths.first
-            let length = Int(first & ~OutputBuffer.reportMark)
+            let length = Int(records.first.length)
             guard left >= length else {
-                lengths.first = first - UInt32(left)
+                records.first.length -= UInt32(left)
+                records.first.isBegun = true
                 break
             }
             left -= length
-            _ = lengths.removeFirst()
-            if first & OutputBuffer.reportMark == 0 {
-                books.written &+= 1
-                books.pending &-= 1
-            }
+            if !records.removeFirst().isReport { books.write() }
         }
-        if unreported > 0, outlet.failure == nil {
-            let count = unreported
-            unreported = 0
-            owner?.reportDrops(count)
+        if !unreported.isEmpty, outlet.failure == nil {
+            let drops = unreported
+            unreported = DropSummary()
+            owner?.reportDrops(drops)
         }
         admitWaiting()
     }
@@ -254,19 +339,19 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             failureReportIsSet = false
             guard failureIsUnreported, let error = outlet.failure else { return }
             failureIsUnreported = false
-            owner?.reportFailure(error, dropped: unreported)
+            owner?.reportFailure(error, dropped: unreported.total)
         }
     }
+
     package func outletRecovered() {
         if !failureIsUnreported { owner?.reportRecovery() }
         failureIsUnreported = false
     }
 
     package func outletAbandoned(_ count: Int, because error: IOError?) {
-        while !lengths.isEmpty {
-            guard lengths.removeFirst() & OutputBuffer.reportMark == 0 else { continue }
-            books.drop(error == nil ? .timeout : .failure)
-            unreported += 1
+        while !records.isEmpty {
+            let entry = records.removeFirst()
+            if !entry.isReport { drop(error == nil ? .timeout : .failure, entry.severity, entry.sequence) }
         }
         lastError = error
     }
@@ -275,10 +360,15 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     package func outletConcluded() {
         refuseWaiting(.timeout)
-        guard unreported > 0 else { return }
+        guard !unreported.isEmpty else { return }
         owner?.reportAtEnd(unreported, because: lastError ?? outlet.failure)
-        unreported = 0
+        unreported = DropSummary()
         failureIsUnreported = false
         lastError = nil
     }
+}
+
+/// What fdatasync(2) said. Unchecked: written by a thread of the pool before it hands the work back, read afterwards.
+private final class SyncAnswer: @unchecked Sendable {
+    var errno: Errno?
 }

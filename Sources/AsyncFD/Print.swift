@@ -121,10 +121,10 @@ final class Printer: OutputBufferOwner {
     }
 
     // The output is the user's own text: nothing of ours is mixed into it, and what standard error has lost is said nowhere.
-    func reportDrops(_ count: UInt64) { say("\(count) prints lost: the buffer was full") }
+    func reportDrops(_ drops: DropSummary) { say("\(drops.total) prints lost: the buffer was full") }
 
-    func reportAtEnd(_ count: UInt64, because error: IOError?) {
-        say("\(count) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
+    func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
+        say("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
     }
 
     func reportFailure(_ error: IOError, dropped count: UInt64) { say("\(error.reason); \(count) prints lost so far, trying again") }
@@ -146,4 +146,12 @@ final class Printer: OutputBufferOwner {
 package enum LastResort {
     /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends.
     package static func say(_ line: String) { AsyncFD.standardError.printNow(line + "\n") }
+
+    /// The same from any thread.
+    package static func warn(_ line: String) {
+        let loop = AsyncFD.standardError.loop
+        let isRunning = loop.isRunning
+        loop.perform { say(line) }
+        if !isRunning { loop.lend() }
+    }
 }

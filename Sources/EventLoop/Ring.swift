@@ -1,15 +1,16 @@
 // A first-in-first-out queue in a ring whose size is a power of two: the run queue, and whatever else is queued on a hot path.
 //
 // It grows and never shrinks: what a program needed once it will need again. `Deque` does the same for values of any kind, at
-// the price of a uniqueness check with every step. (Other modules of the package use it for `UInt32`: hence the specialisations.)
+// the price of a uniqueness check with every step. Inlinable, so that other modules of the package get it for their own elements.
 
 /// Not thread-safe. All operations are O(1), amortised.
 package struct Ring<Element: BitwiseCopyable>: ~Copyable {
-    private var ring: UnsafeMutablePointer<Element>
-    private var capacity: Int
-    private var head = 0
-    package private(set) var count = 0
+    @usableFromInline var ring: UnsafeMutablePointer<Element>
+    @usableFromInline var capacity: Int
+    @usableFromInline var head = 0
+    package var count = 0
 
+    @inlinable
     package init(capacity: Int = 256) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the ring's size is a power of two")
         self.capacity = capacity
@@ -18,15 +19,31 @@ package struct Ring<Element: BitwiseCopyable>: ~Copyable {
 
     deinit { ring.deallocate() }
 
+    @inlinable
     package var isEmpty: Bool { count == 0 }
 
     /// - Precondition: the queue is not empty.
+    @inlinable
     package var first: Element {
-        @specialized(where Element == UInt32) get { ring[head] }
-        @specialized(where Element == UInt32) set { ring[head] = newValue }
+        get { ring[head] }
+        set { ring[head] = newValue }
     }
 
-    @specialized(where Element == UInt32)
+    /// The element that is so many places behind the first.
+    @inlinable
+    package subscript(index: Int) -> Element {
+        get { ring[(head + index) & (capacity - 1)] }
+        set { ring[(head + index) & (capacity - 1)] = newValue }
+    }
+
+    /// Takes out one that is not the first: O(index).
+    @inlinable
+    package mutating func remove(at index: Int) {
+        for place in stride(from: index, to: 0, by: -1) { self[place] = self[place - 1] }
+        _ = removeFirst()
+    }
+
+    @inlinable
     package mutating func append(_ element: Element) {
         if count == capacity { grow() }
         (ring + ((head + count) & (capacity - 1))).initialize(to: element)
@@ -34,7 +51,7 @@ package struct Ring<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// - Precondition: the queue is not empty.
-    @specialized(where Element == UInt32)
+    @inlinable
     package mutating func removeFirst() -> Element {
         let element = ring[head]
         head = (head + 1) & (capacity - 1)
@@ -42,7 +59,8 @@ package struct Ring<Element: BitwiseCopyable>: ~Copyable {
         return element
     }
 
-    private mutating func grow() {
+    @usableFromInline
+    mutating func grow() {
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
         let untilEnd = capacity - head
         larger.initialize(from: ring + head, count: untilEnd)

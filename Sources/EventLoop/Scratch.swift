@@ -10,7 +10,7 @@ import Glibc
 ///     scratch.append(bytes)
 ///     … use scratch.bytes(from: mark) …
 ///     scratch.leave(mark)
-package struct Scratch {
+package struct Scratch: BitwiseCopyable {
     private let header: UnsafeMutablePointer<cel_scratch>
 
     @inline(__always)
@@ -49,10 +49,37 @@ package struct Scratch {
     @inline(__always)
     package func commit(_ size: Int) { header.pointee.count += size }
 
+    /// Takes off what was appended after `count` was read.
+    @inline(__always)
+    package func rewind(to count: Int) { header.pointee.count = count }
+
+    /// The byte at an offset; moves when something is appended.
+    @inline(__always)
+    package func pointer(at offset: Int) -> UnsafeMutablePointer<UInt8> { header.pointee.base + offset }
+
     package func append(_ bytes: UnsafeBufferPointer<UInt8>) {
         guard let base = bytes.baseAddress else { return }
         reserve(bytes.count).update(from: base, count: bytes.count)
         commit(bytes.count)
+    }
+
+    /// Moves what has been written from `begin` on to `place`, which is in front of it, and makes that the end.
+    package func moveEnd(from begin: Int, to place: Int) {
+        let size = count - begin
+        move(from: begin, count: size, to: place)
+        rewind(to: place + size)
+    }
+
+    /// Moves bytes; the places may overlap.
+    package func move(from begin: Int, count size: Int, to place: Int) {
+        (header.pointee.base + place).update(from: header.pointee.base + begin, count: size)
+    }
+
+    /// Appends a copy of what stands at `start`.
+    package func appendCopy(from start: Int, count size: Int) {
+        let target = reserve(size)
+        target.update(from: header.pointee.base + start, count: size)
+        commit(size)
     }
 
     /// Valid until something is appended.

@@ -32,3 +32,19 @@ private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     start.body()
     return nil
 }
+
+extension EventLoop {
+    /// Holds the calling thread up until `isDone`, at most for `limit`; for threads that run no loop. Looks again after pauses that grow to a millisecond.
+    /// Returns what `isDone` said last.
+    package static func wait(upTo limit: Duration, until isDone: () -> Bool) -> Bool {
+        precondition(current == nil, "the thread of an event loop must not be held up")
+        let deadline = Instant.now + limit
+        var pause = timespec(tv_sec: 0, tv_nsec: 20_000)
+        while !isDone() {
+            if Instant.now >= deadline { return false }
+            nanosleep(&pause, nil)
+            pause.tv_nsec = min(pause.tv_nsec * 2, 1_000_000)
+        }
+        return true
+    }
+}

@@ -1,0 +1,5 @@
+// The process' environment.
+import Glibc
+
+/// The value of an environment variable; nil if there is none. Reads memory that nobody must change meanwhile: setenv(3) is not thread-safe.
+package func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
