@@ -4,12 +4,31 @@
 public enum Level: UInt8, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     case trace, debug, info, notice, warning, error, critical
 
+    /// Nothing is looked at. For thresholds that are given as text.
+    static let off: UInt8 = 7
+
+    @inlinable
     public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
 
     /// `INFO`, as it stands in text output.
     public var description: String { label.description }
 
-    var label: StaticString {
+    /// From a name, in any case: the cases' own, `warn`, `err`, `fatal`. Nil if it is none.
+    public init?(name: some StringProtocol) {
+        switch name.lowercased() {
+        case "trace": self = .trace
+        case "debug": self = .debug
+        case "info": self = .info
+        case "notice": self = .notice
+        case "warning", "warn": self = .warning
+        case "error", "err": self = .error
+        case "critical", "fatal": self = .critical
+        default: return nil
+        }
+    }
+
+    /// `INFO`
+    public var label: StaticString {
         switch self {
         case .trace: "TRACE"
         case .debug: "DEBUG"
@@ -18,6 +37,19 @@ public enum Level: UInt8, Sendable, CaseIterable, Comparable, CustomStringConver
         case .warning: "WARNING"
         case .error: "ERROR"
         case .critical: "CRITICAL"
+        }
+    }
+
+    /// `info`
+    public var name: StaticString {
+        switch self {
+        case .trace: "trace"
+        case .debug: "debug"
+        case .info: "info"
+        case .notice: "notice"
+        case .warning: "warning"
+        case .error: "error"
+        case .critical: "critical"
         }
     }
 }

@@ -1,116 +1,205 @@
-// The logger: what one calls. How a record travels from here is in Pipeline.swift.
-import AsyncFD
+// The logger: what one calls. How a record travels from here is in Pipeline.swift, which loggers there are in LoggerTree.swift.
 import EventLoop
 import Synchronization
 
 /// Logs without blocking, without locks, and without losing count.
 ///
 ///     let logger = Logger.standard("app")
-///     await logger.info("user \(id) logged in")
+///     await logger.info("user \(id) logged in", ["ip": address, "ms": elapsed])
 ///
 /// In an asynchronous function a call is awaited; it suspends only while the handler's buffer is full, until there is room (back-pressure). In a
 /// synchronous function the same call is written without `await`; when the buffer is full, and the descriptor takes no more right
-/// now, the record is dropped, counted, and reported in the log. `nowait` gives that second behaviour in asynchronous functions.
+/// now, the handler's overflow policy decides. `nowait` gives that second behaviour in asynchronous functions.
+///
+/// Loggers form trees, as in Python: `logger["db"]` is the logger `app.db`, which has its parent's level and handlers until it gets its own.
 ///
 /// All calls of one turn of the event loop go out with one system call. What was accepted goes out before `EventLoop.run` returns and
 /// before the process exits, `flush` or not.
 ///
-/// Loggers are values, cheap to copy, and may be used on any thread.
+/// Loggers are values, cheap to copy, and may be used on any thread. The settings (level, handlers, filters) are shared by all copies; the fields that
+/// `with` adds belong to the copy. What is behind a name lives as long as the program.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
+    /// The fields of `with`.
+    var bound: BoundFields?
+    /// The sieve of `every`, `once`, `sampled`, `limited`, `deduplicated`.
+    var gate: Gate?
 
     init(core: LoggerCore) { self.core = core }
 
-    /// A logger with the two usual handlers: below warning to standard output, warning and above to standard error, each with a mebibyte of
-    /// buffer. All loggers that are made so on one event loop (outside of any: on the main loop) share the two handlers.
-    public static func standard(_ name: String, level: Level = .info) -> Logger {
-        Logger(core: LoggerCore(name: name, level: level, pipeline: .standard))
+    // MARK: Making one
+
+    /// The root of a new tree of loggers.
+    ///
+    /// - Parameters:
+    ///   - name: what it is called in the log. The names of its children begin with it: `app.db`.
+    ///   - level: records below are ignored.
+    ///   - handlers: where records go. They live on one event loop.
+    ///   - clock: where the records' timestamps come from.
+    ///   - context: called for each record that is going to be looked at, on the thread and in the task that logs, to add fields: the place for
+    ///     trace and span ids.
+    public init(
+        _ name: String, level: Level = .info, handlers: [Handler], clock: LogClock = .system,
+        context: (@Sendable (inout FieldWriter) -> Void)? = nil
+    ) {
+        let pipeline = Pipeline(loop: handlers.first?.loop ?? EventLoop.current ?? .main, handlers: handlers)
+        self.init(core: LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context).root)
     }
 
-    /// The threshold: records below are ignored. May be changed at any time, on any thread, for all copies of this logger.
-    public var level: Level {
-        get { Level(rawValue: core.threshold.load(ordering: .relaxed))! }
-        nonmutating set { core.threshold.store(newValue.rawValue, ordering: .relaxed) }
+    /// A logger with the two usual handlers: below warning to standard output, warning and above to standard error, each with a mebibyte of
+    /// buffer. All loggers that are made so on one event loop (outside of any: on the main loop) share the two handlers.
+    ///
+    /// The environment variable `ASYNCLOG`, if it is there, has the last word on levels: see `Directives`.
+    public static func standard(_ name: String, level: Level = .info) -> Logger {
+        let pipeline = Pipeline.standard
+        let logger = Logger(
+            core: LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil).root)
+        if let directives = Directives.ofEnvironment { logger.apply(directives) }
+        return logger
     }
+
+    /// The child with this name, made when it is first asked for: `logger["db"]` of `app` is `app.db`, and `logger["db.pool"]` is a child of that.
+    ///
+    /// A look-up takes a lock for a moment: keep a child that you use often.
+    public subscript(name: String) -> Logger {
+        var logger = self
+        logger = Logger(core: core.tree.child(name, of: core))
+        logger.bound = bound
+        logger.gate = gate
+        return logger
+    }
+
+    /// Its full name.
+    public var name: String { core.name }
+
+    // MARK: Levels
+
+    /// The threshold: records below are ignored. Until it is set it is the parent's. May be changed at any time, on any thread, for all copies of
+    /// this logger and for those below it that have no level of their own.
+    public var level: Level {
+        get { Level(rawValue: min(core.tree.effectiveLevel(of: core), Level.critical.rawValue))! }
+        nonmutating set { core.tree.setLevel(newValue.rawValue, of: core) }
+    }
+
+    /// Gives the level back to the parent.
+    public func resetLevel() { core.tree.setLevel(nil, of: core) }
 
     /// Whether a record of this level would be looked at. A load and a compare.
     @inlinable
+    @inline(__always)
     public func isEnabled(_ level: Level) -> Bool { level.rawValue >= core.threshold.load(ordering: .relaxed) }
+
+    // MARK: Views
 
     /// A view whose calls never suspend, for asynchronous functions that do not want to wait: `logger.nowait.info("…")`.
     public var nowait: NowaitLogger { NowaitLogger(logger: self) }
-}
 
-/// What all copies of a logger share.
-@usableFromInline
-final class LoggerCore: Sendable {
-    @usableFromInline let threshold: Atomic<UInt8>
-    let pipeline: Pipeline
-    /// The name in UTF-8, escaped for good.
-    nonisolated(unsafe) let name: UnsafeBufferPointer<UInt8>
-
-    init(name: String, level: Level, pipeline: Pipeline) {
-        threshold = Atomic(level.rawValue)
-        self.pipeline = pipeline
-        var name = name
-        self.name = name.withUTF8 { utf8 in
-            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, utf8.count * Escape.expansion))
-            return UnsafeBufferPointer(start: memory, count: Escape.write(utf8, to: memory))
-        }
+    /// A logger whose records all have these fields, too.
+    ///
+    ///     let logger = logger.with(["request": id])
+    ///
+    /// The fields are encoded now, and laid out once for each handler; a record pays a copy of the bytes. Of equal keys the innermost counts: those
+    /// of the call before those of `with`, later ones of `with` before earlier ones.
+    public func with(_ fields: Fields) -> Logger {
+        var logger = self
+        logger.bound = BoundFields(fields, in: bound, loop: core.tree.pipeline.loop)
+        return logger
     }
 
-    deinit { name.deallocate() }
+    // MARK: A record
 
     /// Logs for a caller who does not wait.
     @usableFromInline
-    func log(_ level: Level, _ message: () -> LogMessage) {
-        withRecord(level, message) { record in
-            if pipeline.loop.isCurrent {
-                pipeline.take(record)
-            } else if !pipeline.post(record, of: self) {
-                pipeline.refuse()
-            }
-        }
+    func submit(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) {
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.tree.pipeline.submit($0, gate: gate) }
+    }
+
+    /// Logs for a caller who does not wait.
+    @usableFromInline
+    func submit(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) {
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.tree.pipeline.submit($0, gate: gate) }
     }
 
     /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
     @usableFromInline
-    func logOrPark(_ level: Level, _ message: () -> LogMessage) -> Parked? {
-        withRecord(level, message) { record in
-            if pipeline.loop.isCurrent {
-                let full = pipeline.takeOrPark(record)
-                return full.isEmpty ? nil : Parked(record: ParkedRecord(record, of: self), handlers: full)
-            }
-            return pipeline.post(record, of: self) ? nil : Parked(record: ParkedRecord(record, of: self), handlers: nil)
-        }
+    func submitOrPark(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) -> Parked? {
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.tree.pipeline.submitOrPark($0, gate: gate) } ?? nil
     }
 
-    /// Reads the clock, evaluates the message, and hands both over as a record.
-    private func withRecord<Result>(_ level: Level, _ message: () -> LogMessage, _ body: (Record) -> Result) -> Result {
+    /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
+    @usableFromInline
+    func submitOrPark(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) -> Parked? {
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.tree.pipeline.submitOrPark($0, gate: gate) } ?? nil
+    }
+
+    /// Reads the clock, evaluates message and fields into the thread's scratch, and hands all over as a record. Nil: there is nobody to take it.
+    @inline(__always)
+    private func withRecord<Result>(
+        _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
+    ) -> Result? {
+        if let gate, !gate.mayPass(site, core) { return nil }
         let scratch = Scratch.current
         let mark = scratch.enter()
         defer { scratch.leave(mark) }
-        let time = WallClock.now
-        return message().withBytes(scratch) { bytes in body(Record(level: level, time: time, name: name, message: bytes)) }
+        let time = core.tree.clock.now
+        let message = message()
+        var region = writeFields(scratch)
+        if let context = core.tree.context { region = Logger.extend(region, scratch, context) }
+        let scope = LogScope.current
+        return message.withBytes(scratch) { bytes in
+            let record = Record(
+                level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(bytes), fields: region.list(scratch),
+                bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
+            return withExtendedLifetime(scope) { body(record) }
+        }
+    }
+
+    @inline(__always)
+    private static func write(_ fields: Fields, _ scratch: Scratch) -> FieldRegion { fields.region(scratch) }
+
+    @inline(__always)
+    private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion {
+        var writer = FieldWriter(scratch)
+        fields(&writer)
+        writer.close()
+        return FieldRegion(start: writer.start, count: scratch.count - writer.start)
+    }
+
+    @inline(never)
+    private static func extend(_ region: FieldRegion, _ scratch: Scratch, _ context: (inout FieldWriter) -> Void) -> FieldRegion {
+        var writer = FieldWriter(scratch)
+        context(&writer)
+        if region.count > 0 {
+            let begin = scratch.count
+            scratch.appendCopy(from: region.start, count: region.count)
+            writer.append(bodyAt: begin)
+        }
+        writer.close()
+        return FieldRegion(start: writer.start, count: scratch.count - writer.start)
     }
 }
 
-/// A record whose caller waits until all handlers have taken it.
-@usableFromInline
-struct Parked: Sendable {
-    let record: ParkedRecord
-    /// The handlers that had no room; nil if the record has not even come to the loop.
-    let handlers: [Handler]?
+/// Where fields stand in the scratch.
+struct FieldRegion {
+    let start: Int
+    let count: Int
 
-    @usableFromInline
-    func wait() async {
-        let loop = record.core.pipeline.loop
-        if loop.isCurrent { return await waitHere() }
-        guard loop.isRunning else { return record.core.pipeline.refuse() }
-        await withTaskExecutorPreference(loop) { await self.waitHere() }
+    @inline(__always)
+    func list(_ scratch: Scratch) -> FieldList {
+        count > 0 ? FieldList(body: UnsafeRawBufferPointer(scratch.bytes(from: start, count: count))) : FieldList()
     }
+}
 
-    private func waitHere() async {
-        for handler in handlers ?? record.withRecord({ record.core.pipeline.takeOrPark($0) }) { await handler.retry(record) }
-    }
+/// Where timestamps come from.
+public struct LogClock: Sendable {
+    private let manual: ManualLogClock?
+
+    /// The machine's wall-clock time, read when the logger is called.
+    public static let system = LogClock(manual: nil)
+
+    /// A clock that stands still until it is told otherwise, for tests.
+    public static func manual(_ clock: ManualLogClock) -> LogClock { LogClock(manual: clock) }
+
+    @inline(__always)
+    var now: Int64 { manual?.now.nanoseconds ?? WallClock.now }
 }

@@ -8,9 +8,10 @@ import EventLoop
 /// What a logger is asked to say.
 ///
 ///     logger.info("user \(id) logged in")
+///     logger.debug("\(address, format: .hex(prefix: true)) took \(ms, format: .fixed(2)) ms, token \(token, privacy: .private)")
 ///
 /// Messages are made by writing a string literal where one is wanted; the interpolated values are evaluated only if the record is going to be
-/// written. For a message that is in a `String` already, write `"\(text)"`.
+/// looked at. For a message that is in a `String` already, write `"\(text)"`.
 public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     private enum Storage: Sendable {
         case literal(StaticString)
@@ -45,7 +46,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     public struct StringInterpolation: StringInterpolationProtocol {
         let scratch: Scratch
         let start: Int
-        /// The bytes, if no logger is being called and the scratch is not to be used.
+        /// The bytes, if no logger is being called and the scratch is not to be used beyond this call.
         var own: [UInt8]?
 
         public init(literalCapacity: Int, interpolationCount: Int) {
@@ -54,35 +55,165 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             if !scratch.isInUse { own = [] }
         }
 
-        public mutating func appendLiteral(_ literal: StaticString) {
-            append(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
-        }
+        // MARK: Pieces
 
-        public mutating func appendInterpolation(_ value: String) {
+        public mutating func appendLiteral(_ literal: StaticString) { append(literal) }
+
+        public mutating func appendInterpolation(_ value: String) { append(value) }
+
+        public mutating func appendInterpolation(_ value: Substring) {
             var value = value
             value.withUTF8 { append($0) }
         }
 
-        public mutating func appendInterpolation(_ value: StaticString) { appendLiteral(value) }
+        public mutating func appendInterpolation(_ value: StaticString) { append(value) }
 
-        public mutating func appendInterpolation(_ value: some FixedWidthInteger) {
-            if let small = Int(exactly: value) {
-                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Decimal.maximumLength) { digits in
-                    let length = Decimal.write(small, to: digits.baseAddress!)
-                    append(UnsafeBufferPointer(start: digits.baseAddress!, count: length))
+        public mutating func appendInterpolation(_ value: some FixedWidthInteger) { append(value) }
+
+        public mutating func appendInterpolation(_ value: Double) {
+            appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
+        }
+
+        public mutating func appendInterpolation(_ value: Float) {
+            appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
+        }
+
+        public mutating func appendInterpolation(_ value: Bool) { append(value ? "true" : "false") }
+
+        /// `1.5ms`
+        public mutating func appendInterpolation(_ value: Duration) {
+            appendPiece(DurationText.maximumLength) { DurationText.write(value.clampedNanoseconds, to: $0) }
+        }
+
+        /// Anything else, as `String(describing:)` has it.
+        public mutating func appendInterpolation<Value>(_ value: Value) { append(String(describing: value)) }
+
+        // MARK: Pieces with a layout
+
+        public mutating func appendInterpolation(
+            _ value: some FixedWidthInteger, format: IntegerFormat, align: TextAlignment = .none, privacy: Privacy = .public
+        ) {
+            laidOut(align, privacy) { piece in
+                guard let magnitude = UInt64(exactly: value.magnitude) else { return piece.append(String(value, radix: format.radix)) }
+                if value < 0 { piece.append("-") }
+                piece.append(format.prefix)
+                piece.appendPiece(max(64, format.minimumDigits)) { memory in
+                    var count = 0
+                    let length = format.digits(magnitude) { digit in
+                        memory[count] = digit
+                        count += 1
+                    }
+                    var digits = UnsafeMutableBufferPointer(start: memory, count: length)
+                    digits.reverse()
+                    return length
                 }
-            } else {
-                appendInterpolation(String(value))
             }
         }
 
-        public mutating func appendInterpolation(_ value: Bool) { appendLiteral(value ? "true" : "false") }
+        public mutating func appendInterpolation(
+            _ value: Double, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public
+        ) {
+            laidOut(align, privacy) { piece in
+                guard let decimals = format.decimals else { return piece.appendInterpolation(value) }
+                piece.appendPiece(512) { memory in
+                    var count = 0
+                    FloatText.writeFixed(value, decimals: decimals) { digit in
+                        memory[count] = digit
+                        count += 1
+                    }
+                    return count
+                }
+            }
+        }
 
-        /// Anything else, as `String(describing:)` has it.
-        public mutating func appendInterpolation<Value>(_ value: Value) { appendInterpolation(String(describing: value)) }
+        public mutating func appendInterpolation(_ value: Float, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public) {
+            appendInterpolation(Double(value), format: format, align: align, privacy: privacy)
+        }
+
+        public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment = .none, privacy: Privacy) {
+            laidOut(align, privacy) { $0.append(String(describing: value)) }
+        }
+
+        public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment) {
+            laidOut(align, .public) { $0.append(String(describing: value)) }
+        }
+
+        // MARK: Below
+
+        private mutating func laidOut(_ align: TextAlignment, _ privacy: Privacy, _ body: (inout StringInterpolation) -> Void) {
+            let begin = count
+            body(&self)
+            if case .private = privacy {
+                cut(to: begin)
+                append(Redaction.text)
+            } else if case .hashed = privacy {
+                let hash = withBytes(from: begin, Redaction.hash)
+                cut(to: begin)
+                append("<private \(String(hash, radix: 16))>" as String)
+            }
+            guard align.columns > 0 else { return }
+            let width = withBytes(from: begin) { bytes in bytes.count { $0 & 0xC0 != 0x80 } }
+            for _ in 0..<max(0, align.columns - width) { append(" ") }
+            if align.isRight { rotate(from: begin, by: max(0, align.columns - width)) }
+        }
+
+        private var count: Int { own?.count ?? scratch.count }
+
+        private mutating func cut(to count: Int) {
+            if own == nil { scratch.rewind(to: count) } else { own!.removeSubrange(count...) }
+        }
+
+        private func withBytes<Result>(from begin: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+            if let own { return own[begin...].withUnsafeBufferPointer(body) }
+            return body(scratch.bytes(from: begin, count: scratch.count - begin))
+        }
+
+        /// Brings the last `distance` bytes to the front.
+        private mutating func rotate(from begin: Int, by distance: Int) {
+            func rotate(_ bytes: UnsafeMutableBufferPointer<UInt8>) {
+                var bytes = bytes
+                let split = bytes.count - distance
+                bytes[..<split].reverse()
+                bytes[split...].reverse()
+                bytes.reverse()
+            }
+            if own == nil {
+                rotate(UnsafeMutableBufferPointer(start: scratch.pointer(at: begin), count: scratch.count - begin))
+            } else {
+                own!.withUnsafeMutableBufferPointer { rotate(UnsafeMutableBufferPointer(rebasing: $0[begin...])) }
+            }
+        }
+
+        private mutating func append(_ value: String) {
+            var value = value
+            value.withUTF8 { append($0) }
+        }
+
+        private mutating func append(_ value: StaticString) {
+            value.withUTF8Buffer { append($0) }
+        }
+
+        private mutating func append(_ value: some FixedWidthInteger) {
+            if let small = Int(exactly: value) {
+                appendPiece(Decimal.maximumLength) { Decimal.write(small, to: $0) }
+            } else {
+                append(String(value))
+            }
+        }
 
         private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
             if own == nil { scratch.append(bytes) } else { own!.append(contentsOf: bytes) }
+        }
+
+        /// `body` writes at most `size` bytes and returns how many.
+        private mutating func appendPiece(_ size: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int) {
+            if own == nil {
+                let length = body(scratch.reserve(size))
+                scratch.commit(length)
+            } else {
+                let piece = [UInt8](unsafeUninitializedCapacity: size) { $1 = body($0.baseAddress!) }
+                own!.append(contentsOf: piece)
+            }
         }
     }
 }

@@ -1,86 +1,249 @@
 // The way of a record from a logger to the handlers, which live on one loop.
 //
 // On the loop's thread a record goes straight into the handlers' buffers. From any other thread it is copied and posted to the
-// loop's inbox; the bytes on that way are bounded too. If no thread runs the loop, the calling thread turns it for a moment, so
-// that a program without a loop sees its lines at once.
+// loop's inbox: one allocation, one compare-exchange. The bytes on that way are bounded too. If no thread runs the loop, the calling
+// thread turns it for a moment, so that a program without a loop sees its lines at once.
 import AsyncFD
 import EventLoop
 import Synchronization
 
-/// Unchecked because `handlers` is set once and everything behind it is used on the loop's thread only; the rest is atomic.
+/// Unchecked because `handlers` and `gates` are touched on the loop's thread only once the pipeline is in use; the rest is atomic.
 final class Pipeline: @unchecked Sendable {
     let loop: EventLoop
-    let handlers: [Handler]
+    /// All handlers that any logger has or had.
+    private(set) var handlers: [Handler]
+    /// Those that have suppressed records.
+    var gates: [Gate] = []
     /// Bytes that other threads have posted and that no handler has taken yet.
     private let inFlight = Atomic<Int>(0)
-    private let inFlightLimit = Handler.defaultCapacity
+    private let inFlightLimit = BufferedHandler.defaultCapacity
     /// Records of other threads that were refused because too much was in flight already.
     private let refused = Atomic<UInt64>(0)
 
     init(loop: EventLoop, handlers: [Handler]) {
+        precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger live on one event loop")
         self.loop = loop
         self.handlers = handlers
     }
 
+    func add(_ handler: Handler) {
+        if !handlers.contains(where: { $0 === handler }) { handlers.append(handler) }
+    }
+
+    /// Runs `body` on the loop's thread: now, or behind what other threads have posted.
+    func perform(_ body: @escaping (Pipeline) -> Void) {
+        nonisolated(unsafe) let body = body
+        let isRunning = loop.isRunning
+        loop.perform { body(self) }
+        if !isRunning { loop.lend() }
+    }
+
+    // MARK: A record, on the caller's thread
+
+    /// For callers who do not wait.
+    @inline(__always)
+    func submit(_ record: borrowing Record, gate: Gate?) {
+        if loop.isCurrent {
+            take(record, gate)
+        } else if !post(record, gate, mayBlock: true) {
+            refuse()
+        }
+    }
+
+    /// For callers who can wait: returns what is still to be done.
+    @inline(__always)
+    func submitOrPark(_ record: borrowing Record, gate: Gate?) -> Parked? {
+        if loop.isCurrent {
+            let full = takeOrPark(record, gate)
+            return full.isEmpty ? nil : Parked(record: ParkedRecord(record), handlers: full)
+        }
+        return post(record, gate, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, gate: gate), handlers: nil)
+    }
+
     // MARK: On the loop's thread
 
-    /// For callers who do not wait: what finds no room, even after writing what can be written at once, is dropped.
-    func take(_ record: Record) {
-        for handler in handlers where handler.takes(record.level) {
-            if !handler.accept(record), !handler.retryNow(record) { handler.drop() }
+    /// What finds no room is for the handler's overflow policy.
+    @inline(__always)
+    private func take(_ record: borrowing Record, _ gate: Gate?) {
+        let route = record.core._withUnsafeGuaranteedRef { $0.route }
+        guard route.selects(record) else { return }
+        if let gate { return take(record, route, gate) }
+        for handler in route.handlers where handler.wants(record) { _ = handler.take(record, canWait: false) }
+    }
+
+    private func take(_ record: borrowing Record, _ route: Route, _ gate: Gate) {
+        judged(record, gate) { record in
+            for handler in route.handlers where handler.wants(record) { _ = handler.take(record, canWait: false) }
         }
     }
 
     /// For callers who can wait: returns the handlers that had no room.
-    func takeOrPark(_ record: Record) -> [Handler] {
+    @inline(__always)
+    func takeOrPark(_ record: borrowing Record, _ gate: Gate?) -> [Handler] {
+        let route = record.core._withUnsafeGuaranteedRef { $0.route }
+        guard route.selects(record) else { return [] }
         var full: [Handler] = []
-        for handler in handlers where handler.takes(record.level) {
-            if !handler.accept(record) { full.append(handler) }
+        if let gate {
+            judged(record, gate) { full = takeOrPark($0, route) }
+            return full
+        }
+        for handler in route.handlers where handler.wants(record) {
+            if !handler.take(record, canWait: true) { full.append(handler) }
         }
         return full
+    }
+
+    private func takeOrPark(_ record: borrowing Record, _ route: Route) -> [Handler] {
+        var full: [Handler] = []
+        for handler in route.handlers where handler.wants(record) {
+            if !handler.take(record, canWait: true) { full.append(handler) }
+        }
+        return full
+    }
+
+    /// Calls `body` unless the gate holds the record back; if it held others back before, the record says so.
+    private func judged(_ record: borrowing Record, _ gate: Gate, _ body: (borrowing Record) -> Void) {
+        guard let suppressed = gate.judge(record) else { return }
+        guard suppressed > 0 else { return body(record) }
+        record.withAdditional({ $0["suppressed"] = suppressed }, body)
+    }
+
+    /// Makes a record of the library's own and sends it the way of a logger's records. Loop thread.
+    func say(_ text: String, _ level: Level, _ core: LoggerCore, _ site: CallSite, _ fields: (inout FieldWriter) -> Void) {
+        Record.make(text, level, core, core.tree.clock.now, site, fields) { take($0, nil) }
     }
 
     // MARK: From other threads
 
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
-    func post(_ record: Record, of core: LoggerCore) -> Bool {
-        let cost = record.message.count + ParkedRecord.overhead
+    private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
+        let size = EncodedRecord.size(record)
         let isRunning = loop.isRunning
-        if inFlight.load(ordering: .relaxed) + cost > inFlightLimit {
-            // Nobody runs the loop, so nobody is held up if this thread does until there is room again.
-            guard !isRunning, EventLoop.current == nil else { return false }
-            loop.lend(EventLoop.exitPatience) { [self] in inFlight.load(ordering: .relaxed) + cost <= inFlightLimit }
+        if !hasRoom(size) {
+            if isRunning || EventLoop.current != nil {
+                let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
+                guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
+            } else {
+                // Nobody runs the loop, so nobody is held up if this thread does until there is room again.
+                loop.lend(EventLoop.exitPatience) { [self] in hasRoom(size) }
+            }
         }
-        inFlight.add(cost, ordering: .relaxed)
-        let parked = ParkedRecord(record, of: core)
-        loop.perform { [self] in deliver(parked) }
+        inFlight.add(size, ordering: .relaxed)
+        let encoded = EncodedRecord(record, gate: gate) { memory in
+            let record = EncodedRecord(delivered: memory)
+            record.core.tree.pipeline.deliver(record)
+        }
+        loop.post(encoded.memory)
         if !isRunning { loop.lend() }
         return true
     }
 
+    private func hasRoom(_ size: Int) -> Bool {
+        let used = inFlight.load(ordering: .relaxed)
+        return used + size <= inFlightLimit || used == 0
+    }
+
+    /// For how long a thread of its own may be held up on behalf of one of the handlers.
+    private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
+        core._withUnsafeGuaranteedRef { core in
+            core.tree.handlers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
+        }
+    }
+
     func refuse() { refused.add(1, ordering: .relaxed) }
 
-    private func deliver(_ parked: ParkedRecord) {
-        let full = parked.withRecord { takeOrPark($0) }
-        guard !full.isEmpty else { return land(parked) }
+    private func deliver(_ encoded: EncodedRecord) {
+        let full = encoded.withRecord { takeOrPark($0, encoded.gate) }
+        guard !full.isEmpty else {
+            inFlight.subtract(encoded.size, ordering: .relaxed)
+            return encoded.free()
+        }
+        let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { land(parked) }
+                if left == 0 { inFlight.subtract(parked.size, ordering: .relaxed) }
             }
         }
     }
-
-    private func land(_ parked: ParkedRecord) { inFlight.subtract(parked.cost, ordering: .relaxed) }
 
     // MARK: Books
 
     /// The books of all handlers together. Loop thread.
     var ledger: Ledger {
-        var sum = handlers.reduce(Ledger()) { $0 + $1.buffer.ledger }
+        var sum = handlers.reduce(Ledger()) { $0 + $1.ledger }
         sum.addRefused(refused.load(ordering: .relaxed))
         return sum
+    }
+}
+
+/// A record whose caller waits until all handlers have taken it.
+@usableFromInline
+struct Parked: Sendable {
+    let record: ParkedRecord
+    /// The handlers that had no room; nil if the record has not even come to the loop.
+    let handlers: [Handler]?
+
+    @usableFromInline
+    func wait() async {
+        let pipeline = record.core.tree.pipeline
+        if pipeline.loop.isCurrent { return await waitHere(pipeline) }
+        guard pipeline.loop.isRunning else { return pipeline.refuse() }
+        await withTaskExecutorPreference(pipeline.loop) { await self.waitHere(pipeline) }
+    }
+
+    private func waitHere(_ pipeline: Pipeline) async {
+        for handler in handlers ?? record.withRecord({ pipeline.takeOrPark($0, record.gate) }) { await handler.retry(record) }
+    }
+}
+
+// MARK: Records of the library's own
+
+extension Record {
+    /// Makes a record on the spot and hands it to `body`.
+    static func make(
+        _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
+        _ body: (borrowing Record) -> Void
+    ) {
+        let scratch = Scratch.current
+        let mark = scratch.enter()
+        defer { scratch.leave(mark) }
+        var writer = FieldWriter(scratch)
+        fields(&writer)
+        writer.close()
+        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
+        var text = text
+        text.withUTF8 { text in
+            body(
+                Record(
+                    level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(text), fields: region.list(scratch), bound: nil,
+                    scope: nil, core: Unmanaged.passUnretained(core)))
+        }
+    }
+
+    /// Hands a record with more fields to `body`.
+    func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+        let scratch = Scratch.current
+        let mark = scratch.enter()
+        defer { scratch.leave(mark) }
+        // The scratch may move while it is written to, and the record may be in it: so both are copied, into memory that does not move.
+        let message = [UInt8](self.message.bytes)
+        let own = [UInt8](UnsafeRawBufferPointer(start: fields.start, count: fields.byteCount))
+        var writer = FieldWriter(scratch)
+        own.withUnsafeBytes { bytes in
+            FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: fields.mask)
+                .forEachEncoded { writer.append(encoded: $1, key: $0.key) }
+        }
+        more(&writer)
+        writer.close()
+        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
+        message.withUnsafeBufferPointer { message in
+            body(
+                Record(
+                    level: level, time: time, callSite: callSite, message: Text(message), fields: region.list(scratch), bound: bound, scope: scope,
+                    core: core))
+        }
     }
 }
 
@@ -99,8 +262,8 @@ extension Pipeline {
         Pipeline(
             loop: loop,
             handlers: [
-                Handler(.standardOutput, levels: .trace ... .notice),
-                Handler(.standardError, levels: .warning ... .critical),
+                StreamHandler(.standardOutput, formatter: TextFormatter(), levels: .trace ... .notice),
+                StreamHandler(.standardError, formatter: TextFormatter(), levels: .warning ... .critical),
             ])
     }
 }

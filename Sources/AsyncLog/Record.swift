@@ -1,12 +1,98 @@
 // One call to a logger, on its way through the handlers.
 
-/// A view of one record. The memory is the caller's: a record is valid during the call that hands it over, and is copied by whoever keeps it.
-struct Record {
-    let level: Level
-    /// When the logger was called: nanoseconds since 1970-01-01T00:00:00Z.
-    let time: Int64
-    /// The logger's name, UTF-8, already escaped.
-    let name: UnsafeBufferPointer<UInt8>
-    /// UTF-8, as the caller wrote it.
-    let message: UnsafeBufferPointer<UInt8>
+/// A view of one record: what handlers, filters and formatters see.
+///
+/// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that.
+public struct Record: ~Copyable {
+    public let level: Level
+    /// When the logger was called.
+    public let time: WallTime
+    /// Where in the source the logger was called.
+    public let callSite: CallSite
+    /// The message, as the caller wrote it.
+    public let message: Text
+    /// The fields of the call itself.
+    public let fields: FieldList
+    /// The fields that the logger was bound to, with their encoded forms.
+    let bound: Unmanaged<BoundFields>?
+    /// The fields of the scope that the task was in.
+    let scope: Unmanaged<BoundFields>?
+    let core: Unmanaged<LoggerCore>
+
+    /// The logger's full name.
+    public var logger: Text { core._withUnsafeGuaranteedRef { $0.nameText } }
+
+    /// True if the name has nothing that any format would have to escape.
+    @inline(__always)
+    var isNamePlain: Bool { core._withUnsafeGuaranteedRef { $0.isNamePlain } }
+
+    /// The name of the logger in a form that can be compared with that of another record.
+    var loggerName: String { core._withUnsafeGuaranteedRef { $0.name } }
+
+    /// The fields of `with`, outermost first.
+    public var boundFields: FieldList { bound?._withUnsafeGuaranteedRef { $0.list } ?? FieldList() }
+
+    /// The fields of `withLogContext`, outermost first.
+    public var scopeFields: FieldList { scope?._withUnsafeGuaranteedRef { $0.list } ?? FieldList() }
+
+    /// Calls `body` with each field that counts: of the scope, of the logger, of the call, in this order. Of fields with the same key only the
+    /// innermost, last one counts.
+    @inline(__always)
+    public func forEachField(_ body: (Field) throws -> Void) rethrows {
+        let (scope, bound) = (scopeFields, boundFields)
+        guard !mayRepeatKeys(scope, bound) else { return try forEachFieldThatCounts(scope, bound, body) }
+        for field in scope { try body(field) }
+        for field in bound { try body(field) }
+        for field in fields { try body(field) }
+    }
+
+    /// The value of the field that counts.
+    public func value(_ key: String) -> FieldValue? { fields[key] ?? boundFields[key] ?? scopeFields[key] }
+
+    @inline(__always)
+    var mayRepeatKeys: Bool { mayRepeatKeys(scopeFields, boundFields) }
+
+    @inline(__always)
+    private func mayRepeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
+        (scope.mask | bound.mask | fields.mask) & KeyMask.repeated | scope.mask & bound.mask | (scope.mask | bound.mask) & fields.mask != 0
+    }
+
+    @inline(never)
+    private func forEachFieldThatCounts(_ scope: FieldList, _ bound: FieldList, _ body: (Field) throws -> Void) rethrows {
+        try scope.forEachThatCounts { if !bound.contains($0.key), !fields.contains($0.key) { try body($0) } }
+        try bound.forEachThatCounts { if !fields.contains($0.key) { try body($0) } }
+        try fields.forEachThatCounts(body)
+    }
+}
+
+extension FieldList {
+    /// Each field but those whose key comes again.
+    func forEachThatCounts(_ body: (Field) throws -> Void) rethrows {
+        var iterator = makeIterator()
+        while let field = iterator.next() {
+            if hasRepeatedKeys {
+                var rest = iterator
+                var isRepeated = false
+                while let later = rest.next() { if later.key == field.key { isRepeated = true } }
+                if isRepeated { continue }
+            }
+            try body(field)
+        }
+    }
+}
+
+/// A place in the source. It costs nothing to keep: everything in it stands in the program already.
+public struct CallSite: Sendable {
+    /// `Module/File.swift`
+    public let file: StaticString
+    public let function: StaticString
+    public let line: UInt32
+
+    @inlinable
+    @inline(__always)
+    public init(file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line) {
+        self.file = file
+        self.function = function
+        self.line = UInt32(truncatingIfNeeded: line)
+    }
 }

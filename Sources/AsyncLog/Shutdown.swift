@@ -1,19 +1,24 @@
 // Making sure: flushing, and the end.
+@_exported import class AsyncFD.AsyncFD
 @_exported import struct AsyncFD.IOError
 @_exported import struct AsyncFD.Ledger
-import AsyncFD
 import EventLoop
 
 extension Logger {
-    /// Suspends until everything that was accepted before, by any logger with the same handlers, is in the kernel.
+    /// Suspends until everything that was accepted before, by any logger with the same handlers, is in the kernel, or on the disk.
     ///
-    /// - Throws: the `IOError` of the first handler whose destination refuses; its records stay pending and are tried again.
-    public func flush() async throws(IOError) {
-        let pipeline = core.pipeline
-        guard !pipeline.loop.isCurrent else { return try await pipeline.flush() }
+    ///     try await logger.flush(.durable)    // before the reply that says it is recorded
+    ///
+    /// Callers who wait for the disk at the same time share one `fdatasync(2)`.
+    ///
+    /// - Throws: the `IOError` of the first handler whose destination refuses; its records stay pending and are tried again. `.durable` fails where there
+    ///   is nothing to be durable: on pipes, sockets and terminals.
+    public func flush(_ mode: FlushMode = .written) async throws(IOError) {
+        let pipeline = core.tree.pipeline
+        guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
         guard pipeline.loop.isRunning else { return pipeline.flushByLending() }
         do {
-            try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush() }
+            try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush(mode) }
         } catch let error as IOError {
             throw error
         } catch {
@@ -27,7 +32,7 @@ extension Logger {
     /// - Returns: what became of all records, of all loggers with the same handlers: `written`, and `dropped` by reason.
     @discardableResult
     public func shutdown(within limit: Duration) async -> Ledger {
-        let pipeline = core.pipeline
+        let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return await pipeline.shutdown(within: limit) }
         guard pipeline.loop.isRunning else { return pipeline.shutdownByLending(within: limit) }
         return await withTaskExecutorPreference(pipeline.loop) { await pipeline.shutdown(within: limit) }
@@ -36,7 +41,7 @@ extension Logger {
     /// What became of the records so far, of all loggers with the same handlers.
     public var ledger: Ledger {
         get async {
-            let pipeline = core.pipeline
+            let pipeline = core.tree.pipeline
             guard !pipeline.loop.isCurrent, pipeline.loop.isRunning else { return pipeline.ledger }
             return await withTaskExecutorPreference(pipeline.loop) { pipeline.ledger }
         }
@@ -44,25 +49,26 @@ extension Logger {
 }
 
 extension Pipeline {
-    fileprivate func flush() async throws(IOError) {
-        for handler in handlers { try await handler.buffer.flush() }
+    fileprivate func flush(_ mode: FlushMode) async throws(IOError) {
+        for handler in handlers { try await handler.flush(mode) }
     }
 
     fileprivate func shutdown(within limit: Duration) async -> Ledger {
         let deadline = Instant.now + limit
-        for handler in handlers { await handler.buffer.finish(within: deadline - .now) }
+        for gate in gates { gate.reportAll() }
+        for handler in handlers { await handler.finish(within: deadline - .now) }
         return ledger
     }
 
     /// No thread runs the loop: this one does, while it takes bytes.
     fileprivate func flushByLending() {
-        loop.lend(EventLoop.exitPatience) { [self] in ledger.pending == 0 || handlers.contains { $0.buffer.failure != nil } }
+        loop.lend(EventLoop.exitPatience) { [self] in ledger.pending == 0 || handlers.contains { $0.failure != nil } }
     }
 
     fileprivate func shutdownByLending(within limit: Duration) -> Ledger {
-        loop.lend(limit) { [self] in ledger.pending == 0 || handlers.contains { $0.buffer.failure != nil } }
-        loop.perform { [self] in for handler in handlers { handler.buffer.conclude() } }
-        loop.lend()
+        perform { pipeline in for gate in pipeline.gates { gate.reportAll() } }
+        loop.lend(limit) { [self] in ledger.pending == 0 || handlers.contains { $0.failure != nil } }
+        perform { pipeline in for handler in pipeline.handlers { handler.conclude() } }
         return ledger
     }
 }

@@ -27,6 +27,23 @@ enum Decimal {
         return length
     }
 
+    /// Writes the digits behind a decimal point, without zeros at the end, and returns their number: 5000 of six digits is `005`.
+    static func writeFraction(_ value: UInt, digits: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+        writeExactly(value, digits: digits, to: memory)
+        var length = digits
+        while length > 1, memory[length - 1] == UInt8(ascii: "0") { length -= 1 }
+        return length
+    }
+
+    /// Writes exactly that many digits, with zeros in front.
+    static func writeExactly(_ value: UInt, digits: Int, to memory: UnsafeMutablePointer<UInt8>) {
+        var rest = value
+        for index in stride(from: digits - 1, through: 0, by: -1) {
+            memory[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+    }
+
     /// Writes 0…99 as two digits.
     @inline(__always)
     static func writePair(_ value: Int, to memory: UnsafeMutablePointer<UInt8>) {

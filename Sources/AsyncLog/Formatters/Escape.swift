@@ -2,65 +2,121 @@
 //
 // Escaped are the control characters: C0 (line feed, carriage return, escape, …), DEL, C1, the line and paragraph separators U+2028 and
 // U+2029, and the characters that reorder text: U+061C, U+200E, U+200F, U+202A…U+202E, U+2066…U+2069 ("Trojan Source",
-// CVE-2021-42574). Everything else is left alone: printable Unicode stays readable.
+// CVE-2021-42574). Everything else is left alone: printable Unicode stays readable. In text they become `\n` or `\u{1b}`; in JSON,
+// which escapes the quotation mark and the backslash too, `\n` or `\u001b`, which any parser turns back.
 //
 // The input is valid UTF-8, so every one of these begins with a byte below 20, with 7F, C2, D8 or E2; most texts have none of them.
 
 enum Escape {
-    /// An escaped character is at most this many times as long as the original: `\u{7f}` for one byte.
-    static let expansion = 6
-
-    /// True if `text` holds nothing that has to be escaped, or that might: then it can be copied as it is.
-    static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard let base = text.baseAddress else { return true }
-        let bytes = UnsafeRawPointer(base)
-        let high: UInt64 = 0x8080_8080_8080_8080
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        var offset = 0
-        // Eight bytes at a time: the high bit of a byte is set where it is below 20, or 7F, or not ASCII
-        // (S. E. Anderson, "Bit Twiddling Hacks", hasless). A borrow can only raise a false alarm behind a true one.
-        while offset + 8 <= text.count {
-            let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            let below20 = (word &- ones &* 0x20) & ~word
-            let isDelete = ((word ^ (ones &* 0x7F)) &- ones) & ~(word ^ (ones &* 0x7F))
-            if (below20 | isDelete | word) & high != 0 { return false }
-            offset += 8
-        }
-        while offset < text.count {
-            if needsLook(base[offset]) { return false }
-            offset += 1
-        }
-        return true
+    enum Style {
+        /// One line of text.
+        case text
+        /// Between the quotation marks of a JSON string.
+        case json
     }
 
-    private static func needsLook(_ byte: UInt8) -> Bool { byte < 0x20 || byte >= 0x7F }
+    /// The longest escape: `\u{2028}`.
+    private static let longest = 8
 
-    /// Writes `text` with what is dangerous escaped; returns the number of bytes, at most `expansion * text.count`.
-    static func write(_ text: UnsafeBufferPointer<UInt8>, to memory: UnsafeMutablePointer<UInt8>) -> Int {
-        var input = 0
-        var output = 0
-        while input < text.count {
-            let byte = text[input]
-            let (scalar, length) = dangerous(text, input)
-            if length == 0 {
-                memory[output] = byte
-                input += 1
-                output += 1
-            } else {
-                input += length
-                output += writeEscape(scalar, to: memory + output)
-            }
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let high: UInt64 = 0x8080_8080_8080_8080
+
+    /// Copies eight bytes at a time until one needs a look; returns how many were copied. The target has room for `count` bytes and eight more.
+    @inline(__always)
+    private static func copyPlain(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
+        let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+        var offset = 0
+        while offset + 8 <= count {
+            let word = from.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            to.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
+            let found = needLook(word, style)
+            if found != 0 { return offset + found.trailingZeroBitCount >> 3 }
+            offset += 8
         }
-        return output
+        let left = count - offset
+        guard left > 0 else { return count }
+        if offset > 0 {
+            // The last eight bytes once more: those of them that have been looked at are known to be plain.
+            let word = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            to.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
+            let found = needLook(word, style)
+            return found == 0 ? count : count - 8 + found.trailingZeroBitCount >> 3
+        }
+        while offset < count {
+            let byte = source[offset]
+            if needsLook(byte, style) { return offset }
+            target[offset] = byte
+            offset += 1
+        }
+        return count
+    }
+
+    /// The high bit of each byte that needs a look (S. E. Anderson, "Bit Twiddling Hacks", hasless and haszero). A borrow can raise a
+    /// false alarm, but only behind a true one: the lowest bit is right.
+    @inline(__always)
+    private static func needLook(_ word: UInt64, _ style: Style) -> UInt64 {
+        var found = (word &- ones &* 0x20) & ~word
+        found |= zero(word ^ ones &* 0x7F)
+        if case .json = style { found |= zero(word ^ ones &* 0x22) | zero(word ^ ones &* 0x5C) }
+        if word & high != 0 { found |= zero(word ^ ones &* 0xC2) | zero(word ^ ones &* 0xD8) | zero(word ^ ones &* 0xE2) }
+        return found & high
+    }
+
+    @inline(__always)
+    private static func zero(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
+
+    @inline(__always)
+    private static func needsLook(_ byte: UInt8, _ style: Style) -> Bool {
+        if byte < 0x20 || byte == 0x7F || byte == 0xC2 || byte == 0xD8 || byte == 0xE2 { return true }
+        if case .json = style { return byte == 0x22 || byte == 0x5C }
+        return false
+    }
+
+    /// True if `text` holds nothing that has to be escaped.
+    static func isPlain(_ text: UnsafeBufferPointer<UInt8>, _ style: Style = .json) -> Bool {
+        text.indices.allSatisfy { !needsLook(text[$0], style) || character(text, $0, style).length == 0 }
+    }
+
+    /// Appends `text` with what is dangerous escaped.
+    @inline(__always)
+    static func append(_ text: UnsafeBufferPointer<UInt8>, to line: inout LineBuffer, _ style: Style) {
+        guard let source = text.baseAddress else { return }
+        line.ensure(text.count)
+        let done = copyPlain(source, text.count, to: line.cursor, style)
+        line.cursor += done
+        if done < text.count { appendRest(text, from: done, to: &line, style) }
+    }
+
+    /// The byte at `start` needs a look.
+    @inline(never)
+    private static func appendRest(_ text: UnsafeBufferPointer<UInt8>, from start: Int, to line: inout LineBuffer, _ style: Style) {
+        var input = start
+        while input < text.count {
+            line.ensure(longest + text.count - input)
+            let (scalar, length) = character(text, input, style)
+            if length == 0 {
+                line.cursor[0] = text[input]
+                line.cursor += 1
+                input += 1
+            } else {
+                line.cursor += writeEscape(scalar, to: line.cursor, style)
+                input += length
+            }
+            let done = copyPlain(text.baseAddress! + input, text.count - input, to: line.cursor, style)
+            line.cursor += done
+            input += done
+        }
     }
 
     /// The character at `index`, if it has to be escaped, and the number of its bytes; (0, 0) if not.
-    private static func dangerous(_ text: UnsafeBufferPointer<UInt8>, _ index: Int) -> (UInt32, Int) {
+    private static func character(_ text: UnsafeBufferPointer<UInt8>, _ index: Int, _ style: Style) -> (scalar: UInt32, length: Int) {
         let byte = text[index]
-        guard needsLook(byte) else { return (0, 0) }
         func next(_ distance: Int) -> UInt32 { index + distance < text.count ? UInt32(text[index + distance]) : 0 }
         switch byte {
         case 0..<0x20, 0x7F: return (UInt32(byte), 1)
+        case 0x22, 0x5C:
+            if case .json = style { return (UInt32(byte), 1) }
+            return (0, 0)
         case 0xC2 where (0x80...0x9F).contains(next(1)): return (next(1), 2)
         case 0xD8 where next(1) == 0x9C: return (0x061C, 2)
         case 0xE2:
@@ -73,27 +129,66 @@ enum Escape {
         }
     }
 
-    private static func writeEscape(_ scalar: UInt32, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+    private static func writeEscape(_ scalar: UInt32, to memory: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
         memory[0] = UInt8(ascii: "\\")
         switch scalar {
         case 0x09: memory[1] = UInt8(ascii: "t")
         case 0x0A: memory[1] = UInt8(ascii: "n")
         case 0x0D: memory[1] = UInt8(ascii: "r")
-        default: return 1 + writeScalar(scalar, to: memory + 1)
+        case 0x22, 0x5C: memory[1] = UInt8(scalar)
+        default:
+            memory[1] = UInt8(ascii: "u")
+            switch style {
+            case .json: return 2 + writeHex(scalar, digits: 4, to: memory + 2)
+            case .text:
+                memory[2] = UInt8(ascii: "{")
+                let digits = writeHex(scalar, digits: scalar > 0xFF ? 4 : 2, to: memory + 3)
+                memory[3 + digits] = UInt8(ascii: "}")
+                return 4 + digits
+            }
         }
         return 2
     }
 
-    /// `u{1b}`
-    private static func writeScalar(_ scalar: UInt32, to memory: UnsafeMutablePointer<UInt8>) -> Int {
-        memory[0] = UInt8(ascii: "u")
-        memory[1] = UInt8(ascii: "{")
-        let digits = scalar > 0xFF ? 4 : 2
+    private static func writeHex(_ value: UInt32, digits: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         for index in 0..<digits {
-            let digit = UInt8(truncatingIfNeeded: scalar >> UInt32(4 * (digits - 1 - index)) & 0xF)
-            memory[2 + index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            memory[index] = hexDigit(UInt8(truncatingIfNeeded: value >> UInt32(4 * (digits - 1 - index)) & 0xF))
         }
-        memory[2 + digits] = UInt8(ascii: "}")
-        return 3 + digits
+        return digits
+    }
+
+    static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
+}
+
+// MARK: Texts of any length
+
+extension LineBuffer {
+    /// Appends a text on one line: control characters, and those that reorder text, are escaped (`\n`, `\u{1b}`).
+    @inline(__always)
+    public mutating func appendEscaped(_ text: Text) { appendEscaped(text, .text) }
+
+    @inline(__always)
+    mutating func appendEscaped(_ text: Text, _ style: Escape.Style) {
+        if text.bytes.count > textLimit { return appendCut(text, style) }
+        Escape.append(text.bytes, to: &self, style)
+    }
+
+    /// `the beginning…[2048 bytes cut]`
+    @inline(never)
+    private mutating func appendCut(_ text: Text, _ style: Escape.Style) {
+        let kept = Text.boundary(text.bytes, textLimit)
+        Escape.append(UnsafeBufferPointer(rebasing: text.bytes[..<kept]), to: &self, style)
+        append("…[")
+        append(UInt64(text.bytes.count - kept))
+        append(" bytes cut]")
+    }
+}
+
+extension Text {
+    /// The largest index up to `limit` at which a character begins.
+    static func boundary(_ bytes: UnsafeBufferPointer<UInt8>, _ limit: Int) -> Int {
+        var index = min(limit, bytes.count)
+        while index > 0, index < bytes.count, bytes[index] & 0xC0 == 0x80 { index -= 1 }
+        return index
     }
 }

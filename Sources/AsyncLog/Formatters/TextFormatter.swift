@@ -1,43 +1,90 @@
-// `2026-11-22T08:27:00.123456Z INFO app: Hello world !`: one record, one line.
+// `2026-11-22T08:27:00.123456Z INFO app: Hello world ! user=7`: one record, one line.
 
-/// Lays records out as lines of text: time (RFC 3339, UTC, microseconds), level, logger, message. Control characters are escaped.
-struct TextFormatter {
-    private var timestamp = Timestamp()
-    private var isPlain = true
+/// Lays records out as lines of text. Control characters, and those that reorder text, are escaped, so that one record is one line and no
+/// message can tell a terminal what to do.
+public struct TextFormatter: Formatter {
+    private let pieces: [TextPattern.Piece]
+    private var timestamps: [Timestamp]
+    /// The pattern is the standard one, which is written without looking at it.
+    private let isStandard: Bool
+    private var timestamp: Timestamp
 
-    /// Looks at the record and returns at least the number of bytes that `format` will write for it.
-    mutating func prepare(_ record: Record) -> Int {
-        isPlain = Escape.isPlain(record.message)
-        let message = isPlain ? record.message.count : record.message.count * Escape.expansion
-        // Time, blank, level (at most "CRITICAL"), blank, name, ": ", message, line feed.
-        return Timestamp.length + 1 + 8 + 1 + record.name.count + 2 + message + 1
+    /// - Parameters:
+    ///   - pattern: what a line consists of.
+    ///   - timeZone: in which zone times are written.
+    public init(pattern: TextPattern = .standard, timeZone: LogTimeZone = .utc) {
+        pieces = pattern.pieces
+        timestamps = pattern.times.map { Timestamp($0, zone: timeZone) }
+        isStandard = false
+        timestamp = Timestamp(.rfc3339(), zone: timeZone)
     }
 
-    /// Writes the line of the record that was prepared last to `memory`, and returns its length.
-    mutating func format(_ record: Record, to memory: UnsafeMutablePointer<UInt8>) -> Int {
-        var cursor = memory
-        timestamp.write(record.time, to: cursor)
-        cursor += Timestamp.length
-        put(" ", at: &cursor)
-        put(record.level.label, at: &cursor)
-        put(" ", at: &cursor)
-        put(record.name, at: &cursor)
-        put(": ", at: &cursor)
-        if isPlain { put(record.message, at: &cursor) } else { cursor += Escape.write(record.message, to: cursor) }
-        put("\n", at: &cursor)
-        return cursor - memory
+    /// Lines like `2026-11-22T08:27:00.123456Z INFO app: Hello world ! user=7`.
+    public init(timeZone: LogTimeZone = .utc) {
+        pieces = []
+        timestamps = []
+        isStandard = true
+        timestamp = Timestamp(.rfc3339(), zone: timeZone)
+    }
+
+    public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        if isStandard { return formatStandard(record, to: &line) }
+        for piece in pieces {
+            let begin = line.count
+            format(piece.part, record, to: &line)
+            if piece.width != 0 { TextFormatter.fill(&line, from: begin, to: piece.width) }
+        }
+        line.append("\n")
     }
 
     @inline(__always)
-    private func put(_ text: StaticString, at cursor: inout UnsafeMutablePointer<UInt8>) {
-        cursor.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
-        cursor += text.utf8CodeUnitCount
+    private mutating func formatStandard(_ record: borrowing Record, to line: inout LineBuffer) {
+        line.ensure(Timestamp.maximumLength + 16)
+        line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
+        line.append(" ")
+        line.append(record.level.label)
+        line.append(" ")
+        if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger) }
+        line.append(": ")
+        line.appendEscaped(record.message)
+        line.appendFields(of: record, TextFormatter.append)
+        line.append("\n")
+    }
+
+    private mutating func format(_ part: TextPattern.Part, _ record: borrowing Record, to line: inout LineBuffer) {
+        switch part {
+        case .text(let bytes): bytes.withUnsafeBufferPointer { line.append($0) }
+        case .time(let index):
+            line.ensure(Timestamp.maximumLength)
+            line.cursor += timestamps[index].write(record.time.nanoseconds, to: line.cursor)
+        case .level(.upper): line.append(record.level.label)
+        case .level(.lower): line.append(record.level.name)
+        case .level(.initial): line.append(record.level.label.utf8Start[0])
+        case .logger: line.appendEscaped(record.logger)
+        case .message: line.appendEscaped(record.message)
+        case .fields: line.appendFields(of: record, TextFormatter.append)
+        case .file: line.append(record.callSite.file)
+        case .line: line.append(Int64(record.callSite.line))
+        case .function: line.append(record.callSite.function)
+        case .sequence: line.append(line.sequence)
+        }
     }
 
     @inline(__always)
-    private func put(_ bytes: UnsafeBufferPointer<UInt8>, at cursor: inout UnsafeMutablePointer<UInt8>) {
-        guard let base = bytes.baseAddress else { return }
-        cursor.update(from: base, count: bytes.count)
-        cursor += bytes.count
+    private static func append(_ field: Field, _ line: inout LineBuffer) {
+        line.append(" ")
+        LogfmtText.append(field.key, "", field.value, to: &line)
+    }
+
+    private static func fill(_ line: inout LineBuffer, from begin: Int, to width: Int) {
+        let missing = abs(width) - UnsafeRawBufferPointer(rebasing: line.bytes[begin...]).count { $0 & 0xC0 != 0x80 }
+        guard missing > 0 else { return }
+        let length = line.count - begin
+        line.appendBlanks(missing)
+        guard width < 0 else { return }
+        line.overwrite(begin) { text in
+            (text + missing).update(from: text, count: length)
+            text.update(repeating: UInt8(ascii: " "), count: missing)
+        }
     }
 }

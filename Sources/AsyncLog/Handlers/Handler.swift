@@ -1,117 +1,187 @@
-// Where records go. A handler takes those of its levels, lays them out with its formatter, and buffers them for its descriptor.
+// Where records go: the part that is the same for all handlers. Level, filters, books, and keeping a handler's troubles to itself.
 import AsyncFD
 import EventLoop
+import Synchronization
 
-/// A destination of records with a formatter and a bounded buffer of its own. Loop thread only, but for what is immutable.
+/// A destination of records. Subclass it and override `handle` for one of your own; `StreamHandler`, `MemoryHandler` and `FlightRecorder` come with
+/// the library.
 ///
-/// Unchecked because only its pipeline calls it, on the pipeline's loop.
-final class Handler: OutputBufferOwner, @unchecked Sendable {
-    private let levels: ClosedRange<Level>
-    private var formatter = TextFormatter()
-    let buffer: OutputBuffer
-    /// Standard error, unless this is the handler of standard error.
-    private let speaksOfItself: Bool
+///     final class Counter: Handler, @unchecked Sendable {
+///         private(set) var count = 0
+///         override func handle(_ record: borrowing Record) throws { count += 1 }
+///     }
+///
+/// A handler lives on one event loop, and `handle` is called on that loop's thread only: it needs no lock, and it must not wait.
+///
+/// Unchecked because everything that changes is touched on the loop's thread, but for the level, which is atomic. A subclass has to keep to that.
+open class Handler: @unchecked Sendable {
+    /// The loop that the handler lives on.
+    package final let loop: EventLoop
+    /// Tells handlers apart; no two of the process have the same.
+    final let id = Handler.nextID.add(1, ordering: .relaxed).newValue
+    private static let nextID = Atomic<UInt64>(0)
 
-    static let defaultCapacity = 1 << 20
+    private final let threshold: Atomic<UInt8>
+    private final let ceiling: UInt8
+    @exclusivity(unchecked) private final var filters: [Filter] = []
+    /// True while a record is being handled: a record that is logged from within is refused.
+    @exclusivity(unchecked) private final var isBusy = false
+    @exclusivity(unchecked) final var books = Ledger()
+    private final var troubles = 0
 
-    init(_ descriptor: AsyncFD, levels: ClosedRange<Level>, capacity: Int = Handler.defaultCapacity) {
-        self.levels = levels
-        buffer = OutputBuffer(descriptor, capacity: capacity)
-        speaksOfItself = descriptor.descriptor.rawValue != 2
-        buffer.owner = self
+    /// A handler on the current event loop; outside of any, on the main loop.
+    ///
+    /// - Parameter levels: records of other levels are ignored.
+    public init(levels: ClosedRange<Level> = .trace ... .critical) {
+        loop = EventLoop.current ?? .main
+        threshold = Atomic(levels.lowerBound.rawValue)
+        ceiling = levels.upperBound.rawValue
     }
 
-    func takes(_ level: Level) -> Bool { levels.contains(level) }
+    init(levels: ClosedRange<Level>, loop: EventLoop) {
+        self.loop = loop
+        threshold = Atomic(levels.lowerBound.rawValue)
+        ceiling = levels.upperBound.rawValue
+    }
+
+    // MARK: Settings
+
+    /// The threshold: records below are ignored. May be changed at any time, on any thread.
+    public final var level: Level {
+        get { Level(rawValue: threshold.load(ordering: .relaxed))! }
+        set { threshold.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    /// Adds a filter: records that it refuses are ignored. Any thread.
+    public final func add(_ filter: Filter) {
+        let isRunning = loop.isRunning
+        loop.perform { self.filters.append(filter) }
+        if !isRunning { loop.lend() }
+    }
+
+    @inline(__always)
+    final func wants(_ record: borrowing Record) -> Bool {
+        let level = record.level.rawValue
+        guard level >= threshold.load(ordering: .relaxed), level <= ceiling else { return false }
+        return filters.isEmpty || passes(record)
+    }
+
+    private final func passes(_ record: borrowing Record) -> Bool {
+        for filter in filters where !filter(record) { return false }
+        return true
+    }
 
     // MARK: A record
 
-    /// Opens the books for a record and writes it to the buffer. Returns false if there is no room; then the record is either `retry`-ed
-    /// when there is, or dropped with `drop`.
-    func accept(_ record: Record) -> Bool {
-        buffer.accept()
-        let size = formatter.prepare(record)
-        guard buffer.hasRoom(size) else { return false }
-        format(record, size)
+    /// Does something with a record. Loop thread. The record is valid during the call.
+    ///
+    /// What it throws is said on standard error, and the record counts as dropped; what it logs itself does not come back to it.
+    open func handle(_ record: borrowing Record) throws {}
+
+    /// Takes a record, whatever the handler does. False: there is no room, and the caller is to wait (`retry`, `retryLater`).
+    @inline(__always)
+    final func take(_ record: borrowing Record, canWait: Bool) -> Bool {
+        if isBusy { return refuse(record) }
+        isBusy = true
+        defer { isBusy = false }
+        return accept(record, canWait: canWait)
+    }
+
+    /// Opens the books for a record and takes it.
+    func accept(_ record: borrowing Record, canWait: Bool) -> Bool {
+        books.accept()
+        do {
+            try handle(record)
+            books.write()
+        } catch {
+            books.drop(.handler)
+            explain(error)
+        }
         return true
     }
 
-    /// Writes a record that was accepted before and found no room, making room first if the descriptor takes bytes right now.
-    func retryNow(_ record: Record) -> Bool {
-        buffer.pushOut()
-        let size = formatter.prepare(record)
-        guard buffer.hasRoom(size) else { return false }
-        format(record, size)
+    /// Keeps the handler from being called from within itself.
+    final func guarded(_ body: () -> Void) {
+        let wasBusy = isBusy
+        isBusy = true
+        body()
+        isBusy = wasBusy
+    }
+
+    /// A record that came from within the handling of another one.
+    func refuse(_ record: borrowing Record) -> Bool {
+        books.accept()
+        books.drop(.recursion)
         return true
     }
 
-    /// Writes a record that was accepted before, as soon as there is room and its turn has come.
-    func retry(_ parked: ParkedRecord) async {
-        let size = parked.withRecord { formatter.prepare($0) }
-        if case .refused(let reason) = await buffer.waitForRoom(size) { return buffer.drop(reason) }
-        redeem(parked, size)
-    }
+    /// Takes a record that was accepted before and found no room, as soon as there is some.
+    func retry(_ parked: ParkedRecord) async {}
 
     /// The same for a record whose caller has gone on.
-    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) {
-        let size = parked.withRecord { formatter.prepare($0) }
-        buffer.whenRoom(size) { [self] room in
-            if case .refused(let reason) = room { buffer.drop(reason) } else { redeem(parked, size) }
-            done()
+    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) { done() }
+
+    /// Says what went wrong: the first time, the second, the fourth, the eighth, …
+    final func explain(_ error: any Error) {
+        troubles += 1
+        if troubles & (troubles - 1) == 0 {
+            LastResort.say("asynclog: \(type(of: self)): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far")
         }
     }
 
-    func drop() { buffer.drop(buffer.failure == nil ? .overflow : .failure) }
+    // MARK: Making sure
 
-    private func redeem(_ parked: ParkedRecord, _ size: Int) {
-        buffer.redeem(size)
-        parked.withRecord { record in
-            _ = formatter.prepare(record)
-            format(record, size)
+    /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
+    open func flush(_ mode: FlushMode) async throws(IOError) {}
+
+    /// Flushes within `limit` and gives up the rest. Loop thread.
+    func finish(within limit: Duration) async {}
+
+    /// Gives up what has not gone out. Loop thread.
+    func conclude() {}
+
+    /// The reason why nothing goes out, while nothing does. Loop thread.
+    var failure: IOError? { nil }
+
+    /// What became of the records. Loop thread.
+    var ledger: Ledger { books }
+
+    /// The handler's figures. Loop thread.
+    var currentStatistics: HandlerStatistics { HandlerStatistics(ledger: ledger) }
+
+    /// The handler's figures. Any task.
+    public final var statistics: HandlerStatistics {
+        get async {
+            guard !loop.isCurrent, loop.isRunning else { return currentStatistics }
+            return await withTaskExecutorPreference(loop) { currentStatistics }
         }
     }
+}
 
-    private func format(_ record: Record, _ size: Int) {
-        buffer.commit(formatter.format(record, to: buffer.begin(size).assumingMemoryBound(to: UInt8.self)))
-    }
+/// What `flush` waits for.
+public enum FlushMode: Sendable {
+    /// The records are in the kernel: they survive the end of the process.
+    case written
+    /// The records are on the disk (`fdatasync(2)`): they survive the end of the machine.
+    case durable
+}
 
-    // MARK: Reports
-
-    func reportDrops(_ count: UInt64) {
-        report("\(count) records dropped here: the buffer was full") { record in
-            let size = formatter.prepare(record)
-            buffer.commitReport(formatter.format(record, to: buffer.begin(size).assumingMemoryBound(to: UInt8.self)))
-        }
-    }
-
-    func reportFailure(_ error: IOError, dropped count: UInt64) {
-        sayElsewhere("\(error); \(count) records dropped so far, trying again")
-    }
-
-    func reportRecovery() { sayElsewhere("\(buffer.descriptor.label) works again") }
-
-    func reportAtEnd(_ count: UInt64, because error: IOError?) {
-        let reason = error.map { "\($0)" } ?? "write \(buffer.descriptor.label): nobody read it in time"
-        sayElsewhere("\(reason); \(count) of \(buffer.ledger.accepted) records dropped")
-    }
-
-    private func sayElsewhere(_ text: String) {
-        guard speaksOfItself else { return }
-        report(text) { record in
-            var formatter = TextFormatter()
-            let line = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: formatter.prepare(record)) { memory in
-                let length = formatter.format(record, to: memory.baseAddress!)
-                return String(decoding: memory[..<(length - 1)], as: UTF8.self)
-            }
-            LastResort.say(line)
-        }
-    }
-
-    /// Makes a record of the logger's own.
-    private func report(_ text: String, _ body: (Record) -> Void) {
-        var text = text
-        var name = "asynclog"
-        text.withUTF8 { text in
-            name.withUTF8 { name in body(Record(level: .warning, time: WallClock.now, name: name, message: text)) }
-        }
-    }
+/// The figures of one handler.
+public struct HandlerStatistics: Sendable, Equatable {
+    /// What became of the records.
+    public internal(set) var ledger: Ledger
+    /// Records that were given up, by level.
+    public internal(set) var droppedByLevel: [Level: UInt64] = [:]
+    /// The number of the last record that was written to the buffer, or dropped: records are numbered from 1 without gaps.
+    public internal(set) var lastSequence: UInt64 = 0
+    /// Bytes in the buffer.
+    public internal(set) var pendingBytes = 0
+    /// The most bytes that have been in the buffer at once.
+    public internal(set) var mostPendingBytes = 0
+    /// The buffer's bound.
+    public internal(set) var capacity = 0
+    /// Bytes in the kernel.
+    public internal(set) var writtenBytes: UInt64 = 0
+    /// Why nothing goes out, while nothing does.
+    public internal(set) var failure: IOError?
 }

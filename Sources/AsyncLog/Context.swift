@@ -1,0 +1,107 @@
+// Fields that many records have in common: a logger is bound to them, or a task is in their scope.
+//
+// They are encoded when the logger is bound, and laid out once for each handler, when its first record with them comes: from then
+// on each record gets the finished bytes.
+import EventLoop
+import Synchronization
+
+/// Encoded fields that records refer to.
+///
+/// Unchecked: immutable but for `layouts`, which only the loop that made the first of them touches.
+final class BoundFields: @unchecked Sendable {
+    private let body: UnsafeRawBufferPointer
+
+    /// Laid out for one handler.
+    private struct Layout {
+        let handler: UInt64
+        let bytes: UnsafeBufferPointer<UInt8>
+    }
+    private var layouts: [Layout] = []
+    private unowned(unsafe) let loop: EventLoop?
+
+    /// - Parameters:
+    ///   - outer: the fields around these; of equal keys the inner ones count.
+    ///   - loop: the loop whose handlers lay them out; nil if they belong to no loop, and nobody keeps their layout.
+    init(_ fields: Fields, in outer: BoundFields?, loop: EventLoop?) {
+        let scratch = Scratch.current
+        let mark = scratch.enter()
+        defer { scratch.leave(mark) }
+        self.loop = loop
+        let inner = fields.withList(scratch) { [UInt8](UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) }
+        body = inner.withUnsafeBytes { bytes in
+            let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .max)
+            var writer = FieldWriter(scratch)
+            outer?.list.forEachEncoded { field, bytes in
+                if !inner.contains(field.key) { writer.append(encoded: bytes, key: field.key) }
+            }
+            inner.forEachEncoded { writer.append(encoded: $1, key: $0.key) }
+            writer.close()
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: scratch.count - writer.start, alignment: 8)
+            copy.copyMemory(from: UnsafeRawBufferPointer(scratch.bytes(from: writer.start, count: copy.count)))
+            return UnsafeRawBufferPointer(copy)
+        }
+    }
+
+    deinit {
+        for layout in layouts { layout.bytes.deallocate() }
+        body.deallocate()
+    }
+
+    @inline(__always)
+    var list: FieldList { FieldList(body: body) }
+
+    /// The fields as `layOut` writes them for this handler. Loop thread.
+    func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        let isKept = loop === handler.loop
+        if isKept, let layout = layouts.first(where: { $0.handler == handler.id }) { return body(layout.bytes) }
+        var line = LineBuffer()
+        layOut(list, &line)
+        let bytes = line.bytes.bindMemory(to: UInt8.self)
+        body(bytes)
+        guard isKept, layouts.count < 8 else { return }
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+        _ = copy.initialize(from: bytes)
+        layouts.append(Layout(handler: handler.id, bytes: UnsafeBufferPointer(copy)))
+    }
+}
+
+// MARK: Scopes
+
+enum LogScope {
+    @TaskLocal static var fields: BoundFields?
+
+    /// Becomes true with the first scope of the process: as long as nobody uses scopes, nobody pays for looking.
+    static let isUsed = Atomic<Bool>(false)
+
+    /// The fields of the scope that the current task is in.
+    @inline(__always)
+    static var current: BoundFields? { isUsed.load(ordering: .relaxed) ? fields : nil }
+}
+
+/// Runs `body`, within which all records of this task and its child tasks have these fields, too, whatever the logger.
+///
+///     await withLogContext(["request": id]) {
+///         await handle(request)              // … logs, with request=…
+///     }
+///
+/// Scopes nest; of equal keys the innermost counts. As with every task-local value, `Task.detached` does not inherit it.
+public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+    LogScope.isUsed.store(true, ordering: .relaxed)
+    let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)
+    do {
+        return try LogScope.$fields.withValue(scope) { try body() }
+    } catch {
+        throw error as! Failure
+    }
+}
+
+/// Runs `body`, within which all records of this task and its child tasks have these fields, too, whatever the logger.
+public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () async throws(Failure) -> Value) async throws(Failure) -> Value {
+    LogScope.isUsed.store(true, ordering: .relaxed)
+    let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)
+    do {
+        return try await LogScope.$fields.withValue(scope) { try await body() }
+    } catch {
+        throw error as! Failure
+    }
+}

@@ -1,0 +1,108 @@
+// A record that outlives its call: on its way from another thread, waiting for room, or kept in a flight recorder.
+//
+//     link of the inbox (16 bytes) │ header │ message │ fields
+//
+// One allocation, which is the inbox's envelope, the waiting record, and the kept one.
+import EventLoop
+
+/// What stands in front of the bytes.
+private struct RecordHeader {
+    let core: Unmanaged<LoggerCore>
+    let bound: Unmanaged<BoundFields>?
+    let scope: Unmanaged<BoundFields>?
+    let gate: Unmanaged<Gate>?
+    let time: Int64
+    let callSite: CallSite
+    let level: Level
+    let messageCount: Int
+    let fieldsCount: Int
+    let fieldsMask: UInt64
+}
+
+/// The memory of a record that has been copied. Whoever has it is its owner, and frees it once.
+struct EncodedRecord {
+    let memory: UnsafeMutableRawPointer
+
+    private static let bodyOffset = Envelope.headerSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
+
+    private var header: UnsafeMutablePointer<RecordHeader> { (memory + Envelope.headerSize).assumingMemoryBound(to: RecordHeader.self) }
+
+    /// How much memory a copy of the record takes.
+    static func size(_ record: borrowing Record) -> Int {
+        bodyOffset + record.message.bytes.count + record.fields.byteCount
+    }
+
+    /// What it takes in memory.
+    var size: Int { EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount }
+
+    var core: LoggerCore { header.pointee.core.takeUnretainedValue() }
+    var level: Level { header.pointee.level }
+
+    /// Copies the record. `deliver` is what the loop calls if the copy is posted to its inbox.
+    init(_ record: borrowing Record, gate: Gate? = nil, deliver: @escaping Envelope.Deliver) {
+        let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
+        memory = Envelope.make(size: EncodedRecord.bodyOffset - Envelope.headerSize + messageCount + fieldsCount, deliver: deliver)
+        header.initialize(
+            to: RecordHeader(
+                core: record.core.retain(), bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
+                time: record.time.nanoseconds, callSite: record.callSite, level: record.level, messageCount: messageCount, fieldsCount: fieldsCount,
+                fieldsMask: record.fields.mask))
+        let body = memory + EncodedRecord.bodyOffset
+        if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
+        if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
+    }
+
+    /// What the loop's inbox has handed over.
+    init(delivered memory: UnsafeMutableRawPointer) { self.memory = memory }
+
+    var gate: Gate? { header.pointee.gate?.takeUnretainedValue() }
+
+    func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result {
+        let head = header.pointee
+        let message = (memory + EncodedRecord.bodyOffset).assumingMemoryBound(to: UInt8.self)
+        let fields = UnsafeRawPointer(message + head.messageCount)
+        return try body(
+            Record(
+                level: head.level, time: WallTime(nanoseconds: head.time), callSite: head.callSite,
+                message: Text(UnsafeBufferPointer(start: message, count: head.messageCount)),
+                fields: FieldList(start: fields, end: fields + head.fieldsCount, mask: head.fieldsMask), bound: head.bound, scope: head.scope,
+                core: head.core))
+    }
+
+    func free() {
+        header.pointee.core.release()
+        header.pointee.bound?.release()
+        header.pointee.scope?.release()
+        header.pointee.gate?.release()
+        memory.deallocate()
+    }
+}
+
+extension FieldList {
+    var byteCount: Int {
+        guard let start, let end else { return 0 }
+        return end - start
+    }
+}
+
+/// A record that waits, shared by the handlers that it waits for.
+///
+/// Unchecked: it is written once, when it is made, and handed from thread to thread afterwards.
+final class ParkedRecord: @unchecked Sendable {
+    private let record: EncodedRecord
+
+    init(_ record: EncodedRecord) { self.record = record }
+
+    convenience init(_ record: borrowing Record, gate: Gate? = nil) {
+        self.init(EncodedRecord(record, gate: gate) { _ in preconditionFailure("a parked record is never posted") })
+    }
+
+    deinit { record.free() }
+
+    var core: LoggerCore { record.core }
+    var gate: Gate? { record.gate }
+    var level: Level { record.level }
+    var size: Int { record.size }
+
+    func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result { try record.withRecord(body) }
+}

@@ -1,0 +1,33 @@
+// Logging an error: what it is, what it says, what caused it.
+
+extension Logger {
+    /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Suspends while a handler's buffer is full.
+    ///
+    ///     do { try await connect() } catch {
+    ///         await logger.exception(error, "cannot reach the database", ["host": host])
+    ///     }
+    ///
+    /// - Parameter level: `error`, unless it is something worse or something less.
+    public func exception(
+        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) async {
+        guard isEnabled(level) else { return }
+        let site = CallSite(file: file, function: function, line: line)
+        if let parked = submitOrPark(level, message, writing: { Logger.write(error, fields(), &$0) }, site) { await parked.wait() }
+    }
+
+    /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Never waits.
+    public func exception(
+        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        guard isEnabled(level) else { return }
+        submit(level, message, writing: { Logger.write(error, fields(), &$0) }, CallSite(file: file, function: function, line: line))
+    }
+
+    private static func write(_ error: any Error, _ fields: Fields, _ writer: inout FieldWriter) {
+        writer.append(contentsOf: fields)
+        writer["error"] = error
+    }
+}

@@ -1,0 +1,50 @@
+// How a record becomes bytes: the seam between the logger and the formats.
+
+/// A format of the log. `TextFormatter`, `ConsoleFormatter`, `JSONFormatter`, `LogfmtFormatter` and `MessagePackFormatter` come with the library.
+///
+///     struct Minimal: Formatter {
+///         func format(_ record: borrowing Record, to line: inout LineBuffer) {
+///             line.append(record.level.label)
+///             line.append(" ")
+///             line.appendEscaped(record.message)
+///             line.append("\n")
+///         }
+///     }
+///
+/// Each handler has a formatter of its own and calls it on its event loop's thread only, so a formatter may keep what it has worked out. One that
+/// throws loses the record (counted, and said on standard error) and nothing else.
+public protocol Formatter: Sendable {
+    /// Writes the record, with whatever ends it (a line feed, usually), behind what `line` holds already.
+    mutating func format(_ record: borrowing Record, to line: inout LineBuffer) throws
+}
+
+extension LineBuffer {
+    /// Writes each field that counts, of the task's scope, of the logger, and of the call, in this order.
+    ///
+    /// What `layOut` writes for the scope's and the logger's fields is kept and used again, if the handler allows it: so it must depend on nothing but the
+    /// field and the formatter's settings.
+    @inline(__always)
+    public mutating func appendFields(of record: borrowing Record, _ layOut: (Field, inout LineBuffer) -> Void) {
+        if record.scope != nil || record.bound != nil || record.fields.hasRepeatedKeys {
+            appendAllFields(of: record, layOut)
+        } else {
+            for field in record.fields { layOut(field, &self) }
+        }
+    }
+
+    @inline(never)
+    private mutating func appendAllFields(of record: borrowing Record, _ layOut: (Field, inout LineBuffer) -> Void) {
+        guard let handler, textLimit == .max, !record.mayRepeatKeys else { return record.forEachField { layOut($0, &self) } }
+        record.scope?._withUnsafeGuaranteedRef { append($0, handler, layOut) }
+        record.bound?._withUnsafeGuaranteedRef { append($0, handler, layOut) }
+        for field in record.fields { layOut(field, &self) }
+    }
+
+    private mutating func append(_ fields: BoundFields, _ handler: Handler, _ layOut: (Field, inout LineBuffer) -> Void) {
+        fields.withLayout(of: handler) { list, line in
+            for field in list { layOut(field, &line) }
+        } _: { bytes in
+            append(bytes)
+        }
+    }
+}

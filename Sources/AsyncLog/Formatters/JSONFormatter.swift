@@ -1,0 +1,192 @@
+// One JSON object a line (JSON Lines, NDJSON).
+//
+//     {"time":"2026-11-22T08:27:00.123456Z","level":"info","logger":"app","message":"user logged in","user":7,"ms":1.5}
+//
+// What is the same in each record is laid out when the formatter is made.
+
+/// Lays records out as JSON, one object a line. The order of keys is stable: time, level, logger, message, what else was asked for, what was added
+/// to all records, then the fields of the scope, of the logger, and of the call.
+///
+///     JSONFormatter(time: .rfc3339(.milliseconds), include: .standard.union(.source), extra: ["service": "api"], fields: .nested("data"))
+public struct JSONFormatter: Formatter {
+    /// Which parts of a record appear beside its fields.
+    public struct Parts: OptionSet, Sendable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        public static let time = Parts(rawValue: 1)
+        public static let level = Parts(rawValue: 2)
+        public static let logger = Parts(rawValue: 4)
+        public static let message = Parts(rawValue: 8)
+        /// `file`, `line` and `function`.
+        public static let source = Parts(rawValue: 16)
+        /// The record's number in its handler's output.
+        public static let sequence = Parts(rawValue: 32)
+
+        public static let standard: Parts = [.time, .level, .logger, .message]
+    }
+
+    /// Where a record's fields go.
+    public enum FieldPlacement: Sendable {
+        /// Beside `time`, `level`, …; a field that is called like one of those gets a `_` behind its name.
+        case flat
+        /// Into an object with this key.
+        case nested(String)
+    }
+
+    /// What the parts are called. `JSONFormatter.Keys(time: "@timestamp", message: "msg")`
+    public struct Keys: Sendable {
+        public var time, level, logger, message, file, line, function, sequence: String
+
+        public init(
+            time: String = "time", level: String = "level", logger: String = "logger", message: String = "message", file: String = "file",
+            line: String = "line", function: String = "function", sequence: String = "sequence"
+        ) {
+            self.time = time
+            self.level = level
+            self.logger = logger
+            self.message = message
+            self.file = file
+            self.line = line
+            self.function = function
+            self.sequence = sequence
+        }
+    }
+
+    private let parts: Parts
+    private var timestamp: Timestamp
+    private let exclude: ExcludedKeys
+    private let reserved: ReservedKeys
+
+    // Finished pieces of text.
+    private let beforeTime: PaddedText
+    private let beforeLogger: PaddedText
+    private let beforeMessage: PaddedText
+    private let beforeFile: PaddedText
+    private let beforeLine: PaddedText
+    private let beforeFunction: PaddedText
+    private let beforeSequence: PaddedText
+    /// One for each level: `,"level":"info"`.
+    private let levels: [PaddedText]
+    /// What was added to all records, and, for nested fields, the beginning of their object.
+    private let beforeFields: PaddedText
+    private let end: PaddedText
+    /// Nothing stands before the first field.
+    private let fieldsBegin: Bool
+
+    /// - Parameters:
+    ///   - time: how times are written, those of records and those in fields.
+    ///   - timeZone: in which zone.
+    ///   - include: which parts appear beside the fields.
+    ///   - keys: what they are called.
+    ///   - exclude: fields with these keys are left out.
+    ///   - extra: fields that all records have.
+    ///   - fields: where fields go.
+    public init(
+        time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, include: Parts = .standard, keys: Keys = Keys(), exclude: [String] = [],
+        extra: Fields = .none, fields: FieldPlacement = .flat
+    ) {
+        parts = include
+        timestamp = Timestamp(time, zone: timeZone)
+        self.exclude = ExcludedKeys(exclude)
+        var isFirst = true
+        func lead(_ key: String) -> String {
+            defer { isFirst = false }
+            return (isFirst ? "{" : ",") + JSONFormatter.quoted(key) + ":"
+        }
+        let quote = timestamp.isNumber ? "" : "\""
+        beforeTime = PaddedText(include.contains(.time) ? lead(keys.time) + quote : "")
+        let levelKey = include.contains(.level) ? quote.prefix(include.contains(.time) ? 1 : 0) + lead(keys.level) : ""
+        let closeTime = include.contains(.time) && !include.contains(.level) ? quote : ""
+        levels = Level.allCases.map { PaddedText(include.contains(.level) ? levelKey + "\"\($0.name)\"" : closeTime) }
+        beforeLogger = PaddedText(include.contains(.logger) ? lead(keys.logger) + "\"" : "")
+        beforeMessage = PaddedText(include.contains(.message) ? (include.contains(.logger) ? "\"" : "") + lead(keys.message) + "\"" : "")
+        let closeText = include.contains(.message) || include.contains(.logger) ? "\"" : ""
+        beforeFile = PaddedText(include.contains(.source) ? closeText + lead(keys.file) : "")
+        beforeLine = PaddedText(include.contains(.source) ? lead(keys.line) : "")
+        beforeFunction = PaddedText(include.contains(.source) ? lead(keys.function) : "")
+        beforeSequence = PaddedText(include.contains(.sequence) ? (include.contains(.source) ? "" : closeText) + lead(keys.sequence) : "")
+        let isOpen = !include.contains(.source) && !include.contains(.sequence)
+
+        var names: [String] = []
+        if include.contains(.time) { names.append(keys.time) }
+        if include.contains(.level) { names.append(keys.level) }
+        if include.contains(.logger) { names.append(keys.logger) }
+        if include.contains(.message) { names.append(keys.message) }
+        if include.contains(.source) { names += [keys.file, keys.line, keys.function] }
+        if include.contains(.sequence) { names.append(keys.sequence) }
+
+        var before = isOpen ? closeText : ""
+        let bound = BoundFields(extra, in: nil, loop: nil)
+        for field in bound.list {
+            var line = LineBuffer()
+            JSONText.append(field.value, to: &line, dates: timestamp)
+            before += lead(String(field.key)) + String(decoding: line.bytes, as: UTF8.self)
+            names.append(String(field.key))
+        }
+        switch fields {
+        case .flat:
+            fieldsBegin = isFirst
+            end = PaddedText("}\n")
+            if isFirst { before += "{" }
+            reserved = ReservedKeys(names)
+        case .nested(let key):
+            before += lead(key) + "{"
+            fieldsBegin = true
+            end = PaddedText("}}\n")
+            reserved = ReservedKeys([])
+        }
+        beforeFields = PaddedText(before)
+    }
+
+    public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        line.ensure(256 + Timestamp.maximumLength)
+        if parts.contains(.time) {
+            line.append(beforeTime)
+            line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
+        }
+        line.append(levels[Int(record.level.rawValue)])
+        if parts.contains(.logger) {
+            line.append(beforeLogger)
+            if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger, .json) }
+        }
+        if parts.contains(.message) {
+            line.append(beforeMessage)
+            line.appendEscaped(record.message, .json)
+        }
+        if !parts.isDisjoint(with: [.source, .sequence]) { appendSource(record, &line) }
+        line.append(beforeFields)
+        let begin = line.count
+        line.appendFields(of: record) { [exclude, reserved, timestamp] field, line in
+            if !exclude.isEmpty, exclude.contains(field.key) { return }
+            line.append(",\"")
+            line.appendEscaped(field.key, .json)
+            line.append(reserved.contains(field.key) ? "_\":" : "\":" as StaticString)
+            JSONText.append(field.value, to: &line, dates: timestamp)
+        }
+        if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
+        line.append(end)
+    }
+
+    private func appendSource(_ record: borrowing Record, _ line: inout LineBuffer) {
+        if parts.contains(.source) {
+            line.append(beforeFile)
+            JSONText.append(Text(record.callSite.file), to: &line)
+            line.append(beforeLine)
+            line.append(Int64(record.callSite.line))
+            line.append(beforeFunction)
+            JSONText.append(Text(record.callSite.function), to: &line)
+        }
+        if parts.contains(.sequence) {
+            line.append(beforeSequence)
+            line.append(line.sequence)
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var text = text
+        var line = LineBuffer()
+        text.withUTF8 { JSONText.append(Text($0), to: &line) }
+        return String(decoding: line.bytes, as: UTF8.self)
+    }
+}

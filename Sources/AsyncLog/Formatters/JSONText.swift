@@ -1,0 +1,73 @@
+// Values as JSON (RFC 8259): one line, always valid, numbers as numbers.
+//
+// Not-a-number and the infinities, which JSON does not have, become the texts "NaN", "Infinity" and "-Infinity"; bytes become hexadecimal
+// text, durations seconds, dates what the formatter's time style says.
+
+enum JSONText {
+    /// - Parameter dates: how dates are written; RFC 3339 with nanoseconds, if nil.
+    @inline(__always)
+    static func append(_ value: FieldValue, to line: inout LineBuffer, dates: Timestamp?) {
+        switch value {
+        case .null: line.append("null")
+        case .bool(let value): line.append(value ? "true" : "false" as StaticString)
+        case .int(let value): line.append(value)
+        case .uint(let value): line.append(value)
+        case .text(let text): append(text, to: &line)
+        case .double(let value):
+            if value.isFinite { line.append(value) } else { appendNonFinite(value, to: &line) }
+        case .float, .date, .duration, .bytes, .array, .object, .error: appendOther(value, to: &line, dates)
+        }
+    }
+
+    @inline(__always)
+    static func append(_ text: Text, to line: inout LineBuffer) {
+        line.append("\"")
+        line.appendEscaped(text, .json)
+        line.append("\"")
+    }
+
+    @inline(never)
+    private static func appendOther(_ value: FieldValue, to line: inout LineBuffer, _ dates: Timestamp?) {
+        switch value {
+        case .float(let value): if value.isFinite { line.append(value) } else { appendNonFinite(Double(value), to: &line) }
+        case .date(let date):
+            var timestamp = dates ?? Timestamp(.rfc3339(.nanoseconds))
+            if !timestamp.isNumber { line.append("\"") }
+            line.ensure(Timestamp.maximumLength)
+            line.cursor += timestamp.write(date.nanoseconds, to: line.cursor)
+            if !timestamp.isNumber { line.append("\"") }
+        case .duration(let value):
+            line.ensure(DurationText.maximumLength)
+            line.cursor += DurationText.writeSeconds(value, to: line.cursor)
+        case .bytes(let bytes):
+            line.append("\"")
+            line.appendHex(line.limited(bytes))
+            line.append("\"")
+        case .array(let values):
+            line.append("[")
+            var isFirst = true
+            for value in values {
+                if !isFirst { line.append(",") }
+                isFirst = false
+                append(value, to: &line, dates: dates)
+            }
+            line.append("]")
+        case .object(let fields), .error(let fields):
+            line.append("{")
+            var isFirst = true
+            fields.forEachThatCounts { field in
+                if !isFirst { line.append(",") }
+                isFirst = false
+                append(field.key, to: &line)
+                line.append(":")
+                append(field.value, to: &line, dates: dates)
+            }
+            line.append("}")
+        default: append(value, to: &line, dates: dates)
+        }
+    }
+
+    private static func appendNonFinite(_ value: Double, to line: inout LineBuffer) {
+        line.append(value.isNaN ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"" as StaticString)
+    }
+}

@@ -1,0 +1,187 @@
+// Where a formatter writes: memory that grows, kept by the handler from record to record.
+//
+// A record is laid out here first and copied to the handler's buffer when its size is known: it goes in whole or not at all,
+// whatever the formatter does, and the copy of a hundred bytes costs less than the check of a bound for each piece would.
+
+/// The line (or whatever the format calls a unit) of one record while it is being written.
+///
+/// What a formatter appends is bytes; `append(_: String)` and friends write them as they are, `appendEscaped` keeps control characters out.
+public struct LineBuffer: ~Copyable {
+    private var base: UnsafeMutablePointer<UInt8>
+    private var limit: UnsafeMutablePointer<UInt8>
+    @usableFromInline var cursor: UnsafeMutablePointer<UInt8>
+
+    /// The record's number in its handler's output, counted from 1 without gaps; what was dropped has numbers, too. 0 for what is not a record of
+    /// the program (a report of the handler itself).
+    public internal(set) var sequence: UInt64 = 0
+
+    /// Texts longer than this are cut, so that the whole line keeps below the handler's limit. Nearly always `Int.max`.
+    public internal(set) var textLimit = Int.max
+
+    /// The handler for which layouts of bound fields are kept; nil if none are.
+    unowned(unsafe) var handler: Handler?
+
+    /// Beyond the bytes that were asked for there is always room for a few more, so that short texts can be copied in words.
+    @usableFromInline static let slack = 32
+    /// Memory beyond this is given back after a giant line.
+    private static let keptCapacity = 65_536
+
+    public init() {
+        base = .allocate(capacity: 1024)
+        cursor = base
+        limit = base + 1024 - LineBuffer.slack
+    }
+
+    deinit { base.deallocate() }
+
+    // MARK: What has been written
+
+    public var count: Int { cursor - base }
+
+    /// What has been written. Valid until more is appended.
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    /// Starts over.
+    @inline(__always)
+    public mutating func clear() {
+        cursor = base
+        if limit - base > LineBuffer.keptCapacity { shrink() }
+    }
+
+    private mutating func shrink() {
+        let (sequence, textLimit, handler) = (sequence, textLimit, handler)
+        self = LineBuffer()
+        self.sequence = sequence
+        self.textLimit = textLimit
+        self.handler = handler
+    }
+
+    // MARK: Appending
+
+    /// Makes room for `size` bytes at `cursor`.
+    @inline(__always)
+    mutating func ensure(_ size: Int) {
+        if limit - cursor < size { grow(size) }
+    }
+
+    @inline(never)
+    private mutating func grow(_ size: Int) {
+        let count = cursor - base
+        let capacity = max((limit - base) * 2, count + size) + LineBuffer.slack
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        larger.update(from: base, count: count)
+        base.deallocate()
+        base = larger
+        cursor = base + count
+        limit = base + capacity - LineBuffer.slack
+    }
+
+    /// Appends one byte.
+    @inline(__always)
+    public mutating func append(_ byte: UInt8) {
+        ensure(1)
+        cursor[0] = byte
+        cursor += 1
+    }
+
+    /// Appends bytes as they are.
+    @inline(__always)
+    public mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let source = bytes.baseAddress else { return }
+        ensure(bytes.count)
+        Memory.copy(source, bytes.count, to: cursor)
+        cursor += bytes.count
+    }
+
+    /// Appends a text as it is. For texts that cannot contain anything dangerous.
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
+        append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Appends a text as it is. For texts that cannot contain anything dangerous.
+    public mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append($0) }
+    }
+
+    /// Appends an integer in decimal.
+    @inline(__always)
+    public mutating func append(_ value: Int64) {
+        ensure(Decimal.maximumLength)
+        cursor += Decimal.write(Int(value), to: cursor)
+    }
+
+    /// Appends an integer in decimal.
+    public mutating func append(_ value: UInt64) {
+        ensure(Decimal.maximumLength)
+        cursor += Decimal.write(UInt(value), to: cursor)
+    }
+
+    /// Appends the shortest text that reads back as the same number.
+    public mutating func append(_ value: Double) {
+        ensure(FloatText.maximumLength)
+        cursor += FloatText.write(value, to: cursor)
+    }
+
+    /// Appends the shortest text that reads back as the same number.
+    public mutating func append(_ value: Float) {
+        ensure(FloatText.maximumLength)
+        cursor += FloatText.write(value, to: cursor)
+    }
+
+    /// Appends blanks.
+    public mutating func appendBlanks(_ count: Int) {
+        guard count > 0 else { return }
+        ensure(count)
+        cursor.update(repeating: UInt8(ascii: " "), count: count)
+        cursor += count
+    }
+
+    /// Appends `bytes` in hexadecimal.
+    mutating func appendHex(_ bytes: UnsafeRawBufferPointer) {
+        ensure(2 * bytes.count)
+        for byte in bytes {
+            cursor[0] = Escape.hexDigit(byte >> 4)
+            cursor[1] = Escape.hexDigit(byte & 15)
+            cursor += 2
+        }
+    }
+
+    /// Overwrites what has been written at `offset`.
+    mutating func overwrite(_ offset: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Void) { body(base + offset) }
+
+    /// Takes off what was written behind `offset`.
+    mutating func cut(to offset: Int) { cursor = base + offset }
+}
+
+/// Copying a few bytes: a call of memcpy costs more than they do.
+enum Memory {
+    /// - Precondition: the target has room for `count` bytes.
+    @inline(__always)
+    static func copy(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
+        if count > 32 { return target.update(from: source, count: count) }
+        let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+        if count >= 16 {
+            let first = from.loadUnaligned(as: SIMD2<UInt64>.self)
+            let last = from.loadUnaligned(fromByteOffset: count - 16, as: SIMD2<UInt64>.self)
+            to.storeBytes(of: first, as: SIMD2<UInt64>.self)
+            to.storeBytes(of: last, toByteOffset: count - 16, as: SIMD2<UInt64>.self)
+        } else if count >= 8 {
+            let first = from.loadUnaligned(as: UInt64.self)
+            let last = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            to.storeBytes(of: first, as: UInt64.self)
+            to.storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
+        } else if count >= 4 {
+            let first = from.loadUnaligned(as: UInt32.self)
+            let last = from.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+            to.storeBytes(of: first, as: UInt32.self)
+            to.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
+        } else if count > 0 {
+            let (first, middle, last) = (source[0], source[count / 2], source[count - 1])
+            target[0] = first
+            target[count / 2] = middle
+            target[count - 1] = last
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog write it.
+
+/// Lays records out as logfmt: pairs of key and value, separated by blanks, one record a line. See LogfmtText.swift for the grammar.
+public struct LogfmtFormatter: Formatter {
+    private var timestamp: Timestamp
+    private let includesSource: Bool
+    private let reserved: ReservedKeys
+    private let extra: PaddedText
+
+    /// - Parameters:
+    ///   - time: how times are written.
+    ///   - timeZone: in which zone.
+    ///   - source: whether `file`, `line` and `function` appear.
+    ///   - extra: fields that all records have.
+    public init(time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, source: Bool = false, extra: Fields = .none) {
+        timestamp = Timestamp(time, zone: timeZone)
+        includesSource = source
+        let bound = BoundFields(extra, in: nil, loop: nil)
+        reserved = ReservedKeys(
+            ["time", "level", "logger", "msg"] + (source ? ["file", "line", "function"] : []) + bound.list.map { String($0.key) })
+        var line = LineBuffer()
+        for field in bound.list {
+            line.append(" ")
+            LogfmtText.append(field.key, "", field.value, to: &line)
+        }
+        self.extra = PaddedText(String(decoding: line.bytes, as: UTF8.self))
+    }
+
+    public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        line.ensure(Timestamp.maximumLength + 64)
+        line.append("time=")
+        line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
+        line.append(" level=")
+        line.append(record.level.name)
+        line.append(" logger=")
+        LogfmtText.append(.text(record.logger), to: &line)
+        line.append(" msg=")
+        LogfmtText.append(.text(record.message), to: &line)
+        if includesSource {
+            line.append(" file=")
+            line.append(record.callSite.file)
+            line.append(" line=")
+            line.append(Int64(record.callSite.line))
+            line.append(" function=")
+            LogfmtText.append(.text(Text(record.callSite.function)), to: &line)
+        }
+        line.append(extra)
+        line.appendFields(of: record) { [reserved] field, line in
+            line.append(" ")
+            if reserved.contains(field.key) { line.append("fields.") }
+            LogfmtText.append(field.key, "", field.value, to: &line)
+        }
+        line.append("\n")
+    }
+}

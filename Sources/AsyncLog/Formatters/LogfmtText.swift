@@ -1,0 +1,154 @@
+// `key=value`, as logfmt and the text formats write fields.
+//
+//     pair   = key "=" value
+//     key    = 1*(any character but blank, "=", '"', control characters); others become "_"
+//     value  = plain | '"' JSON string characters '"'
+//     plain  = *(any character but blank, "=", '"', "\", control characters)
+//
+// A text is quoted if it is empty, has something that is not plain, or reads like a number, a boolean or null, so that what is not quoted
+// is not a text that looks like one. An object `user` with a field `id` becomes `user.id=7`; a list becomes `[1,2]` in quotes.
+
+enum LogfmtText {
+    /// Writes a pair; `prefix` stands in front of the key.
+    @inline(__always)
+    static func append(_ key: Text, _ prefix: String, _ value: FieldValue, to line: inout LineBuffer) {
+        switch value {
+        case .object(let fields), .error(let fields): appendObject(key, prefix, fields, to: &line)
+        default:
+            if !prefix.isEmpty { line.append(prefix) }
+            appendKey(key, to: &line)
+            line.append("=")
+            append(value, to: &line)
+        }
+    }
+
+    /// The fields of an object with its key in front of theirs; an empty object is `{}`.
+    @inline(never)
+    private static func appendObject(_ key: Text, _ prefix: String, _ fields: FieldList, to line: inout LineBuffer) {
+        var name = LineBuffer()
+        if !prefix.isEmpty { name.append(prefix) }
+        appendKey(key, to: &name)
+        var inner = String(decoding: name.bytes, as: UTF8.self)
+        if fields.isEmpty {
+            line.append(inner)
+            line.append("={}")
+            return
+        }
+        inner += "."
+        var isFirst = true
+        fields.forEachThatCounts { field in
+            if !isFirst { line.append(" ") }
+            isFirst = false
+            append(field.key, inner, field.value, to: &line)
+        }
+    }
+
+    @inline(__always)
+    static func append(_ value: FieldValue, to line: inout LineBuffer) {
+        switch value {
+        case .null: line.append("null")
+        case .bool(let value): line.append(value ? "true" : "false" as StaticString)
+        case .int(let value): line.append(value)
+        case .uint(let value): line.append(value)
+        case .double(let value): line.append(value)
+        case .float(let value): line.append(value)
+        case .duration(let value):
+            line.ensure(DurationText.maximumLength)
+            line.cursor += DurationText.write(value, to: line.cursor)
+        case .text(let text): append(text, to: &line)
+        case .date, .bytes, .array, .object, .error: appendOther(value, to: &line)
+        }
+    }
+
+    @inline(never)
+    private static func appendOther(_ value: FieldValue, to line: inout LineBuffer) {
+        switch value {
+        case .date(let date):
+            var timestamp = Timestamp(.rfc3339(.nanoseconds))
+            line.ensure(Timestamp.maximumLength)
+            line.cursor += timestamp.write(date.nanoseconds, to: line.cursor)
+        case .bytes(let bytes):
+            line.append("0x")
+            line.appendHex(line.limited(bytes))
+        case .array, .object, .error:
+            // A list is JSON in a quoted text.
+            var json = LineBuffer()
+            json.textLimit = line.textLimit
+            JSONText.append(value, to: &json, dates: nil)
+            let text = Text(json.bytes.bindMemory(to: UInt8.self))
+            line.append("\"")
+            Escape.append(text.bytes, to: &line, .json)
+            line.append("\"")
+        default: break
+        }
+    }
+
+    @inline(__always)
+    private static func append(_ text: Text, to line: inout LineBuffer) {
+        if text.bytes.count <= line.textLimit, isPlain(text.bytes) { return line.append(text.bytes) }
+        line.append("\"")
+        line.appendEscaped(text, .json)
+        line.append("\"")
+    }
+
+    @inline(__always)
+    static func appendKey(_ key: Text, to line: inout LineBuffer) {
+        if key.bytes.allSatisfy({ isPlain($0) }), !key.isEmpty, key.bytes.count <= line.textLimit {
+            line.append(key.bytes)
+        } else {
+            appendRepaired(key, to: &line)
+        }
+    }
+
+    @inline(never)
+    private static func appendRepaired(_ key: Text, to line: inout LineBuffer) {
+        if key.isEmpty { line.append("_") }
+        for scalar in String(key).unicodeScalars.prefix(line.textLimit) {
+            let isPlain = scalar.value >= 0x80 ? Escape.isPlain(scalar) : isPlain(UInt8(scalar.value)) && scalar != "\\"
+            if isPlain { line.append(String(scalar)) } else { line.append("_") }
+        }
+    }
+
+    // MARK: What is plain
+
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x3D && byte != 0x5C }
+
+    @inline(__always)
+    private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let first = text.first else { return false }
+        for byte in text where !isPlain(byte) { return isPlainUnicode(text) && !isAmbiguous(text) }
+        // A word that begins with a letter and is none of the few is a word.
+        switch first | 0x20 {
+        case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "i"): return !isAmbiguous(text)
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "/"): return true
+        default: return !isAmbiguous(text)
+        }
+    }
+
+    /// Beyond ASCII all is plain that need not be escaped.
+    private static func isPlainUnicode(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        text.allSatisfy { $0 >= 0x80 || isPlain($0) } && Escape.isPlain(text)
+    }
+
+    /// True if the text, without quotes, would be taken for a value of another kind.
+    private static func isAmbiguous(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        let text = Text(text)
+        for word in ["true", "false", "null", "nan", "inf", "infinity"] as [StaticString] where text == word { return true }
+        guard let first = text.bytes.first else { return true }
+        return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+            || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "["), UInt8(ascii: "{")].contains(first)
+    }
+}
+
+extension Escape {
+    static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+        var text = String(scalar)
+        return text.withUTF8 { isPlain($0) }
+    }
+}
+
+extension LineBuffer {
+    /// The first bytes, if texts are to be cut.
+    func limited(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes.prefix(textLimit / 2)) }
+}

@@ -1,0 +1,256 @@
+// A handler with a bounded buffer in front of a descriptor: what happens between the layout of a record and its way out.
+import AsyncFD
+import EventLoop
+
+/// The part of a `StreamHandler` that does not depend on the format.
+///
+/// Unchecked as its superclass is: loop thread only.
+public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
+    /// What may wait to be written, in bytes, unless said otherwise.
+    public static let defaultCapacity = 1 << 20
+
+    /// What happens when the buffer is full.
+    public final let overflow: Overflow
+    /// A record whose line is longer has its texts cut, each with a mark.
+    public final let maximumLineLength: Int
+    package final let buffer: OutputBuffer
+    @exclusivity(unchecked) private final var line = LineBuffer()
+    /// Standard error, unless this is the handler of standard error.
+    private final let speaksElsewhere: Bool
+
+    init(_ descriptor: AsyncFD, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int) {
+        precondition(capacity > 0 && reserve >= 0 && reserve < capacity, "a buffer of \(capacity) bytes with \(reserve) kept for errors")
+        self.overflow = overflow
+        self.maximumLineLength = maximumLineLength
+        buffer = OutputBuffer(descriptor, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
+        speaksElsewhere = descriptor.descriptor.rawValue != 2
+        super.init(levels: levels, loop: descriptor.loop)
+        buffer.owner = self
+        line.handler = self
+    }
+
+    /// Writes the record in the handler's format.
+    func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { preconditionFailure("a buffered handler has a format") }
+
+    // MARK: A record
+
+    override final func accept(_ record: borrowing Record, canWait: Bool) -> Bool {
+        buffer.accept()
+        guard prepare(record) else { return true }
+        if buffer.hasRoom(line.count, record.level.rawValue) {
+            append(record.level)
+            return true
+        }
+        return acceptIntoFullBuffer(record, canWait)
+    }
+
+    private final func acceptIntoFullBuffer(_ record: borrowing Record, _ canWait: Bool) -> Bool {
+        let level = record.level.rawValue
+        buffer.pushOut()
+        // Writing may have had others dropped, who have taken this record's number.
+        if line.sequence != buffer.nextSequence, !prepare(record) { return true }
+        if !buffer.hasRoom(line.count, level) {
+            switch overflow.rule {
+            case .shed(below: let limit) where record.level < limit:
+                buffer.drop(.shed, level)
+                return true
+            case .suspend, .shed:
+                if canWait { return false }
+            case .dropNewest: break
+            case .dropOldest: buffer.dropOldest(toFit: line.count, level)
+            }
+        }
+        if buffer.hasRoom(line.count, level) { append(record.level) } else { drop(level) }
+        return true
+    }
+
+    override final func refuse(_ record: borrowing Record) -> Bool {
+        buffer.accept()
+        buffer.drop(.recursion, record.level.rawValue)
+        return true
+    }
+
+    private final func drop(_ level: UInt8) { buffer.drop(buffer.failure == nil ? .overflow : .failure, level) }
+
+    override final func retry(_ parked: ParkedRecord) async {
+        let size = line(for: parked)
+        guard size > 0 else { return }
+        if case .refused(let reason) = await buffer.waitForRoom(size, parked.level.rawValue) {
+            return buffer.drop(reason, parked.level.rawValue)
+        }
+        redeem(parked, size)
+    }
+
+    override final func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) {
+        let size = line(for: parked)
+        guard size > 0 else { return done() }
+        buffer.whenRoom(size, parked.level.rawValue) { [self] room in
+            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { redeem(parked, size) }
+            done()
+        }
+    }
+
+    /// The room that the record will need; 0 if it cannot be laid out, and has been dropped.
+    private final func line(for parked: ParkedRecord) -> Int {
+        var size = 0
+        // A number of the same length or longer: the record gets its own when its turn comes.
+        guarded { parked.withRecord { size = prepare($0, sequence: .max) ? line.count : 0 } }
+        return size
+    }
+
+    private final func redeem(_ parked: ParkedRecord, _ size: Int) {
+        buffer.redeem(size)
+        guarded { parked.withRecord { if prepare($0) { append($0.level) } } }
+    }
+
+    // MARK: The line
+
+    /// Lays the record out in `line`. False: it cannot be, and has been dropped.
+    @inline(__always)
+    private final func prepare(_ record: borrowing Record) -> Bool { prepare(record, sequence: buffer.nextSequence) }
+
+    @inline(__always)
+    private final func prepare(_ record: borrowing Record, sequence: UInt64) -> Bool {
+        line.clear()
+        line.sequence = sequence
+        do {
+            try layOut(record, to: &line)
+            if line.count > maximumLineLength { try cut(record) }
+            return true
+        } catch {
+            buffer.drop(.handler, record.level.rawValue)
+            explain(error)
+            return false
+        }
+    }
+
+    /// Lays the record out again with its texts cut, shorter and shorter, until the line is short enough.
+    private final func cut(_ record: borrowing Record) throws {
+        defer { line.textLimit = .max }
+        var limit = maximumLineLength / 2
+        while limit > 16 {
+            line.clear()
+            line.textLimit = limit
+            try layOut(record, to: &line)
+            if line.count <= maximumLineLength { return }
+            limit /= 4
+        }
+        // It is not the texts, it is the number of fields.
+        line.clear()
+        line.textLimit = 16
+        let lost = record.fields.byteCount + record.boundFields.byteCount + record.scopeFields.byteCount
+        try record.withoutFields({ $0["cut"] = "\(lost) bytes of fields" }) { try layOut($0, to: &line) }
+        if line.count > maximumLineLength { throw OversizeError(size: line.count, limit: maximumLineLength) }
+    }
+
+    private final func append(_ level: Level) {
+        let size = line.count
+        if let base = line.bytes.baseAddress { buffer.begin(size).copyMemory(from: base, byteCount: size) }
+        buffer.commit(size, level.rawValue)
+    }
+
+    // MARK: Making sure
+
+    override public func flush(_ mode: FlushMode) async throws(IOError) {
+        switch mode {
+        case .written: try await buffer.flush()
+        case .durable: try await buffer.synchronize()
+        }
+    }
+
+    override final func finish(within limit: Duration) async { await buffer.finish(within: limit) }
+    override final func conclude() { buffer.conclude() }
+    override final var failure: IOError? { buffer.failure }
+    override final var ledger: Ledger { buffer.ledger }
+
+    override var currentStatistics: HandlerStatistics {
+        var statistics = HandlerStatistics(ledger: ledger)
+        for level in Level.allCases where buffer.dropped[Int(level.rawValue)] > 0 {
+            statistics.droppedByLevel[level] = buffer.dropped[Int(level.rawValue)]
+        }
+        statistics.lastSequence = buffer.nextSequence - 1
+        statistics.pendingBytes = buffer.pendingBytes
+        statistics.mostPendingBytes = buffer.mostPendingBytes
+        statistics.capacity = buffer.capacity
+        statistics.writtenBytes = buffer.writtenBytes
+        statistics.failure = failure
+        return statistics
+    }
+
+    // MARK: Reports
+
+    package final func reportDrops(_ drops: DropSummary) {
+        report(drops.text) { fields in
+            fields["dropped"] = drops.total
+            for level in Level.allCases where drops.counts[Int(level.rawValue)] > 0 {
+                fields[FieldKey("dropped_\(level.name)")] = drops.counts[Int(level.rawValue)]
+            }
+            fields["first_sequence"] = drops.firstSequence
+            fields["last_sequence"] = drops.lastSequence
+            fields["since"] = WallTime(nanoseconds: drops.since)
+            fields["until"] = WallTime(nanoseconds: drops.until)
+        } _: { record in
+            var line = LineBuffer()
+            do { try layOut(record, to: &line) } catch { return explain(error) }
+            let size = line.count
+            if let base = line.bytes.baseAddress { buffer.begin(size).copyMemory(from: base, byteCount: size) }
+            buffer.commitReport(size)
+        }
+    }
+
+    package final func reportFailure(_ error: IOError, dropped count: UInt64) {
+        sayElsewhere("\(error); \(count) records dropped so far, trying again")
+    }
+
+    package final func reportRecovery() { sayElsewhere("\(buffer.descriptor.label) works again") }
+
+    package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
+        let reason = error.map { "\($0)" } ?? "write \(buffer.descriptor.label): nobody read it in time"
+        sayElsewhere("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped")
+    }
+
+    private final func sayElsewhere(_ text: String) {
+        guard speaksElsewhere else { return }
+        report(text) { _ in
+        } _: { record in
+            var formatter = TextFormatter()
+            var line = LineBuffer()
+            formatter.format(record, to: &line)
+            LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+        }
+    }
+
+    /// Makes a record of the handler's own.
+    private final func report(_ text: String, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+        guarded { Record.make(text, .warning, Handler.voice, WallClock.now, CallSite(), fields, body) }
+    }
+}
+
+extension Handler {
+    /// The logger in whose name the library itself speaks.
+    static let voice = LoggerTree(
+        "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
+    ).root
+}
+
+/// A line that remains too long however its texts are cut: a formatter of somebody's own does not let them be cut.
+struct OversizeError: Error, CustomStringConvertible {
+    let size: Int
+    let limit: Int
+    var description: String { "a record of \(size) bytes, where \(limit) is the limit, which its formatter does not let be cut" }
+}
+
+extension DropSummary {
+    fileprivate var text: String { "\(total) records dropped here: \(firstSequence) to \(lastSequence)" }
+}
+
+extension Record {
+    fileprivate func withoutFields(_ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) throws -> Void) throws {
+        let text = String(message)
+        var failure: (any Error)?
+        Record.make(text, level, core._withUnsafeGuaranteedRef { $0 }, time.nanoseconds, callSite, fields) { record in
+            do { try body(record) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,23 @@
+// A clock for tests: it says what it is told to say.
+import EventLoop
+import Synchronization
+
+/// A clock that stands still until `advance`, so that a test can say what its log lines look like.
+///
+///     let clock = ManualLogClock()
+///     let logger = Logger("test", handlers: [memory], clock: .manual(clock))
+public final class ManualLogClock: Sendable {
+    private let nanoseconds: Atomic<Int64>
+
+    /// - Parameter start: 2026-01-01T00:00:00Z, if not given.
+    public init(_ start: WallTime = WallTime(nanoseconds: 1_767_225_600_000_000_000)) { nanoseconds = Atomic(start.nanoseconds) }
+
+    /// What the clock says. Any thread.
+    public var now: WallTime {
+        get { WallTime(nanoseconds: nanoseconds.load(ordering: .relaxed)) }
+        set { nanoseconds.store(newValue.nanoseconds, ordering: .relaxed) }
+    }
+
+    /// Any thread.
+    public func advance(by duration: Duration) { nanoseconds.add(duration.clampedNanoseconds, ordering: .relaxed) }
+}

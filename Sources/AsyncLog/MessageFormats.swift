@@ -1,0 +1,110 @@
+// How an interpolated value is laid out in a message: number formats, alignment, privacy.
+
+/// How an interpolated integer is written.
+public struct IntegerFormat: Sendable {
+    let radix: Int
+    let minimumDigits: Int
+    let isUppercase: Bool
+    let prefix: StaticString
+
+    /// `1234`
+    public static let decimal = decimal()
+
+    /// `0042` with four digits at least.
+    public static func decimal(minimumDigits: Int = 1) -> IntegerFormat {
+        IntegerFormat(radix: 10, minimumDigits: minimumDigits, isUppercase: false, prefix: "")
+    }
+
+    /// `ff`
+    public static let hex = hex()
+
+    /// `0x00ff` with four digits at least and the prefix.
+    public static func hex(minimumDigits: Int = 1, uppercase: Bool = false, prefix: Bool = false) -> IntegerFormat {
+        IntegerFormat(radix: 16, minimumDigits: minimumDigits, isUppercase: uppercase, prefix: prefix ? "0x" : "")
+    }
+
+    /// `644`
+    public static let octal = IntegerFormat(radix: 8, minimumDigits: 1, isUppercase: false, prefix: "")
+
+    /// `1010`
+    public static let binary = IntegerFormat(radix: 2, minimumDigits: 1, isUppercase: false, prefix: "")
+
+    /// Passes the digits, least significant first.
+    func digits(_ magnitude: UInt64, _ body: (UInt8) -> Void) -> Int {
+        var rest = magnitude
+        var count = 0
+        repeat {
+            let digit = UInt8(truncatingIfNeeded: rest % UInt64(radix))
+            body(digit < 10 ? UInt8(ascii: "0") + digit : (isUppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + digit - 10)
+            rest /= UInt64(radix)
+            count += 1
+        } while rest > 0 || count < minimumDigits
+        return count
+    }
+}
+
+/// How an interpolated floating-point number is written.
+public struct FloatFormat: Sendable {
+    let decimals: Int?
+
+    /// The shortest text that reads back as the same number.
+    public static let shortest = FloatFormat(decimals: nil)
+
+    /// `3.14` with two decimals.
+    public static func fixed(_ decimals: Int) -> FloatFormat { FloatFormat(decimals: max(0, min(decimals, 100))) }
+}
+
+/// How wide an interpolated value is at least, in characters, and on which side it is filled up with blanks.
+public struct TextAlignment: Sendable {
+    let columns: Int
+    let isRight: Bool
+
+    public static let none = TextAlignment(columns: 0, isRight: false)
+    public static func left(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: false) }
+    public static func right(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: true) }
+}
+
+/// Who may read an interpolated value or a field.
+public enum Privacy: Sendable {
+    /// Everybody who reads the log.
+    case `public`
+    /// Nobody: the log says `<private>`.
+    case `private`
+    /// Nobody; but equal values have equal marks (`<private 5f3a…>`) for as long as the process lives, so that they can be told apart.
+    case hashed
+}
+
+/// The mark in place of a value that must not be read.
+enum Redaction {
+    static let text: StaticString = "<private>"
+
+    /// A number that says nothing about the text without this process' seed (SipHash, from the standard library).
+    static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+}
+
+/// A field whose value must not be read: what `.private(…)` and `.hashed(…)` return.
+public struct LoggedPrivately<Value: LogValue>: LogValue {
+    let value: Value
+    let privacy: Privacy
+
+    public func encode(to encoder: inout ValueEncoder) {
+        guard case .hashed = privacy else { return encoder.encode(Redaction.text) }
+        encoder.encodeRedacted(value)
+    }
+}
+
+extension LogValue {
+    /// A value that stays out of the log: `<private>` stands in its place.
+    public static func `private`<Value>(_ value: Value) -> LoggedPrivately<Value> where Self == LoggedPrivately<Value> {
+        LoggedPrivately(value: value, privacy: .private)
+    }
+
+    /// A value that stays out of the log, but equal values have equal marks.
+    public static func hashed<Value>(_ value: Value) -> LoggedPrivately<Value> where Self == LoggedPrivately<Value> {
+        LoggedPrivately(value: value, privacy: .hashed)
+    }
+}

@@ -1,0 +1,178 @@
+// Logging without waiting, in asynchronous functions too.
+
+/// A logger's calls for those who do not wait, in asynchronous functions too: what finds no room is for the handler's overflow policy.
+///
+///     logger.nowait.info("…")
+public struct NowaitLogger: Sendable {
+    @usableFromInline let logger: Logger
+
+    /// Logs `message` at `level` with `fields`. Any thread.
+    @inlinable
+    @inline(__always)
+    public func log(
+        _ level: Level, _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        guard logger.isEnabled(level) else { return }
+        logger.submit(level, message, fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs `message` at `level` with the fields that `fields` writes. Any thread.
+    @inlinable
+    @inline(__always)
+    public func log(
+        _ level: Level, _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard logger.isEnabled(level) else { return }
+        logger.submit(level, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `trace`: fine detail, for following every step.
+    @inlinable
+    @inline(__always)
+    public func trace(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.trace, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `trace`: fine detail, for following every step.
+    @inlinable
+    @inline(__always)
+    public func trace(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.trace, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `debug`: what a developer wants to know.
+    @inlinable
+    @inline(__always)
+    public func debug(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.debug, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `debug`: what a developer wants to know.
+    @inlinable
+    @inline(__always)
+    public func debug(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.debug, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `info`: the normal course of events.
+    @inlinable
+    @inline(__always)
+    public func info(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.info, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `info`: the normal course of events.
+    @inlinable
+    @inline(__always)
+    public func info(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.info, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `notice`: normal, but worth attention.
+    @inlinable
+    @inline(__always)
+    public func notice(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.notice, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `notice`: normal, but worth attention.
+    @inlinable
+    @inline(__always)
+    public func notice(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.notice, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    @inlinable
+    @inline(__always)
+    public func warning(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.warning, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    @inlinable
+    @inline(__always)
+    public func warning(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.warning, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `error`: something failed.
+    @inlinable
+    @inline(__always)
+    public func error(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.error, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `error`: something failed.
+    @inlinable
+    @inline(__always)
+    public func error(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.error, message(), file: file, function: function, line: line, fields)
+    }
+
+    /// Logs at level `critical`: the program cannot go on as it should.
+    @inlinable
+    @inline(__always)
+    public func critical(
+        _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
+    ) {
+        log(.critical, message(), fields(), file: file, function: function, line: line)
+    }
+
+    /// Logs at level `critical`: the program cannot go on as it should.
+    @inlinable
+    @inline(__always)
+    public func critical(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        log(.critical, message(), file: file, function: function, line: line, fields)
+    }
+}

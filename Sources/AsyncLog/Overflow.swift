@@ -1,0 +1,31 @@
+// What happens to a record that finds no room in its handler's buffer.
+
+/// What a handler does when its buffer is full. Before it does any of it, it writes what the descriptor takes right now.
+///
+/// Records of level error and above find room longer than others: a part of the buffer is kept for them, and they do not stand in line behind others that wait.
+public struct Overflow: Sendable {
+    enum Rule {
+        case suspend
+        case dropNewest
+        case dropOldest
+        case shed(below: Level)
+    }
+    let rule: Rule
+    /// For how long threads without an event loop may be held up.
+    let patience: Duration?
+
+    /// Who can wait (`await logger.info(…)`) is suspended until there is room; the records of others are dropped.
+    public static let suspend = Overflow(rule: .suspend, patience: nil)
+
+    /// The record is dropped, and nobody waits.
+    public static let dropNewest = Overflow(rule: .dropNewest, patience: nil)
+
+    /// The oldest records are dropped, as far as they are not being written yet, and nobody waits.
+    public static let dropOldest = Overflow(rule: .dropOldest, patience: nil)
+
+    /// Records below this level are dropped; for the others it is as with `suspend`.
+    public static func shed(below level: Level) -> Overflow { Overflow(rule: .shed(below: level), patience: nil) }
+
+    /// As with `suspend`; and a thread of its own, without an event loop, that logs without `await` is held up until there is room, but not for longer than this.
+    public static func block(upTo limit: Duration) -> Overflow { Overflow(rule: .suspend, patience: limit) }
+}

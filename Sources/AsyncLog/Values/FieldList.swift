@@ -1,0 +1,199 @@
+// Reading fields back: what formatters and filters see.
+
+/// A text in memory that belongs to somebody else: UTF-8, valid during the call that hands it over. `String(text)` copies it.
+public struct Text: CustomStringConvertible {
+    public let bytes: UnsafeBufferPointer<UInt8>
+
+    @inline(__always)
+    public init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+    public init(_ text: StaticString) { bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount) }
+
+    public var isEmpty: Bool { bytes.isEmpty }
+    public var description: String { String(self) }
+
+    @inline(__always)
+    public static func == (a: Text, b: Text) -> Bool {
+        guard a.bytes.count == b.bytes.count else { return false }
+        return a.bytes.baseAddress == b.bytes.baseAddress || a.bytes.elementsEqual(b.bytes)
+    }
+
+    public static func == (a: Text, b: StaticString) -> Bool { a == Text(b) }
+
+    public static func == (a: Text, b: String) -> Bool { a.bytes.elementsEqual(b.utf8) }
+}
+
+extension String {
+    /// A copy.
+    public init(_ text: Text) { self = String(decoding: text.bytes, as: UTF8.self) }
+}
+
+/// The value of a field, in memory that belongs to somebody else: valid during the call that hands it over.
+public enum FieldValue {
+    case null
+    case bool(Bool)
+    case int(Int64)
+    /// What does not fit into an `Int64`.
+    case uint(UInt64)
+    case double(Double)
+    case float(Float)
+    case text(Text)
+    case date(WallTime)
+    /// In nanoseconds.
+    case duration(Int64)
+    case bytes(UnsafeRawBufferPointer)
+    case array(ValueList)
+    case object(FieldList)
+    /// An object with `type`, `message` and perhaps `cause`.
+    case error(FieldList)
+}
+
+/// A field, in memory that belongs to somebody else: valid during the call that hands it over.
+public struct Field {
+    public let key: Text
+    public let value: FieldValue
+}
+
+/// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call that hands them over.
+///
+/// A key may be there twice; then the later one counts (`hasRepeatedKeys`, `isOverridden`).
+public struct FieldList: Sequence {
+    let start: UnsafeRawPointer?
+    let end: UnsafeRawPointer?
+    let mask: UInt64
+
+    @inline(__always)
+    init() { self.init(start: nil, end: nil, mask: 0) }
+
+    @inline(__always)
+    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: UInt64) {
+        self.start = start
+        self.end = end
+        self.mask = mask
+    }
+
+    /// From an object: mask and fields.
+    init(body: UnsafeRawBufferPointer) {
+        guard let base = body.baseAddress, body.count > Encoding.maskSize else {
+            self.init()
+            return
+        }
+        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(UInt64.self, at: base))
+    }
+
+    @inline(__always)
+    public var isEmpty: Bool { start == end }
+
+    /// True if two of the keys may be equal. Nearly always false.
+    public var hasRepeatedKeys: Bool { mask & KeyMask.repeated != 0 }
+
+    @inline(__always)
+    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
+
+    public struct Iterator: IteratorProtocol {
+        var cursor: UnsafeRawPointer?
+        let end: UnsafeRawPointer?
+
+        @inline(__always)
+        public mutating func next() -> Field? {
+            guard var at = cursor, at != end else { return nil }
+            let key = Decoding.key(&at)
+            let value = Decoding.value(&at)
+            cursor = at
+            return Field(key: key, value: value)
+        }
+    }
+
+    /// The value of the last field with this key.
+    public subscript(key: String) -> FieldValue? {
+        var found: FieldValue?
+        for field in self where field.key == key { found = field.value }
+        return found
+    }
+
+    /// Each field with its encoding.
+    func forEachEncoded(_ body: (Field, UnsafeRawBufferPointer) -> Void) {
+        var iterator = makeIterator()
+        while let begin = iterator.cursor, let field = iterator.next() {
+            body(field, UnsafeRawBufferPointer(start: begin, count: iterator.cursor! - begin))
+        }
+    }
+
+    func contains(_ key: Text) -> Bool {
+        mask & KeyMask.bit(key.bytes) != 0 && contains { $0.key == key }
+    }
+}
+
+/// The elements of a list. Valid during the call that hands them over.
+public struct ValueList: Sequence {
+    let start: UnsafeRawPointer
+    let end: UnsafeRawPointer
+
+    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
+
+    public struct Iterator: IteratorProtocol {
+        var cursor: UnsafeRawPointer
+        let end: UnsafeRawPointer
+
+        public mutating func next() -> FieldValue? { cursor == end ? nil : Decoding.value(&cursor) }
+    }
+}
+
+/// The other side of Encoding.swift. What is read here was written there, in this process.
+enum Decoding {
+    @inline(__always)
+    static func key(_ at: inout UnsafeRawPointer) -> Text {
+        let length = Encoding.get(UInt32.self, at: at)
+        if length & Encoding.staticKey != 0 {
+            let pointer = UnsafePointer<UInt8>(bitPattern: Encoding.get(UInt.self, at: at, 4))
+            at += 12
+            return Text(UnsafeBufferPointer(start: pointer, count: Int(length & ~Encoding.staticKey)))
+        }
+        let pointer = (at + 4).assumingMemoryBound(to: UInt8.self)
+        at += 4 + Int(length)
+        return Text(UnsafeBufferPointer(start: pointer, count: Int(length)))
+    }
+
+    @inline(__always)
+    static func value(_ at: inout UnsafeRawPointer) -> FieldValue {
+        let kind = ValueKind(rawValue: Encoding.get(UInt8.self, at: at))
+        at += 1
+        switch kind {
+        case .null: return .null
+        case .false: return .bool(false)
+        case .true: return .bool(true)
+        case .int: return .int(take(Int64.self, &at))
+        case .uint: return .uint(take(UInt64.self, &at))
+        case .double: return .double(take(Double.self, &at))
+        case .float: return .float(take(Float.self, &at))
+        case .date: return .date(WallTime(nanoseconds: take(Int64.self, &at)))
+        case .duration: return .duration(take(Int64.self, &at))
+        case .text:
+            let bytes = block(&at)
+            return .text(Text(UnsafeBufferPointer(start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count)))
+        case .staticText:
+            let count = Int(take(UInt32.self, &at))
+            return .text(Text(UnsafeBufferPointer(start: UnsafePointer(bitPattern: take(UInt.self, &at)), count: count)))
+        case .bytes: return .bytes(block(&at))
+        case .array:
+            let bytes = block(&at)
+            return .array(ValueList(start: bytes.baseAddress!, end: bytes.baseAddress! + bytes.count))
+        case .object: return .object(FieldList(body: block(&at)))
+        case .error: return .error(FieldList(body: block(&at)))
+        case nil: preconditionFailure("no kind of value")
+        }
+    }
+
+    @inline(__always)
+    private static func take<Value: BitwiseCopyable>(_ type: Value.Type, _ at: inout UnsafeRawPointer) -> Value {
+        defer { at += MemoryLayout<Value>.size }
+        return Encoding.get(Value.self, at: at)
+    }
+
+    @inline(__always)
+    private static func block(_ at: inout UnsafeRawPointer) -> UnsafeRawBufferPointer {
+        let count = Int(take(UInt32.self, &at))
+        defer { at += count }
+        return UnsafeRawBufferPointer(start: at, count: count)
+    }
+}
