@@ -82,7 +82,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         /// `1.5ms`
         public mutating func appendInterpolation(_ value: Duration) {
-            appendPiece(DurationText.maximumLength) { DurationText.write(value.clampedNanoseconds, to: $0) }
+            appendPiece(DurationText.maximumLength) { DurationText.write(value.wholeNanoseconds, to: $0) }
         }
 
         /// Anything else, as `String(describing:)` has it.

@@ -27,13 +27,13 @@ extension Logger {
     /// Of the records of each call site at most `count` go on in each span of this length. Keep the logger that this returns.
     public func limited(to count: Int, per span: Duration) -> Logger {
         precondition(count > 0 && span > .zero, "at most \(count) records per \(span): both are positive")
-        return with(Gate(.limited(count, span.clampedNanoseconds), core.tree.pipeline))
+        return with(Gate(.limited(count, span.wholeNanoseconds), core.tree.pipeline))
     }
 
     /// A record that says the same as the last one from its call site, within this time, does not go on. Keep the logger that this returns.
     public func deduplicated(within span: Duration) -> Logger {
         precondition(span > .zero, "no repetitions within \(span): it is positive")
-        return with(Gate(.deduplicated(span.clampedNanoseconds), core.tree.pipeline))
+        return with(Gate(.deduplicated(span.wholeNanoseconds), core.tree.pipeline))
     }
 
     private func with(_ gate: Gate) -> Logger {

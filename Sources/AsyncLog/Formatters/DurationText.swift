@@ -40,3 +40,13 @@ enum DurationText {
         return text.utf8CodeUnitCount
     }
 }
+
+extension Duration {
+    /// The duration in nanoseconds, what is smaller cut off; at most ±292 years.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, tooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, alsoTooLong) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return tooLong || alsoTooLong ? (seconds < 0 ? .min : .max) : sum
+    }
+}

@@ -80,7 +80,9 @@ public struct KeptFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     public init() {}
 
-    public init(dictionaryLiteral elements: (String, KeptValue)...) { pairs = elements.map { Pair(key: $0, value: $1) } }
+    public init(dictionaryLiteral elements: (String, KeptValue)...) { self.init(elements) }
+
+    public init(_ pairs: some Sequence<(String, KeptValue)>) { self.pairs = pairs.map { Pair(key: $0, value: $1) } }
 
     init(_ fields: FieldList) {
         fields.forEachThatCounts { append(String($0.key), KeptValue($0.value)) }

@@ -51,7 +51,7 @@ public struct ValueEncoder: ~Copyable {
     public mutating func encode(_ value: WallTime) { put(.date, value.nanoseconds) }
 
     /// A span of time, kept to the nanosecond.
-    public mutating func encode(_ value: Duration) { put(.duration, value.clampedNanoseconds) }
+    public mutating func encode(_ value: Duration) { put(.duration, value.wholeNanoseconds) }
 
     // MARK: Texts
 
