@@ -54,7 +54,15 @@ public struct Record: ~Copyable {
 
     @inline(__always)
     private func mayRepeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
-        (scope.mask | bound.mask | fields.mask) & KeyMask.repeated | scope.mask & bound.mask | (scope.mask | bound.mask) & fields.mask != 0
+        if (scope.mask | bound.mask | fields.mask) & KeyMask.repeated != 0 { return true }
+        return scope.mask & bound.mask | (scope.mask | bound.mask) & fields.mask != 0 && repeatKeys(scope, bound)
+    }
+
+    @inline(never)
+    private func repeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
+        for field in fields where bound.contains(field.key) || scope.contains(field.key) { return true }
+        for field in bound where scope.contains(field.key) { return true }
+        return false
     }
 
     @inline(never)

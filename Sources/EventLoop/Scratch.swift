@@ -11,28 +11,37 @@ import Glibc
 ///     … use scratch.bytes(from: mark) …
 ///     scratch.leave(mark)
 package struct Scratch: BitwiseCopyable {
-    private let header: UnsafeMutablePointer<cel_scratch>
+    @usableFromInline
+    init(header: UnsafeMutablePointer<cel_scratch>) { self.header = header }
 
+    @usableFromInline let header: UnsafeMutablePointer<cel_scratch>
+
+    @inlinable
     @inline(__always)
     package static var current: Scratch { Scratch(header: cel_current_scratch()) }
 
     /// Texts built beyond this size give their memory back.
-    private static let keptCapacity = 65_536
+    @usableFromInline static let keptCapacity = 65_536
 
+    @inlinable
     package var count: Int { header.pointee.count }
 
     /// True while somebody builds a text, so that what is appended will be taken off again.
+    @inlinable
     package var isInUse: Bool { header.pointee.depth > 0 }
 
     /// Counts the outermost uses: a place in the scratch means something only for as long as this stays the same.
+    @inlinable
     package var epoch: UInt64 { header.pointee.epoch }
 
+    @inlinable
     package func enter() -> Int {
         if header.pointee.depth == 0 { header.pointee.epoch &+= 1 }
         header.pointee.depth += 1
         return header.pointee.count
     }
 
+    @inlinable
     package func leave(_ mark: Int) {
         header.pointee.count = mark
         header.pointee.depth -= 1
@@ -40,23 +49,28 @@ package struct Scratch: BitwiseCopyable {
     }
 
     /// Memory for `size` bytes at the end; valid until the next call.
+    @inlinable
     @inline(__always)
     package func reserve(_ size: Int) -> UnsafeMutablePointer<UInt8> {
         if header.pointee.capacity - header.pointee.count < size { grow(size) }
         return header.pointee.base + header.pointee.count
     }
 
+    @inlinable
     @inline(__always)
     package func commit(_ size: Int) { header.pointee.count += size }
 
     /// Takes off what was appended after `count` was read.
+    @inlinable
     @inline(__always)
     package func rewind(to count: Int) { header.pointee.count = count }
 
     /// The byte at an offset; moves when something is appended.
+    @inlinable
     @inline(__always)
     package func pointer(at offset: Int) -> UnsafeMutablePointer<UInt8> { header.pointee.base + offset }
 
+    @inlinable
     package func append(_ bytes: UnsafeBufferPointer<UInt8>) {
         guard let base = bytes.baseAddress else { return }
         reserve(bytes.count).update(from: base, count: bytes.count)
@@ -64,6 +78,7 @@ package struct Scratch: BitwiseCopyable {
     }
 
     /// Moves what has been written from `begin` on to `place`, which is in front of it, and makes that the end.
+    @inlinable
     package func moveEnd(from begin: Int, to place: Int) {
         let size = count - begin
         move(from: begin, count: size, to: place)
@@ -71,11 +86,13 @@ package struct Scratch: BitwiseCopyable {
     }
 
     /// Moves bytes; the places may overlap.
+    @inlinable
     package func move(from begin: Int, count size: Int, to place: Int) {
         (header.pointee.base + place).update(from: header.pointee.base + begin, count: size)
     }
 
     /// Appends a copy of what stands at `start`.
+    @inlinable
     package func appendCopy(from start: Int, count size: Int) {
         let target = reserve(size)
         target.update(from: header.pointee.base + start, count: size)
@@ -83,13 +100,16 @@ package struct Scratch: BitwiseCopyable {
     }
 
     /// Valid until something is appended.
+    @inlinable
     package func bytes(from start: Int, count: Int) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: header.pointee.base + start, count: count)
     }
 
-    private func grow(_ size: Int) { resize(max(header.pointee.capacity * 2, header.pointee.count + size)) }
+    @usableFromInline
+    func grow(_ size: Int) { resize(max(header.pointee.capacity * 2, header.pointee.count + size)) }
 
-    private func resize(_ capacity: Int) {
+    @usableFromInline
+    func resize(_ capacity: Int) {
         guard let base = realloc(header.pointee.base, capacity) else { fatalError("no memory for a text of \(capacity) bytes") }
         header.pointee.base = base.assumingMemoryBound(to: UInt8.self)
         header.pointee.capacity = capacity

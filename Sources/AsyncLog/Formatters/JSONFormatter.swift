@@ -55,6 +55,7 @@ public struct JSONFormatter: Formatter {
 
     private let parts: Parts
     private var timestamp: Timestamp
+    private let dates: DateStyle
     private let exclude: ExcludedKeys
     private let reserved: ReservedKeys
 
@@ -88,6 +89,7 @@ public struct JSONFormatter: Formatter {
     ) {
         parts = include
         timestamp = Timestamp(time, zone: timeZone)
+        dates = DateStyle(timestamp)
         self.exclude = ExcludedKeys(exclude)
         var isFirst = true
         func lead(_ key: String) -> String {
@@ -120,7 +122,7 @@ public struct JSONFormatter: Formatter {
         let bound = BoundFields(extra, in: nil, loop: nil)
         for field in bound.list {
             var line = LineBuffer()
-            JSONText.append(field.value, to: &line, dates: timestamp)
+            JSONText.append(field.value, to: &line, dates: dates)
             before += lead(String(field.key)) + String(decoding: line.bytes, as: UTF8.self)
             names.append(String(field.key))
         }
@@ -157,12 +159,12 @@ public struct JSONFormatter: Formatter {
         if !parts.isDisjoint(with: [.source, .sequence]) { appendSource(record, &line) }
         line.append(beforeFields)
         let begin = line.count
-        line.appendFields(of: record) { [exclude, reserved, timestamp] field, line in
-            if !exclude.isEmpty, exclude.contains(field.key) { return }
+        line.appendFields(of: record) { [exclude, reserved, dates] field, line in
+            if exclude.contains(field.key) { return }
             line.append(",\"")
             line.appendEscaped(field.key, .json)
             line.append(reserved.contains(field.key) ? "_\":" : "\":" as StaticString)
-            JSONText.append(field.value, to: &line, dates: timestamp)
+            JSONText.append(field.value, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
         line.append(end)

@@ -6,7 +6,7 @@
 enum JSONText {
     /// - Parameter dates: how dates are written; RFC 3339 with nanoseconds, if nil.
     @inline(__always)
-    static func append(_ value: FieldValue, to line: inout LineBuffer, dates: Timestamp?) {
+    static func append(_ value: FieldValue, to line: inout LineBuffer, dates: DateStyle?) {
         switch value {
         case .null: line.append("null")
         case .bool(let value): line.append(value ? "true" : "false" as StaticString)
@@ -27,11 +27,11 @@ enum JSONText {
     }
 
     @inline(never)
-    private static func appendOther(_ value: FieldValue, to line: inout LineBuffer, _ dates: Timestamp?) {
+    private static func appendOther(_ value: FieldValue, to line: inout LineBuffer, _ dates: DateStyle?) {
         switch value {
         case .float(let value): if value.isFinite { line.append(value) } else { appendNonFinite(Double(value), to: &line) }
         case .date(let date):
-            var timestamp = dates ?? Timestamp(.rfc3339(.nanoseconds))
+            var timestamp = dates?.timestamp ?? Timestamp(.rfc3339(.nanoseconds))
             if !timestamp.isNumber { line.append("\"") }
             line.ensure(Timestamp.maximumLength)
             line.cursor += timestamp.write(date.nanoseconds, to: line.cursor)
@@ -70,4 +70,11 @@ enum JSONText {
     private static func appendNonFinite(_ value: Double, to line: inout LineBuffer) {
         line.append(value.isNaN ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"" as StaticString)
     }
+}
+
+/// How the dates in fields are written. An object, so that handing it from function to function costs nothing.
+final class DateStyle: Sendable {
+    let timestamp: Timestamp
+
+    init(_ timestamp: Timestamp) { self.timestamp = timestamp }
 }

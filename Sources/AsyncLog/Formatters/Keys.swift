@@ -1,20 +1,35 @@
 // Keys that a formatter treats differently, and texts that it writes again and again.
 
-/// Keys that a formatter uses itself. A field that is called like one of them gets another name.
-struct ReservedKeys: Sendable {
-    private let keys: [[UInt8]]
+/// Keys that a formatter uses itself. A field that is called like one of them gets another name. Lives as long as the program: formatters are few.
+struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
+    private let keys: UnsafeBufferPointer<UnsafeBufferPointer<UInt8>>
     private let mask: UInt64
+    /// One bit for each length.
+    private let lengths: UInt64
 
     init(_ names: [String]) {
-        keys = names.map { Array($0.utf8) }
-        mask = keys.reduce(0) { mask, key in mask | key.withUnsafeBufferPointer { KeyMask.bit($0) } }
+        let copies = names.map { name in
+            let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: name.utf8.count)
+            _ = copy.initialize(from: name.utf8)
+            return UnsafeBufferPointer(copy)
+        }
+        let keys = UnsafeMutableBufferPointer<UnsafeBufferPointer<UInt8>>.allocate(capacity: copies.count)
+        _ = keys.initialize(from: copies)
+        self.keys = UnsafeBufferPointer(keys)
+        mask = copies.reduce(0) { $0 | KeyMask.bit($1) }
+        lengths = copies.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
     }
 
     @inline(__always)
-    func contains(_ key: Text) -> Bool { mask & KeyMask.bit(key.bytes) != 0 && isOneOf(key) }
+    func contains(_ key: Text) -> Bool {
+        lengths >> UInt64(min(key.bytes.count, 63)) & 1 != 0 && mask & KeyMask.bit(key.bytes) != 0 && isOneOf(key)
+    }
 
     @inline(never)
-    private func isOneOf(_ key: Text) -> Bool { keys.contains { $0.elementsEqual(key.bytes) } }
+    private func isOneOf(_ key: Text) -> Bool {
+        for name in keys where Text(name) == key { return true }
+        return false
+    }
 }
 
 /// Keys whose fields a formatter leaves out.

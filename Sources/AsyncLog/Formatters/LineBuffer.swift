@@ -184,4 +184,21 @@ enum Memory {
             target[count - 1] = last
         }
     }
+
+    @inline(__always)
+    static func areEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        let (first, second) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
+        var offset = 0
+        while offset + 8 <= count {
+            if first.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != second.loadUnaligned(fromByteOffset: offset, as: UInt64.self) {
+                return false
+            }
+            offset += 8
+        }
+        while offset < count {
+            if a[offset] != b[offset] { return false }
+            offset += 1
+        }
+        return true
+    }
 }

@@ -14,8 +14,10 @@ public struct Text: CustomStringConvertible {
 
     @inline(__always)
     public static func == (a: Text, b: Text) -> Bool {
-        guard a.bytes.count == b.bytes.count else { return false }
-        return a.bytes.baseAddress == b.bytes.baseAddress || a.bytes.elementsEqual(b.bytes)
+        guard a.bytes.count == b.bytes.count, let first = a.bytes.baseAddress, let second = b.bytes.baseAddress else {
+            return a.bytes.isEmpty && b.bytes.isEmpty
+        }
+        return first == second || Memory.areEqual(first, second, a.bytes.count)
     }
 
     public static func == (a: Text, b: StaticString) -> Bool { a == Text(b) }
@@ -56,7 +58,7 @@ public struct Field {
 
 /// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call that hands them over.
 ///
-/// A key may be there twice; then the later one counts (`hasRepeatedKeys`, `isOverridden`).
+/// A key may be there twice; then the later one counts.
 public struct FieldList: Sequence {
     let start: UnsafeRawPointer?
     let end: UnsafeRawPointer?
@@ -84,7 +86,7 @@ public struct FieldList: Sequence {
     @inline(__always)
     public var isEmpty: Bool { start == end }
 
-    /// True if two of the keys may be equal. Nearly always false.
+    /// True if a key is there twice. Nearly always false.
     public var hasRepeatedKeys: Bool { mask & KeyMask.repeated != 0 }
 
     @inline(__always)

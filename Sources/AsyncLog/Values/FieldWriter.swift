@@ -86,14 +86,18 @@ public struct FieldWriter: ~Copyable {
     }
 
     /// For dictionary literals, whose values are of any type.
-    @usableFromInline
-    mutating func appendAny(_ key: borrowing FieldKey, _ value: borrowing any LogValue) {
-        let begin = scratch.count
-        write(copy key)
-        var encoder = ValueEncoder(scratch)
-        value.encode(to: &encoder)
-        encoder.finish()
-        settle(begin)
+    mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
+        guard var element = elements.baseAddress else { return }
+        // Through the pointer, so that neither keys nor values are copied.
+        for _ in 0..<elements.count {
+            let begin = scratch.count
+            write(element.pointee.0)
+            var encoder = ValueEncoder(scratch)
+            element.pointee.1.encode(to: &encoder)
+            encoder.finish()
+            settle(begin)
+            element += 1
+        }
     }
 
     /// Makes the object that was just copied to the end, mask and all, part of this one.
@@ -116,7 +120,7 @@ public struct FieldWriter: ~Copyable {
     mutating func append(encoded bytes: UnsafeRawBufferPointer, key: Text) {
         let begin = scratch.count
         scratch.append(bytes.bindMemory(to: UInt8.self))
-        add(KeyMask.bit(key.bytes))
+        add(KeyMask.bit(key.bytes), begin)
         settle(begin)
     }
 
@@ -128,30 +132,39 @@ public struct FieldWriter: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func write(_ key: FieldKey) {
+    private mutating func write(_ key: borrowing FieldKey) {
         switch key.storage {
         case .literal(let literal):
             let memory = scratch.reserve(12)
             Encoding.put(UInt32(literal.utf8CodeUnitCount) | Encoding.staticKey, at: memory, 0)
             Encoding.put(UInt(bitPattern: literal.utf8Start), at: memory, 4)
             scratch.commit(12)
-            add(KeyMask.bit(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)))
+            add(KeyMask.bit(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)), scratch.count - 12)
         case .dynamic(var text):
             text.withUTF8 { text in
                 let memory = scratch.reserve(4 + text.count)
                 Encoding.put(UInt32(text.count), at: memory, 0)
                 if let base = text.baseAddress { (memory + 4).update(from: base, count: text.count) }
                 scratch.commit(4 + text.count)
-                add(KeyMask.bit(text))
+                add(KeyMask.bit(text), scratch.count - 4 - text.count)
             }
         }
     }
 
-    /// The top bit of the mask is no key's: it says that a key may be there twice.
+    /// The top bit of the mask is no key's: it says that a key is there twice. `begin` is where the new key stands.
     @inline(__always)
-    private mutating func add(_ bit: UInt64) {
-        markOverlap(bit)
+    private mutating func add(_ bit: UInt64, _ begin: Int) {
+        if mask & bit != 0 { markIfRepeated(begin) }
         mask |= bit
+    }
+
+    @inline(never)
+    private mutating func markIfRepeated(_ begin: Int) {
+        var at = UnsafeRawPointer(scratch.pointer(at: begin))
+        let key = Decoding.key(&at)
+        let first = UnsafeRawPointer(scratch.pointer(at: start + Encoding.maskSize))
+        let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .max)
+        for field in fields where field.key == key { mask |= KeyMask.repeated }
     }
 
     @inline(__always)

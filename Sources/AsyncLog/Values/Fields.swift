@@ -30,8 +30,13 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
 
     @inlinable
     public init(dictionaryLiteral elements: (FieldKey, any LogValue)...) {
+        self = elements.withUnsafeBufferPointer { Fields(encoding: $0) }
+    }
+
+    @usableFromInline
+    init(encoding elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
         var builder = FieldsBuilder()
-        for (key, value) in elements { builder.append(key, value) }
+        builder.writer.append(elements)
         self = builder.finish()
     }
 
@@ -86,24 +91,18 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     }
 }
 
-/// What the dictionary literal is written with.
-@usableFromInline
-struct FieldsBuilder: ~Copyable {
+/// What fields are written with.
+private struct FieldsBuilder: ~Copyable {
     var writer: FieldWriter
     /// The scratch's mark, if no logger is being called: then the scratch is borrowed only for as long as this lives.
     private let mark: Int?
 
-    @usableFromInline
     init() {
         let scratch = Scratch.current
         mark = scratch.isInUse ? nil : scratch.enter()
         writer = FieldWriter(scratch)
     }
 
-    @usableFromInline
-    mutating func append(_ key: borrowing FieldKey, _ value: borrowing any LogValue) { writer.appendAny(key, value) }
-
-    @usableFromInline
     consuming func finish() -> Fields {
         writer.close()
         let fields = Fields(writer, isTemporary: mark != nil)
