@@ -42,9 +42,11 @@ struct EncodedRecord {
     init(_ record: borrowing Record, gate: Gate? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
         memory = Envelope.make(size: EncodedRecord.bodyOffset - Envelope.headerSize + messageCount + fieldsCount, deliver: deliver)
+        // With its tree, the logger stays.
+        record.core._withUnsafeGuaranteedRef { _ = Unmanaged.passRetained($0.tree) }
         header.initialize(
             to: RecordHeader(
-                core: record.core.retain(), bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
+                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite, level: record.level, messageCount: messageCount, fieldsCount: fieldsCount,
                 fieldsMask: record.fields.mask))
         let body = memory + EncodedRecord.bodyOffset
@@ -70,7 +72,7 @@ struct EncodedRecord {
     }
 
     func free() {
-        header.pointee.core.release()
+        header.pointee.core._withUnsafeGuaranteedRef { Unmanaged.passUnretained($0.tree) }.release()
         header.pointee.bound?.release()
         header.pointee.scope?.release()
         header.pointee.gate?.release()

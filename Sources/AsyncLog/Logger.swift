@@ -17,15 +17,21 @@ import Synchronization
 /// before the process exits, `flush` or not.
 ///
 /// Loggers are values, cheap to copy, and may be used on any thread. The settings (level, handlers, filters) are shared by all copies; the fields that
-/// `with` adds belong to the copy. What is behind a name lives as long as the program.
+/// `with` adds belong to the copy.
+/// What is behind a name lives as long as any logger of its tree.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
+    /// Keeps `core`.
+    private let tree: LoggerTree
     /// The fields of `with`.
     var bound: BoundFields?
     /// The sieve of `every`, `once`, `sampled`, `limited`, `deduplicated`.
     var gate: Gate?
 
-    init(core: LoggerCore) { self.core = core }
+    init(_ tree: LoggerTree, core: LoggerCore? = nil) {
+        self.tree = tree
+        self.core = core ?? tree.root
+    }
 
     // MARK: Making one
 
@@ -43,7 +49,7 @@ public struct Logger: Sendable {
         context: (@Sendable (inout FieldWriter) -> Void)? = nil
     ) {
         let pipeline = Pipeline(loop: handlers.first?.loop ?? EventLoop.current ?? .main, handlers: handlers)
-        self.init(core: LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context).root)
+        self.init(LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context))
     }
 
     /// A logger with the two usual handlers: below warning to standard output, warning and above to standard error, each with a mebibyte of
@@ -52,8 +58,7 @@ public struct Logger: Sendable {
     /// The environment variable `ASYNCLOG`, if it is there, has the last word on levels: see `Directives`.
     public static func standard(_ name: String, level: Level = .info) -> Logger {
         let pipeline = Pipeline.standard
-        let logger = Logger(
-            core: LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil).root)
+        let logger = Logger(LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil))
         if let directives = Directives.ofEnvironment { logger.apply(directives) }
         return logger
     }
@@ -63,7 +68,7 @@ public struct Logger: Sendable {
     /// A look-up takes a lock for a moment: keep a child that you use often.
     public subscript(name: String) -> Logger {
         var logger = self
-        logger = Logger(core: core.tree.child(name, of: core))
+        logger = Logger(tree, core: tree.child(name, of: core))
         logger.bound = bound
         logger.gate = gate
         return logger

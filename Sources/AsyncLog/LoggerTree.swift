@@ -12,7 +12,8 @@ import Synchronization
 @usableFromInline
 final class LoggerCore: @unchecked Sendable {
     @usableFromInline let threshold = Atomic<UInt8>(Level.off)
-    let tree: LoggerTree
+    /// The tree owns its loggers; whoever holds one of them holds the tree as well (`Logger`, `EncodedRecord`).
+    unowned(unsafe) let tree: LoggerTree
     let name: String
     /// The name in UTF-8.
     let nameText: Text
