@@ -37,7 +37,10 @@ let package = Package(
         // What concerns a whole process is tested on a real one.
         .executableTarget(name: "LogProgram", dependencies: ["AsyncLog"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
         .executableTarget(name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram", swiftSettings: programSettings),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
+        .executableTarget(
+            name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/Programs/LoopProgram",
+            swiftSettings: settings),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport", "LoopProgram", system], swiftSettings: settings),
         .testTarget(
             name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
         .testTarget(

@@ -5,7 +5,7 @@ import Glibc
 import SystemPackage
 
 /// How a child process ended.
-public enum ExitStatus: Sendable, Equatable, CustomStringConvertible {
+public enum TerminationStatus: Sendable, Equatable, CustomStringConvertible {
     /// It returned from `main` or called `exit`, with this code.
     case exited(CInt)
     /// This signal killed it.
@@ -28,14 +28,14 @@ extension EventLoop {
     /// cancelled, the child lives on and is not collected; one can wait again.
     ///
     /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
-    public static func waitForExit(of pid: pid_t) async throws -> ExitStatus {
+    public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
         let loop = current ?? main
         if loop.isCurrent { return try await waitForExitHere(of: pid) }
         guard loop.isServed else { throw EventLoopError.noLoop("waitForExit") }
         return try await withTaskExecutorPreference(loop) { try await waitForExitHere(of: pid) }
     }
 
-    private static func waitForExitHere(of pid: pid_t) async throws -> ExitStatus {
+    private static func waitForExitHere(of pid: pid_t) async throws -> TerminationStatus {
         let pidfd = cel_pidfd_open(pid)
         guard pidfd >= 0 else { throw EventLoopError(operation: "pidfd_open(\(pid))", errno: Errno(rawValue: errno)) }
         defer { close(pidfd) }
@@ -56,7 +56,7 @@ extension EventLoop {
         }
     }
 
-    private static func collect(_ pidfd: CInt, _ pid: pid_t) throws(EventLoopError) -> ExitStatus? {
+    private static func collect(_ pidfd: CInt, _ pid: pid_t) throws(EventLoopError) -> TerminationStatus? {
         var (code, status) = (CInt(0), CInt(0))
         switch cel_pidfd_reap(pidfd, &code, &status) {
         case 0: return nil

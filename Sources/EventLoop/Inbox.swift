@@ -56,7 +56,8 @@ struct Inbox: ~Copyable, Sendable {
 
     /// Announces that the loop is going to sleep. False if something has arrived meanwhile. Loop thread.
     func prepareToSleep() -> Bool {
-        head.compareExchange(expected: Inbox.awake, desired: Inbox.asleep, ordering: .acquiringAndReleasing).exchanged
+        let (announced, seen) = head.compareExchange(expected: Inbox.awake, desired: Inbox.asleep, ordering: .acquiringAndReleasing)
+        return announced || seen == Inbox.asleep
     }
 
     /// Takes everything, oldest first, and delivers it; marks the loop as awake. Loop thread.

@@ -32,18 +32,18 @@ final class OffloadedWork {
 
 /// Loop thread only.
 final class OffloadPool {
-    /// How long a thread without work stays.
-    static let idleSeconds = 10
-
     private unowned let loop: EventLoop
     /// Threads at most. Work beyond waits in line.
     private let maximumThreads: () -> Int
+    /// How long a thread without work stays.
+    private let idleSeconds: Int
     private var idle: [Worker] = []
     private var waiting: Deque<OffloadedWork> = []
     private(set) var threads = 0
 
-    init(loop: EventLoop, maximumThreads: @escaping () -> Int) {
+    init(loop: EventLoop, idleSeconds: Int = 10, maximumThreads: @escaping () -> Int) {
         self.loop = loop
+        self.idleSeconds = idleSeconds
         self.maximumThreads = maximumThreads
     }
 
@@ -54,7 +54,7 @@ final class OffloadPool {
         // The most recently idle thread is used first, so that the others grow old and go.
         if let worker = idle.popLast() {
             start(work, on: worker)
-        } else if threads < maximumThreads(), let worker = Worker(pool: self) {
+        } else if threads < maximumThreads(), let worker = Worker(pool: self, idleSeconds: idleSeconds) {
             threads += 1
             start(work, on: worker)
         } else if threads > 0 {
@@ -99,6 +99,7 @@ final class OffloadPool {
 private final class Worker: @unchecked Sendable {
     private let wake: UnsafeMutablePointer<sem_t>
     private unowned let pool: OffloadPool
+    private let idleSeconds: Int
     private var task: Assignment?
 
     /// Keeps the loop while there is work: a loop that nobody needs any more goes when the last report has been posted to it.
@@ -108,8 +109,9 @@ private final class Worker: @unchecked Sendable {
         let loop: EventLoop
     }
 
-    init?(pool: OffloadPool) {
+    init?(pool: OffloadPool, idleSeconds: Int) {
         self.pool = pool
+        self.idleSeconds = idleSeconds
         wake = .allocate(capacity: 1)
         sem_init(wake, 0, 0)
         if startThread(name: "offload", { [self] in runUntilRetired() }) != nil { return nil }
@@ -132,7 +134,7 @@ private final class Worker: @unchecked Sendable {
         weak var lastLoop: EventLoop?
         while true {
             // A worker that has never worked has work on its way.
-            if !waitForWork(seconds: OffloadPool.idleSeconds) {
+            if !waitForWork(seconds: idleSeconds) {
                 lastLoop?.perform { self.pool.retire(self) }
                 _ = waitForWork(seconds: nil)
             }

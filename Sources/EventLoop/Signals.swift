@@ -105,7 +105,8 @@ final class SignalSubscription: @unchecked Sendable {
     private let caught: CaughtSignals
 
     // Loop thread only.
-    private var pending: [Signal] = []
+    /// What has arrived while nobody asked.
+    private(set) var pending: [Signal] = []
     private var waiter: (id: UInt64, continuation: UnsafeContinuation<Signal?, Never>)?
     private var lastWait: UInt64 = 0
     /// Takes the signals instead of `next`.

@@ -86,9 +86,11 @@ public final class Watch: @unchecked Sendable {
     private var registration: Registration?
     private var isClosed = false
 
-    public init(_ descriptor: FileDescriptor) {
+    public convenience init(_ descriptor: FileDescriptor) { self.init(descriptor, on: EventLoop.current ?? .main) }
+
+    init(_ descriptor: FileDescriptor, on loop: EventLoop) {
         self.descriptor = descriptor
-        loop = EventLoop.current ?? .main
+        self.loop = loop
     }
 
     deinit {

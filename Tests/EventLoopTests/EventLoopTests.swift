@@ -135,6 +135,9 @@ final class DispatchlessSemaphore: @unchecked Sendable {
 
     func signal() { sem_post(semaphore) }
 
+    /// The same from within a task that means to block its thread.
+    func block(seconds: Int) -> Bool { wait(seconds: seconds) }
+
     func wait(seconds: Int) -> Bool {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)

@@ -1,0 +1,48 @@
+// Several loops and many threads.
+import Glibc
+import Testing
+
+@testable import EventLoop
+
+@Suite("Other threads")
+struct OtherThreadsTests {
+    @Test("several loops, each with its thread, hand a task to and fro without losing it")
+    func severalLoops() async throws {
+        let loops = try (0..<4).map { try EventLoop.start(name: "loop \($0)") }
+        defer { loops.forEach { $0.stop() } }
+        let strays = await withTaskGroup(of: Int.self) { group in
+            for first in 0..<8 {
+                group.addTask {
+                    var strays = 0
+                    for hop in 0..<500 {
+                        let loop = loops[(first + hop) % loops.count]
+                        if !(await withTaskExecutorPreference(loop) { loop.isCurrent }) { strays += 1 }
+                    }
+                    return strays
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(strays == 0)
+    }
+
+    @Test("a storm of wake-ups from many threads while the loop falls asleep and wakes: none is lost")
+    func storm() async throws {
+        let loop = try EventLoop.start(name: "storm")
+        defer { loop.stop() }
+        let finished = DispatchlessSemaphore()
+        for _ in 0..<4 {
+            _ = startThread(name: "caller") {
+                // One call at a time, so that the loop sleeps in between as often as not.
+                for _ in 0..<2000 {
+                    let answered = DispatchlessSemaphore()
+                    loop.perform { answered.signal() }
+                    #expect(answered.wait(seconds: 30), "a wake-up was lost")
+                }
+                finished.signal()
+            }
+        }
+        for _ in 0..<4 { #expect(await EventLoop.offThread { finished.wait(seconds: 60) }) }
+        #expect(loop.metrics.turns <= 8000 * 2 + 10)
+    }
+}

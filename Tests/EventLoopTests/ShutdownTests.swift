@@ -1,0 +1,100 @@
+// How a loop ends.
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import EventLoop
+
+@Suite("The end of a loop")
+struct ShutdownTests {
+    @Test("the body's end does not wait for tasks; they stay where they are, and nothing of them runs any more")
+    func tasksLeftAlive() throws {
+        let steps = Shared<[String]>([])
+        try EventLoop.run {
+            Task(executorPreference: EventLoop.current!) {
+                steps.change { $0.append("task") }
+                for _ in 0..<5 { await Task.yield() }
+                steps.change { $0.append("never") }
+            }
+            await Task.yield()
+            steps.change { $0.append("body") }
+        }
+        #expect(steps.value == ["task", "body"])
+    }
+
+    @Test("hooks run after the body, the last one first, and can still do everything")
+    func hooks() throws {
+        let steps = Shared<[String]>([])
+        let clock = ManualClock()
+        try EventLoop.run(clock: clock) {
+            let loop = EventLoop.current!
+            for number in 1...3 {
+                loop.onShutdown {
+                    try? await EventLoop.sleep(for: .seconds(1))
+                    _ = try? await EventLoop.offload { usleep(100) }
+                    steps.change { $0.append("hook \(number) at \(clock.now.nanoseconds / 1_000_000_000)") }
+                }
+            }
+            steps.change { $0.append("body") }
+        }
+        #expect(steps.value == ["body", "hook 3 at 1", "hook 2 at 2", "hook 1 at 3"])
+    }
+
+    @Test("a hook that takes too long is cancelled; one that does not care is left behind; the others run all the same")
+    func slowHooks() throws {
+        let steps = Shared<[String]>([])
+        let clock = ManualClock()
+        try EventLoop.run(clock: clock) {
+            let loop = EventLoop.current!
+            loop.onShutdown { steps.change { $0.append("last at \(clock.now.nanoseconds / 1_000_000_000)") } }
+            loop.onShutdown(within: .seconds(2)) {
+                try? await EventLoop.sleep(for: .seconds(3600))
+                steps.change { $0.append("cancelled at \(clock.now.nanoseconds / 1_000_000_000)") }
+            }
+            loop.onShutdown(within: .seconds(5)) { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }
+        }
+        #expect(steps.value == ["cancelled at 8", "last at 8"])
+    }
+
+    @Test("an error of the body comes out after the hooks have run")
+    func hooksAfterError() throws {
+        struct Failure: Error {}
+        let ran = Shared(false)
+        #expect(throws: Failure.self) {
+            try EventLoop.run {
+                EventLoop.current!.onShutdown { ran.value = true }
+                throw Failure()
+            }
+        }
+        #expect(ran.value)
+    }
+
+    @Test("stop from another thread ends a loop on a thread of its own, through its hooks")
+    func stop() async throws {
+        let ended = DispatchlessSemaphore()
+        let loop = try EventLoop.start(name: "stopped")
+        loop.onShutdown { ended.signal() }
+        loop.stop()
+        #expect(await EventLoop.offThread { ended.wait(seconds: 30) })
+        while loop.isRunning { await Task.yield() }
+        await #expect(throws: WatchError.self) { try await Watch(FileDescriptor(rawValue: 0), on: loop).readable() }
+    }
+
+    @Test("a loop within a loop's job gives the thread back to the outer one")
+    func nested() throws {
+        try EventLoop.run {
+            let outer = EventLoop.current!
+            func inner() throws -> Int {
+                try EventLoop.run {
+                    #expect(EventLoop.current !== outer)
+                    try await EventLoop.sleep(for: .microseconds(10))
+                    return 42
+                }
+            }
+            #expect(try inner() == 42)
+            #expect(EventLoop.current === outer)
+            try await EventLoop.sleep(for: .microseconds(10))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// Signals and children, with the test runner's own threads present. What kills a process is in ProcessTests.
+import Glibc
+import TestSupport
+import Testing
+
+@testable import EventLoop
+
+@Suite("Signals and children", .serialized)
+struct SignalTests {
+    private func disposition(_ signal: Signal) -> Bool {
+        var action = sigaction()
+        sigaction(signal.rawValue, nil, &action)
+        return action.__sigaction_handler.sa_handler == nil  // SIG_DFL
+    }
+
+    @Test("a signal arrives whichever thread the kernel gives it to, and afterwards does by default what it did")
+    func delivery() throws {
+        #expect(disposition(.user1))
+        try EventLoop.run {
+            try await {
+                var signals = try EventLoop.signals([.user1, .hangUp]).makeAsyncIterator()
+                for signal in [Signal.user1, .hangUp, .user1] {
+                    kill(getpid(), signal.rawValue)
+                    #expect(await signals.next() == signal)
+                }
+                #expect(!disposition(.user1))
+            }()
+            await Task.yield()
+        }
+        #expect(disposition(.user1))
+        #expect(disposition(.hangUp))
+    }
+
+    @Test("what arrives while nobody asks is kept, once of a kind")
+    func pending() throws {
+        try EventLoop.run {
+            var signals = try EventLoop.signals([.user1, .user2]).makeAsyncIterator()
+            for signal in [SIGUSR2, SIGUSR1, SIGUSR1] { kill(getpid(), signal) }
+            let subscription = EventLoop.current!.signalSubscriptions[0]
+            while subscription.pending.count < 2 { await Task.yield() }
+            #expect(Set([await signals.next(), await signals.next()]) == [.user1, .user2])
+            let none = Task(executorPreference: EventLoop.current!) { [signals] in
+                var signals = signals
+                return await signals.next()
+            }
+            await Task.yield()
+            none.cancel()
+            #expect(await none.value == nil)
+        }
+    }
+
+    @Test("every loop that wants a signal gets it, also one that sleeps on another thread")
+    func severalLoops() async throws {
+        let loops = try (0..<3).map { try EventLoop.start(name: "signals \($0)") }
+        defer { loops.forEach { $0.stop() } }
+        let ready = DispatchlessSemaphore()
+        let tasks = loops.map { loop in
+            Task(executorPreference: loop) {
+                var signals = try EventLoop.signals([.windowChanged]).makeAsyncIterator()
+                ready.signal()
+                return await signals.next()
+            }
+        }
+        for _ in loops { #expect(await EventLoop.offThread { ready.wait(seconds: 30) }) }
+        kill(getpid(), SIGWINCH)
+        for task in tasks { #expect(try await task.value == .windowChanged) }
+    }
+
+    @Test("a signal that cannot be caught is refused", arguments: [SIGKILL, SIGSTOP, SIGSEGV, 0, 65, -1] as [CInt])
+    func uncatchable(number: CInt) throws {
+        try EventLoop.run {
+            let error = #expect(throws: EventLoopError.self) { try EventLoop.signals([Signal(rawValue: number)]) }
+            #expect(error?.errno == .invalidArgument)
+        }
+    }
+
+    @Test("the end of a child is told as it was, and the child is collected")
+    func children() throws {
+        try EventLoop.run { () async throws in
+            func end(_ script: String) async throws -> TerminationStatus {
+                let child = try ChildProcess("/bin/sh", ["-c", script])
+                return try await EventLoop.waitForExit(of: child.pid)
+            }
+            #expect(try await end("exit 0") == .exited(0))
+            #expect(try await end("sleep 0.01; exit 3") == .exited(3))
+            #expect(try await end("kill -9 $$") == .killed(Signal(rawValue: SIGKILL), dumpedCore: false))
+            #expect("\(try await end("kill -TERM $$"))" == "killed by SIGTERM")
+        }
+    }
+
+    @Test("fifty children at once: each one's own end, no signal handler, no descriptor left")
+    func manyChildren() throws {
+        try EventLoop.run {
+            let codes = try await withThrowingTaskGroup(of: TerminationStatus.self) { group in
+                for code in 0..<50 {
+                    let child = try ChildProcess("/bin/sh", ["-c", "exit \(code)"])
+                    group.addTask { try await EventLoop.waitForExit(of: child.pid) }
+                }
+                return try await group.reduce(into: Set<String>()) { $0.insert("\($1)") }
+            }
+            #expect(codes == Set((0..<50).map { "exited with \($0)" }))
+            #expect(EventLoop.current!.poller.count == 0)
+            #expect(disposition(Signal(rawValue: SIGCHLD)))
+        }
+    }
+
+    @Test("a process that is not our child is an error")
+    func stranger() throws {
+        try EventLoop.run {
+            await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1) }
+            await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1 << 22 + 1) }
+        }
+    }
+}
+
+extension EventLoop {
+    /// Waits for what blocks, in a test that runs on no loop.
+    static func offThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withUnsafeContinuation { continuation in
+            _ = startThread(name: "blocking") { continuation.resume(returning: body()) }
+        }
+    }
+}
