@@ -31,6 +31,8 @@ let package = Package(
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
+        .executableTarget(name: "Cat", dependencies: ["AsyncFD"], path: "Examples/Cat", swiftSettings: programSettings),
+        .executableTarget(name: "Tail", dependencies: ["AsyncFD"], path: "Examples/Tail", swiftSettings: programSettings),
 
         .target(
             name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
