@@ -24,6 +24,10 @@ package protocol OutletClient: AnyObject {
     func outletReleased()
 }
 
+extension OutletClient {
+    package func outletReleased() {}
+}
+
 /// Loop thread only.
 package final class Outlet: EndOfTurnWork, ExitObligation {
     package let descriptor: AsyncFD
