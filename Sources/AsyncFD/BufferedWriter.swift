@@ -14,6 +14,8 @@ import SystemPackage
 /// water mark waits to be written, writers wait until the low water mark is reached. So memory is bounded (by the high water mark and the
 /// largest write), and a slow reader slows the writer down.
 ///
+/// What has been written goes out before the loop ends, even if nobody holds the writer any more; `close` lets go of it earlier.
+///
 /// Lives on its descriptor's loop; its methods may be called from any task. Writes of several tasks stay whole, in the order of the calls.
 ///
 /// Unchecked: everything that changes is touched on the loop's thread only.
@@ -145,4 +147,5 @@ extension BufferedWriter: OutletClient {
         LastResort.say("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "nobody read them in time")")
     }
     package func outletConcluded() {}
+    package func outletReleased() { isAttached = false }
 }
