@@ -30,6 +30,8 @@ let package = Package(
         .target(name: "AsyncLog", dependencies: ["EventLoop", "AsyncFD", deque], swiftSettings: settings),
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
+        .executableTarget(
+            name: "EchoServer", dependencies: ["AsyncFD", "EventLoop", arguments], path: "Examples/EchoServer", swiftSettings: settings),
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
         .executableTarget(name: "Cat", dependencies: ["AsyncFD"], path: "Examples/Cat", swiftSettings: programSettings),
         .executableTarget(name: "Tail", dependencies: ["AsyncFD"], path: "Examples/Tail", swiftSettings: programSettings),
@@ -42,7 +44,9 @@ let package = Package(
         .executableTarget(
             name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/Programs/LoopProgram",
             swiftSettings: settings),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport", "LoopProgram", system], swiftSettings: settings),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
+            swiftSettings: settings),
         .testTarget(
             name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
         .testTarget(

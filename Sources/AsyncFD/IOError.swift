@@ -1,4 +1,5 @@
 // The one error of this library: what was tried, on what, and why it did not work.
+import EventLoop
 import SystemPackage
 
 /// An operation on a descriptor failed.
@@ -124,4 +125,8 @@ extension IOError.Code {
         default: self = .system
         }
     }
+}
+
+extension IOError: CancellableError {
+    package var isCancellation: Bool { code == .cancelled }
 }

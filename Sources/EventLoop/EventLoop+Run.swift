@@ -36,7 +36,7 @@ extension EventLoop {
     /// A signal that was ignored when the process started stays ignored, as `nohup` wants it.
     ///
     /// - Returns: the signal that stopped the body, nil if it ended by itself.
-    /// - Throws: what `body` throws, but not the `CancellationError` with which it ends after a signal.
+    /// - Throws: what `body` throws, but not the `CancellationError` (or the `.cancelled` of another error) with which it ends after a signal.
     @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
     @discardableResult
     public static func run(
@@ -54,7 +54,7 @@ extension EventLoop {
             defer { subscription.end() }
             loop.turnUntil { run.result != nil }
         }
-        do { try run.result!.get() } catch is CancellationError where stoppedBy != nil {}
+        do { try run.result!.get() } catch  where stoppedBy != nil && isCancellation(error) {}
         return stoppedBy
     }
 

@@ -62,6 +62,10 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
+extension WatchError: CancellableError {
+    package var isCancellation: Bool { code == .cancelled }
+}
+
 /// A descriptor whose readiness can be waited for.
 ///
 ///     let watch = Watch(FileDescriptor(rawValue: socket))
