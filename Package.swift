@@ -50,7 +50,7 @@ let package = Package(
         .testTarget(
             name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
         .testTarget(
-            name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram"],
+            name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
             exclude: ["Support/parse.py", "Support/zones.py"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -29,7 +29,7 @@ final class BoundFields: @unchecked Sendable {
         self.loop = loop
         let inner = fields.withList(scratch) { [UInt8](UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) }
         body = inner.withUnsafeBytes { bytes in
-            let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .max)
+            let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .all)
             var writer = FieldWriter(scratch)
             outer?.list.forEachEncoded { field, bytes in
                 if !inner.contains(field.key) { writer.append(encoded: bytes, key: field.key) }

@@ -16,7 +16,7 @@ private struct RecordHeader {
     let level: Level
     let messageCount: Int
     let fieldsCount: Int
-    let fieldsMask: UInt64
+    let fieldsMask: KeyMask
 }
 
 /// The memory of a record that has been copied. Whoever has it is its owner, and frees it once.

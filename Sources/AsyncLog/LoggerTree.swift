@@ -18,7 +18,7 @@ final class LoggerCore: @unchecked Sendable {
     /// The name in UTF-8.
     let nameText: Text
     let isNamePlain: Bool
-    fileprivate(set) var route = Route()
+    @exclusivity(unchecked) fileprivate(set) var route = Route()
 
     fileprivate init(_ name: String, tree: LoggerTree) {
         self.name = name
@@ -38,6 +38,7 @@ final class LoggerCore: @unchecked Sendable {
 /// Where the records of one logger go, all ancestors taken into account. Immutable.
 final class Route: @unchecked Sendable {
     let handlers: [Handler]
+    private let list: UnsafeBufferPointer<Unmanaged<Handler>>
     let filters: [Filter]
     /// Records below get here only for the sake of `rules`.
     let level: UInt8
@@ -48,6 +49,19 @@ final class Route: @unchecked Sendable {
         self.filters = filters
         self.level = level
         self.rules = rules
+        let list = UnsafeMutableBufferPointer<Unmanaged<Handler>>.allocate(capacity: handlers.count)
+        _ = list.initialize(from: handlers.map(Unmanaged.passUnretained))
+        self.list = UnsafeBufferPointer(list)
+    }
+
+    deinit { list.deallocate() }
+
+    /// Calls `body` with each handler that wants the record. Without counting references: the route has them.
+    @inline(__always)
+    func forEachTaker(_ record: borrowing Record, _ body: (Handler) -> Void) {
+        for handler in list {
+            handler._withUnsafeGuaranteedRef { if $0.wants(record) { body($0) } }
+        }
     }
 
     /// The logger's own say in whether a record goes on.

@@ -68,12 +68,12 @@ final class Pipeline: @unchecked Sendable {
         let route = record.core._withUnsafeGuaranteedRef { $0.route }
         guard route.selects(record) else { return }
         if let gate { return take(record, route, gate) }
-        for handler in route.handlers where handler.wants(record) { _ = handler.take(record, canWait: false) }
+        route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
     }
 
     private func take(_ record: borrowing Record, _ route: Route, _ gate: Gate) {
         judged(record, gate) { record in
-            for handler in route.handlers where handler.wants(record) { _ = handler.take(record, canWait: false) }
+            route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
         }
     }
 
@@ -87,17 +87,13 @@ final class Pipeline: @unchecked Sendable {
             judged(record, gate) { full = takeOrPark($0, route) }
             return full
         }
-        for handler in route.handlers where handler.wants(record) {
-            if !handler.take(record, canWait: true) { full.append(handler) }
-        }
+        route.forEachTaker(record) { if !$0.take(record, canWait: true) { full.append($0) } }
         return full
     }
 
     private func takeOrPark(_ record: borrowing Record, _ route: Route) -> [Handler] {
         var full: [Handler] = []
-        for handler in route.handlers where handler.wants(record) {
-            if !handler.take(record, canWait: true) { full.append(handler) }
-        }
+        route.forEachTaker(record) { if !$0.take(record, canWait: true) { full.append($0) } }
         return full
     }
 

@@ -54,8 +54,8 @@ public struct Record: ~Copyable {
 
     @inline(__always)
     private func mayRepeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
-        if (scope.mask | bound.mask | fields.mask) & KeyMask.repeated != 0 { return true }
-        return scope.mask & bound.mask | (scope.mask | bound.mask) & fields.mask != 0 && repeatKeys(scope, bound)
+        if (scope.mask | bound.mask | fields.mask).hasRepeated { return true }
+        return (scope.mask.intersects(bound.mask) || fields.mask.intersects(scope.mask | bound.mask)) && repeatKeys(scope, bound)
     }
 
     @inline(never)

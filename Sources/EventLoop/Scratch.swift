@@ -11,14 +11,13 @@ import Glibc
 ///     … use scratch.bytes(from: mark) …
 ///     scratch.leave(mark)
 package struct Scratch: BitwiseCopyable {
-    @usableFromInline
-    init(header: UnsafeMutablePointer<cel_scratch>) { self.header = header }
+    private init(header: UnsafeMutablePointer<ScratchHeader>) { self.header = header }
 
-    @usableFromInline let header: UnsafeMutablePointer<cel_scratch>
+    @usableFromInline let header: UnsafeMutablePointer<ScratchHeader>
 
-    @inlinable
-    @inline(__always)
-    package static var current: Scratch { Scratch(header: cel_current_scratch()) }
+    package static var current: Scratch {
+        Scratch(header: UnsafeMutableRawPointer(cel_current_scratch()!).assumingMemoryBound(to: ScratchHeader.self))
+    }
 
     /// Texts built beyond this size give their memory back.
     @usableFromInline static let keptCapacity = 65_536
@@ -114,4 +113,14 @@ package struct Scratch: BitwiseCopyable {
         header.pointee.base = base.assumingMemoryBound(to: UInt8.self)
         header.pointee.capacity = capacity
     }
+}
+
+/// `struct cel_scratch`, in a form that can be inlined into modules that know nothing of the C module.
+@usableFromInline
+struct ScratchHeader: BitwiseCopyable {
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var count: Int
+    @usableFromInline var capacity: Int
+    @usableFromInline var depth: Int
+    @usableFromInline var epoch: UInt64
 }

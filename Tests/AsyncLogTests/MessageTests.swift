@@ -54,7 +54,7 @@ struct MessageTests {
         let record = try records { await $0.info("m", ["token": .private("secret"), "user": .hashed(7), "open": 1]) }[0]
         #expect(record.fields["token"] == .text("<private>"))
         guard case .text(let text) = record.fields["user"] else { return }
-        #expect(text.hasPrefix("<private ") && !text.contains("7>"))
+        #expect(text.hasPrefix("<private ") && text.count > 12)
         #expect(record.fields["open"] == .int(1))
     }
 }

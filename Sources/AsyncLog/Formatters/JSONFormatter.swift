@@ -68,7 +68,7 @@ public struct JSONFormatter: Formatter {
     private let beforeFunction: PaddedText
     private let beforeSequence: PaddedText
     /// One for each level: `,"level":"info"`.
-    private let levels: [PaddedText]
+    private let levels: LevelTexts
     /// What was added to all records, and, for nested fields, the beginning of their object.
     private let beforeFields: PaddedText
     private let end: PaddedText
@@ -100,7 +100,7 @@ public struct JSONFormatter: Formatter {
         beforeTime = PaddedText(include.contains(.time) ? lead(keys.time) + quote : "")
         let levelKey = include.contains(.level) ? quote.prefix(include.contains(.time) ? 1 : 0) + lead(keys.level) : ""
         let closeTime = include.contains(.time) && !include.contains(.level) ? quote : ""
-        levels = Level.allCases.map { PaddedText(include.contains(.level) ? levelKey + "\"\($0.name)\"" : closeTime) }
+        levels = LevelTexts { include.contains(.level) ? levelKey + "\"\($0.name)\"" : closeTime }
         beforeLogger = PaddedText(include.contains(.logger) ? lead(keys.logger) + "\"" : "")
         beforeMessage = PaddedText(include.contains(.message) ? (include.contains(.logger) ? "\"" : "") + lead(keys.message) + "\"" : "")
         let closeText = include.contains(.message) || include.contains(.logger) ? "\"" : ""
@@ -147,7 +147,7 @@ public struct JSONFormatter: Formatter {
             line.append(beforeTime)
             line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
         }
-        line.append(levels[Int(record.level.rawValue)])
+        line.append(levels[record.level])
         if parts.contains(.logger) {
             line.append(beforeLogger)
             if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger, .json) }
@@ -161,9 +161,10 @@ public struct JSONFormatter: Formatter {
         let begin = line.count
         line.appendFields(of: record) { [exclude, reserved, dates] field, line in
             if exclude.contains(field.key) { return }
-            line.append(",\"")
+            line.appendPair(",", "\"")
             line.appendEscaped(field.key, .json)
-            line.append(reserved.contains(field.key) ? "_\":" : "\":" as StaticString)
+            if reserved.contains(field.key) { line.append(UInt8(ascii: "_")) }
+            line.appendPair("\"", ":")
             JSONText.append(field.value, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first

@@ -21,9 +21,9 @@ enum JSONText {
 
     @inline(__always)
     static func append(_ text: Text, to line: inout LineBuffer) {
-        line.append("\"")
+        line.append(UInt8(ascii: "\""))
         line.appendEscaped(text, .json)
-        line.append("\"")
+        line.append(UInt8(ascii: "\""))
     }
 
     @inline(never)

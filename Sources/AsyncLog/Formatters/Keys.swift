@@ -3,7 +3,7 @@
 /// Keys that a formatter uses itself. A field that is called like one of them gets another name. Lives as long as the program: formatters are few.
 struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
     private let keys: UnsafeBufferPointer<UnsafeBufferPointer<UInt8>>
-    private let mask: UInt64
+    private let mask: KeyMask
     /// One bit for each length.
     private let lengths: UInt64
 
@@ -16,13 +16,13 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
         let keys = UnsafeMutableBufferPointer<UnsafeBufferPointer<UInt8>>.allocate(capacity: copies.count)
         _ = keys.initialize(from: copies)
         self.keys = UnsafeBufferPointer(keys)
-        mask = copies.reduce(0) { $0 | KeyMask.bit($1) }
+        mask = copies.reduce(.none) { $0 | KeyMask($1) }
         lengths = copies.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
     }
 
     @inline(__always)
     func contains(_ key: Text) -> Bool {
-        lengths >> UInt64(min(key.bytes.count, 63)) & 1 != 0 && mask & KeyMask.bit(key.bytes) != 0 && isOneOf(key)
+        lengths >> UInt64(min(key.bytes.count, 63)) & 1 != 0 && mask.intersects(KeyMask(key.bytes)) && isOneOf(key)
     }
 
     @inline(never)
@@ -34,10 +34,6 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
 
 /// Keys whose fields a formatter leaves out.
 typealias ExcludedKeys = ReservedKeys
-
-extension ReservedKeys {
-    var isEmpty: Bool { mask == 0 }
-}
 
 /// A short text in memory that is long enough to be copied in steps of sixteen bytes. Lives as long as the program: formatters are few.
 struct PaddedText: @unchecked Sendable {  // written once, when it is made
@@ -54,7 +50,29 @@ struct PaddedText: @unchecked Sendable {  // written once, when it is made
     }
 }
 
+/// One text for each level. Lives as long as the program.
+struct LevelTexts: @unchecked Sendable {  // written once, when it is made
+    let texts: UnsafeMutableBufferPointer<PaddedText>
+
+    init(_ text: (Level) -> String) {
+        texts = .allocate(capacity: Level.allCases.count)
+        _ = texts.initialize(from: Level.allCases.map { PaddedText(text($0)) })
+    }
+
+    @inline(__always)
+    subscript(level: Level) -> PaddedText { texts.baseAddress![Int(level.rawValue)] }
+}
+
 extension LineBuffer {
+    /// Appends two characters.
+    @inline(__always)
+    mutating func appendPair(_ first: Unicode.Scalar, _ second: Unicode.Scalar) {
+        ensure(2)
+        cursor[0] = UInt8(ascii: first)
+        cursor[1] = UInt8(ascii: second)
+        cursor += 2
+    }
+
     /// The bytes behind the text that are written too are overwritten by what comes next.
     @inline(__always)
     mutating func append(_ text: PaddedText) {

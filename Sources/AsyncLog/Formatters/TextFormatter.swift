@@ -41,15 +41,16 @@ public struct TextFormatter: Formatter {
     private mutating func formatStandard(_ record: borrowing Record, to line: inout LineBuffer) {
         line.ensure(Timestamp.maximumLength + 16)
         line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
-        line.append(" ")
-        line.append(record.level.label)
-        line.append(" ")
+        line.append(TextFormatter.levels[record.level])
         if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger) }
-        line.append(": ")
+        line.appendPair(":", " ")
         line.appendEscaped(record.message)
         line.appendFields(of: record, TextFormatter.append)
-        line.append("\n")
+        line.append(UInt8(ascii: "\n"))
     }
+
+    /// ` INFO `
+    private static let levels = LevelTexts { " \($0.label) " }
 
     private mutating func format(_ part: TextPattern.Part, _ record: borrowing Record, to line: inout LineBuffer) {
         switch part {
@@ -72,7 +73,7 @@ public struct TextFormatter: Formatter {
 
     @inline(__always)
     private static func append(_ field: Field, _ line: inout LineBuffer) {
-        line.append(" ")
+        line.append(UInt8(ascii: " "))
         LogfmtText.append(field.key, "", field.value, to: &line)
     }
 

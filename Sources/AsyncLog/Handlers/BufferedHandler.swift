@@ -177,6 +177,9 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         return statistics
     }
 
+    /// How often the disk has been asked to make records durable. Loop thread.
+    public final var diskFlushes: Int { buffer.syncCalls }
+
     // MARK: Reports
 
     package final func reportDrops(_ drops: DropSummary) {

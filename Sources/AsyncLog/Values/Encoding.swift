@@ -1,6 +1,6 @@
 // How fields lie in memory: one after the other, in the order in which they were written, behind the message in the thread's scratch.
 //
-//     object   = mask (8 bytes), field…
+//     object   = mask (16 bytes), field…
 //     field    = key, value
 //     key      = length (4 bytes; the sign bit says static), then a pointer (static) or the bytes
 //     value    = kind (1 byte), then what the kind says:
@@ -15,28 +15,60 @@
 // Nothing is aligned, everything is in the machine's byte order: it never leaves the process. A static key or text is a pointer into
 // the program, valid for good, so that copying a record to another thread copies the pointer.
 //
-// The mask has one bit set for each key (by length and first and last byte). If two masks have no bit in common no key is in both:
-// that is how duplicate keys are excluded for the price of one `&`.
+// The mask is a Bloom filter of the keys: two words, in each of which a key has one bit (by its length and its first, middle and last byte).
+// If the masks of two objects have no bit in common in one of the words, no key is in both: that is how duplicate keys are excluded
+// for the price of two `&`. (B. H. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970.)
 
 @usableFromInline
 enum ValueKind: UInt8 {
     case null, `false`, `true`, int, uint, double, float, text, staticText, date, duration, bytes, array, object, error
 }
 
-enum KeyMask {
-    /// The bit of a key.
-    @inline(__always)
-    static func bit(_ key: UnsafeBufferPointer<UInt8>) -> UInt64 {
-        guard key.count > 0 else { return 1 }
-        let mixed = UInt32(truncatingIfNeeded: key.count) &* 31 &+ UInt32(key[0]) &* 7 &+ UInt32(key[key.count - 1])
-        return 1 << UInt64(min(mixed &* 0x9E37_79B1 >> 26, 62))  // multiplicative hashing: D. Knuth, TAOCP 6.4
+/// Which keys an object may have.
+struct KeyMask: BitwiseCopyable {
+    private var first: UInt64
+    private var second: UInt64
+
+    /// Set in an object's mask if one of its keys is there twice.
+    private static let repeated: UInt64 = 1 << 63
+
+    static let none = KeyMask(first: 0, second: 0)
+    /// Of an object whose keys are not known.
+    static let all = KeyMask(first: .max, second: .max)
+
+    private init(first: UInt64, second: UInt64) {
+        self.first = first
+        self.second = second
     }
 
-    static func bit(_ key: StaticString) -> UInt64 { bit(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount)) }
+    /// The mask of one key.
+    @inline(__always)
+    init(_ key: UnsafeBufferPointer<UInt8>) {
+        guard let base = key.baseAddress, key.count > 0 else {
+            self.init(first: 1, second: 1)
+            return
+        }
+        let count = key.count
+        let bytes = UInt64(base[0]) | UInt64(base[count / 2]) << 8 | UInt64(base[count - 1]) << 16 | UInt64(truncatingIfNeeded: count) << 24
+        let mixed = bytes &* 0x9E37_79B9_7F4A_7C15  // multiplicative hashing: D. Knuth, TAOCP 6.4
+        self.init(first: 1 << min(mixed >> 58, 62), second: 1 << (mixed >> 52 & 63))
+    }
+
+    @inline(__always)
+    func intersects(_ other: KeyMask) -> Bool { first & other.first & ~KeyMask.repeated != 0 && second & other.second != 0 }
+
+    @inline(__always)
+    static func | (a: KeyMask, b: KeyMask) -> KeyMask { KeyMask(first: a.first | b.first, second: a.second | b.second) }
+
+    @inline(__always)
+    var hasRepeated: Bool {
+        get { first & KeyMask.repeated != 0 }
+        set { if newValue { first |= KeyMask.repeated } else { first &= ~KeyMask.repeated } }
+    }
 }
 
 enum Encoding {
-    static let maskSize = 8
+    static let maskSize = 16
     static let staticKey: UInt32 = 1 << 31
 
     @inline(__always)

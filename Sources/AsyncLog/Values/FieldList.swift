@@ -62,13 +62,13 @@ public struct Field {
 public struct FieldList: Sequence {
     let start: UnsafeRawPointer?
     let end: UnsafeRawPointer?
-    let mask: UInt64
+    let mask: KeyMask
 
     @inline(__always)
-    init() { self.init(start: nil, end: nil, mask: 0) }
+    init() { self.init(start: nil, end: nil, mask: .none) }
 
     @inline(__always)
-    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: UInt64) {
+    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: KeyMask) {
         self.start = start
         self.end = end
         self.mask = mask
@@ -80,14 +80,14 @@ public struct FieldList: Sequence {
             self.init()
             return
         }
-        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(UInt64.self, at: base))
+        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(KeyMask.self, at: base))
     }
 
     @inline(__always)
     public var isEmpty: Bool { start == end }
 
     /// True if a key is there twice. Nearly always false.
-    public var hasRepeatedKeys: Bool { mask & KeyMask.repeated != 0 }
+    public var hasRepeatedKeys: Bool { mask.hasRepeated }
 
     @inline(__always)
     public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
@@ -122,7 +122,7 @@ public struct FieldList: Sequence {
     }
 
     func contains(_ key: Text) -> Bool {
-        mask & KeyMask.bit(key.bytes) != 0 && contains { $0.key == key }
+        mask.intersects(KeyMask(key.bytes)) && contains { $0.key == key }
     }
 }
 

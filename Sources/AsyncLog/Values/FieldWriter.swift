@@ -13,7 +13,7 @@ public struct FieldWriter: ~Copyable {
     let scratch: Scratch
     /// Where the mask stands.
     let start: Int
-    private(set) var mask: UInt64 = 0
+    private(set) var mask = KeyMask.none
     /// Where the next field goes. What stands in the scratch beyond is a value that was encoded ahead of its key: `fields["user"] = ["id": 7] as Fields`.
     private(set) var end: Int
 
@@ -87,25 +87,27 @@ public struct FieldWriter: ~Copyable {
 
     /// For dictionary literals, whose values are of any type.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
-        guard var element = elements.baseAddress else { return }
-        // Through the pointer, so that neither keys nor values are copied.
+        guard let base = elements.baseAddress else { return }
+        // Each half of a pair where it stands, so that neither keys nor values are copied.
+        var element = UnsafeRawPointer(base)
+        let offset = (MemoryLayout<FieldKey>.size + 7) & ~7
         for _ in 0..<elements.count {
             let begin = scratch.count
-            write(element.pointee.0)
+            write(element.assumingMemoryBound(to: FieldKey.self).pointee)
             var encoder = ValueEncoder(scratch)
-            element.pointee.1.encode(to: &encoder)
+            (element + offset).assumingMemoryBound(to: (any LogValue).self).pointee.encode(to: &encoder)
             encoder.finish()
             settle(begin)
-            element += 1
+            element += MemoryLayout<(FieldKey, any LogValue)>.stride
         }
     }
 
     /// Makes the object that was just copied to the end, mask and all, part of this one.
     mutating func append(bodyAt begin: Int) {
         guard scratch.count - begin > Encoding.maskSize else { return scratch.rewind(to: end) }
-        let added = Encoding.get(UInt64.self, at: scratch.pointer(at: begin))
-        markOverlap(added)
-        mask |= added
+        let added = Encoding.get(KeyMask.self, at: scratch.pointer(at: begin))
+        if mask.intersects(added) { mask.hasRepeated = true }
+        mask = mask | added
         settle(begin + Encoding.maskSize)
     }
 
@@ -120,7 +122,7 @@ public struct FieldWriter: ~Copyable {
     mutating func append(encoded bytes: UnsafeRawBufferPointer, key: Text) {
         let begin = scratch.count
         scratch.append(bytes.bindMemory(to: UInt8.self))
-        add(KeyMask.bit(key.bytes), begin)
+        add(KeyMask(key.bytes), begin)
         settle(begin)
     }
 
@@ -139,23 +141,23 @@ public struct FieldWriter: ~Copyable {
             Encoding.put(UInt32(literal.utf8CodeUnitCount) | Encoding.staticKey, at: memory, 0)
             Encoding.put(UInt(bitPattern: literal.utf8Start), at: memory, 4)
             scratch.commit(12)
-            add(KeyMask.bit(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)), scratch.count - 12)
+            add(KeyMask(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)), scratch.count - 12)
         case .dynamic(var text):
             text.withUTF8 { text in
                 let memory = scratch.reserve(4 + text.count)
                 Encoding.put(UInt32(text.count), at: memory, 0)
                 if let base = text.baseAddress { (memory + 4).update(from: base, count: text.count) }
                 scratch.commit(4 + text.count)
-                add(KeyMask.bit(text), scratch.count - 4 - text.count)
+                add(KeyMask(text), scratch.count - 4 - text.count)
             }
         }
     }
 
-    /// The top bit of the mask is no key's: it says that a key is there twice. `begin` is where the new key stands.
+    /// `begin` is where the key stands.
     @inline(__always)
-    private mutating func add(_ bit: UInt64, _ begin: Int) {
-        if mask & bit != 0 { markIfRepeated(begin) }
-        mask |= bit
+    private mutating func add(_ key: KeyMask, _ begin: Int) {
+        if mask.intersects(key) { markIfRepeated(begin) }
+        mask = mask | key
     }
 
     @inline(never)
@@ -163,17 +165,7 @@ public struct FieldWriter: ~Copyable {
         var at = UnsafeRawPointer(scratch.pointer(at: begin))
         let key = Decoding.key(&at)
         let first = UnsafeRawPointer(scratch.pointer(at: start + Encoding.maskSize))
-        let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .max)
-        for field in fields where field.key == key { mask |= KeyMask.repeated }
+        let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .all)
+        for field in fields where field.key == key { mask.hasRepeated = true }
     }
-
-    @inline(__always)
-    private mutating func markOverlap(_ bits: UInt64) {
-        if mask & bits != 0 { mask |= KeyMask.repeated }
-    }
-}
-
-extension KeyMask {
-    /// Set in an object's mask if two of its keys have the same bit, so that they may be the same key.
-    static let repeated: UInt64 = 1 << 63
 }

@@ -64,7 +64,7 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     func appendBody(to scratch: Scratch) {
         if let own { return own.withUnsafeBufferPointer { scratch.append($0) } }
         guard count > 0 else {
-            Encoding.put(UInt64(0), at: scratch.reserve(Encoding.maskSize), 0)
+            Encoding.put(KeyMask.none, at: scratch.reserve(Encoding.maskSize), 0)
             return scratch.commit(Encoding.maskSize)
         }
         check(scratch)

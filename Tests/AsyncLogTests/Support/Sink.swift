@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 
 /// A temporary file without a name.
-final class Sink {
+final class Sink: @unchecked Sendable {  // immutable
     private let file: CInt
 
     init() throws {

@@ -1,0 +1,217 @@
+// What holds whatever handlers, formatters and destinations do.
+import AsyncLog
+import EventLoop
+import Glibc
+import SystemPackage
+import Synchronization
+import TestSupport
+import Testing
+
+private struct Refusal: Error, CustomStringConvertible { let description = "refused" }
+
+/// Throws for messages that say so.
+private struct Fragile: Formatter {
+    func format(_ record: borrowing Record, to line: inout LineBuffer) throws {
+        line.append("half a line")
+        if record.message == "throw" { throw Refusal() }
+        line.clear()
+        line.appendEscaped(record.message)
+        line.append("\n")
+    }
+}
+
+/// Logs while it is being called.
+private final class Talkative: Handler, @unchecked Sendable {
+    var logger: Logger?
+    private(set) var count = 0
+
+    override func handle(_ record: borrowing Record) throws {
+        count += 1
+        logger?.info("from within")
+    }
+}
+
+@Suite("Guarantees")
+struct GuaranteeTests {
+    @Test("a formatter that throws loses that record, counted, and nothing else; what it had written is not in the output")
+    func throwingFormatter() throws {
+        let sink = try Sink()
+        try onLoop {
+            let handler = StreamHandler(sink.descriptor, formatter: Fragile())
+            let logger = Logger("app", handlers: [handler])
+            for text in ["a", "throw", "b"] { await logger.info("\(text)") }
+            try await logger.flush()
+            let ledger = await handler.statistics.ledger
+            #expect(ledger.written == 2 && ledger.dropped == [.handler: 1] && ledger.balances)
+        }
+        #expect(sink.lines().filter { $0.count == 1 } == ["a", "b"])
+    }
+
+    @Test("a handler that throws does not keep the record from the others")
+    func throwingHandler() throws {
+        final class Refusing: Handler, @unchecked Sendable {
+            override func handle(_ record: borrowing Record) throws { throw Refusal() }
+        }
+        try onLoop {
+            let (refusing, memory) = (Refusing(), MemoryHandler())
+            let logger = Logger("app", handlers: [refusing, memory])
+            for index in 0..<10 { await logger.info("\(index)") }
+            #expect(memory.records.count == 10)
+            #expect(await refusing.statistics.ledger.dropped == [.handler: 10])
+        }
+    }
+
+    @Test("a handler that logs does not hear itself, and does not run for ever")
+    func recursion() throws {
+        try onLoop {
+            let (talkative, memory) = (Talkative(), MemoryHandler())
+            let logger = Logger("app", handlers: [talkative, memory])
+            talkative.logger = logger
+            await logger.info("from outside")
+            #expect(talkative.count == 1)
+            #expect(memory.messages == ["from within", "from outside"])
+            let ledger = await talkative.statistics.ledger
+            #expect(ledger.dropped == [.recursion: 1] && ledger.balances)
+        }
+    }
+
+    @Test("a record larger than the limit is cut in its texts, with a mark, and stays what the format says", arguments: [100, 300, 1000, 5000])
+    func oversize(limit: Int) throws {
+        let sink = try Sink()
+        let long = String(repeating: "é", count: 4000)
+        try onLoop {
+            let handler = StreamHandler(sink.descriptor, formatter: JSONFormatter(include: .message), maximumLineLength: limit)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("\(long)", ["a": long, "b": ["c": long] as Fields, "n": 7])
+            await logger.with(["bound": long]).info("short")
+            await logger.info("many") { fields in for index in 0..<1000 { fields[FieldKey("key\(index)")] = index } }
+            try await logger.flush()
+            #expect(await handler.statistics.ledger.written == 3)
+        }
+        let lines = sink.lines()
+        #expect(lines.count == 3)
+        #expect(lines.allSatisfy { $0.utf8.count < limit && $0.hasPrefix("{\"message\":\"") && $0.hasSuffix("}") }, "\(lines.map(\.utf8.count))")
+        #expect(lines[0].contains("bytes cut]") && !lines[0].contains("\u{fffd}"))
+        if Python.withJSON == nil { _ = try Python.run("parse.py", ["json"], input: sink.bytes()) }
+    }
+
+    @Test("other threads' records are all there, whole, and in each thread's own order")
+    func threads() throws {
+        let sink = try Sink()
+        let (threads, count) = (4, 2000)
+        let loop = try EventLoop.start(name: "log")
+        let logger = Mutex<Logger?>(nil)
+        try EventLoop.run {
+            let made = await Task(executorPreference: loop) {
+                Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: try! TextFormatter(pattern: TextPattern("{message}{fields}")))])
+            }.value
+            logger.withLock { $0 = made }
+        }
+        let shared = logger.withLock { $0! }
+        let box = ThreadBox { index in
+            let logger = shared.with(["thread": index])
+            for number in 0..<count { logger.info("\(number)", ["text": "x"]) }
+        }
+        box.run(threads)
+        try EventLoop.run { try await shared.flush() }
+        let ledger = try EventLoop.run { await shared.ledger }
+        loop.stop()
+        #expect(ledger.written + ledger.droppedTotal == UInt64(threads * count) && ledger.balances)
+        #expect(ledger.droppedTotal == 0)
+        var next = Array(repeating: 0, count: threads)
+        for line in sink.lines() {
+            let words = line.split(separator: " ")
+            let thread = Int(words[1].dropFirst("thread=".count))!
+            #expect(Int(words[0]) == next[thread] && words[2] == "text=x")
+            next[thread] += 1
+        }
+        #expect(next == Array(repeating: count, count: threads))
+    }
+
+    @Test("flush(.durable) shares one fdatasync among all who wait, and fails where nothing is durable")
+    func durable() throws {
+        let sink = try Sink()
+        try onLoop {
+            let handler = StreamHandler(sink.descriptor, formatter: TextFormatter())
+            let logger = Logger("app", handlers: [handler])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for index in 0..<50 {
+                    group.addTask {
+                        await logger.info("\(index)")
+                        try await logger.flush(.durable)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(sink.lines().count == 50)
+            #expect(handler.diskFlushes >= 1 && handler.diskFlushes < 10, "\(handler.diskFlushes)")
+        }
+        let pipe = try Pipe()
+        try onLoop {
+            let logger = Logger("app", handlers: [StreamHandler(pipe.descriptor, formatter: TextFormatter())])
+            await logger.info("m")
+            let error = await #expect(throws: IOError.self) { try await logger.flush(.durable) }
+            #expect(error?.operation == "fdatasync")
+        }
+    }
+
+    @Test("shutdown(within:) says what became of all records")
+    func shutdown() throws {
+        let pipe = try Pipe(size: 4096)
+        try onLoop {
+            let handler = StreamHandler(pipe.descriptor, formatter: TextFormatter())
+            let logger = Logger("app", handlers: [handler])
+            for _ in 0..<100 { await logger.info("\(String(repeating: "x", count: 100))") }
+            let ledger = await logger.shutdown(within: .milliseconds(50))
+            #expect(ledger.accepted == 100 && ledger.pending == 0 && ledger.balances)
+            #expect(ledger.written > 10 && ledger.dropped[.timeout] == 100 - ledger.written)
+        }
+    }
+
+    @Test("what a logger says without any event loop is there when the call returns")
+    func noLoop() throws {
+        let child = try Pipe()
+        let logger = Logger("app", handlers: [StreamHandler(child.descriptor, formatter: try TextFormatter(pattern: TextPattern("{message}")))])
+        let box = ThreadBox { _ in logger.info("plain thread") }
+        box.run(1)
+        while child.drain(0).isEmpty == false {}
+        var text: [UInt8] = []
+        for _ in 0..<2000 where text.isEmpty {
+            text = child.drain()
+            if text.isEmpty { usleep(1000) }  // another test may have borrowed the main loop for a moment, and does it for us
+        }
+        #expect(String(decoding: text, as: UTF8.self) == "plain thread\n")
+    }
+}
+
+/// Runs a body on threads of its own, and waits for them.
+final class ThreadBox: @unchecked Sendable {  // immutable
+    private let body: @Sendable (Int) -> Void
+
+    init(_ body: @escaping @Sendable (Int) -> Void) { self.body = body }
+
+    private final class Start {
+        let box: ThreadBox
+        let index: Int
+        init(_ box: ThreadBox, _ index: Int) {
+            self.box = box
+            self.index = index
+        }
+    }
+
+    func run(_ count: Int) {
+        let threads = (0..<count).map { index in
+            var thread = pthread_t()
+            let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
+            pthread_create(
+                &thread, nil,
+                { argument in
+                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                    start.box.body(start.index)
+                    return nil
+                }, start)
+            return thread
+        }
+        for thread in threads { pthread_join(thread, nil) }
+    }
+}
