@@ -277,6 +277,15 @@ struct HelloLogTests {
         }
     }
 
+    @Test("who does not want it has his crashes left alone")
+    func quietCrash() throws {
+        let output = try Pipe()
+        let child = try ChildProcess("LogProgram", ["crash", "quietly"], output: .descriptor(output.writer))
+        let text = String(decoding: output.readToEnd(), as: UTF8.self)
+        #expect(try child.wait() == .signalled(SIGABRT))
+        #expect(text.isEmpty)
+    }
+
     @Test("a loop that has ended leaves nothing behind, though a logger and a print lived on it")
     func loopsLeaveNothingBehind() throws {
         let error = try Pipe()

@@ -90,12 +90,13 @@ struct LogProgram {
     }
 
     static func crash(_ how: String) async {
+        if how == "quietly" { CrashFlush.isEnabled = false }
         logSynchronously(1000)
         switch how {
         case "trap": fatalError("on purpose")
         case "index": _ = [1, 2, 3][CommandLine.arguments.count]
         case "segv": UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
-        case "abort": abort()
+        case "abort", "quietly": abort()
         case "stack": if overflow(1) == 7 { exit(3) }
         case "fpe": raise(SIGFPE)
         case "bus": raise(SIGBUS)

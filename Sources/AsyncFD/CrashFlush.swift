@@ -1,0 +1,21 @@
+// Whether a crash writes what waits in memory. How it does is in CrashWriter.h.
+import CEventLoop
+import Synchronization
+
+/// What happens to printed and logged bytes that wait in memory when the program crashes: they are written.
+///
+/// On SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT and SIGFPE (so also on `fatalError`, a failed precondition, an index out of range, and when the stack
+/// runs out) a signal handler writes what is pending, in order, for at most a second, and then lets the signal do what it would have
+/// done: end the process, write a core, run the backtracer. The handler calls nothing that is not safe in a signal handler.
+public enum CrashFlush {
+    private static let enabled = Atomic<Bool>(true)
+
+    /// True unless set otherwise. With false, crashes are left alone. Any time, any thread.
+    public static var isEnabled: Bool {
+        get { enabled.load(ordering: .relaxed) }
+        set {
+            enabled.store(newValue, ordering: .relaxed)
+            cel_crash_enable(newValue ? 1 : 0)
+        }
+    }
+}
