@@ -260,8 +260,18 @@ public final class AsyncFD: @unchecked Sendable {
     private func lane(_ direction: Direction) -> Lane {
         if let lane = direction == .read ? reading : writing { return lane }
         var registration: Registration?
-        if kind == .characterDevice { registration = (try? loop.register(descriptor.rawValue)) ?? nil }
-        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: registration != nil, features: features)
+        var isWatched = false
+        if kind == .characterDevice {
+            // Whether it can block, epoll knows: it refuses to watch what cannot (EPERM).
+            registration = (direction == .read ? writing : reading)?.registration
+            do {
+                if registration == nil { registration = try loop.register(descriptor.rawValue) }
+                isWatched = registration != nil
+            } catch {
+                isWatched = error.errno == .fileExists  // by another object for the same number
+            }
+        }
+        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
         lane.registration = registration
         if direction == .read { reading = lane } else { writing = lane }
         return lane

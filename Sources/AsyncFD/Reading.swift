@@ -15,11 +15,11 @@ extension AsyncFD {
         precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
         return try await reading { descriptor async throws(IOError) in
             if !descriptor.input.isEmpty { return descriptor.input.take(min(limit, descriptor.input.count)) }
-            // Not a byte of memory is held while the stream is silent.
-            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
-            defer { memory.deallocate() }
-            let count = try await descriptor.readSome(memory)
-            return [UInt8](memory[..<count])
+            await descriptor.loop.yieldIfGreedy()
+            while true {
+                if let bytes = try await descriptor.attemptRead(upTo: limit) { return bytes }
+                try await descriptor.wait(.read, "read")
+            }
         }
     }
 
@@ -111,30 +111,43 @@ extension AsyncFD {
     /// One read from the kernel, waited for. The memory stays where it is until this returns.
     private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
         await loop.yieldIfGreedy()
-        var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
         while true {
-            if isClosed { throw IOError("read", on: label, .closed) }
-            let outcome: IOOutcome
-            if awaitsFirstByte {
-                // The registration's first edge comes with the first byte, or with the last writer's end.
-                _ = try registration(for: .read)
-                try await wait(.read, "read")
-                awaitsFirstByte = false
-                continue
-            } else if isOffloaded(.read) {
-                if Task.isCancelled { throw IOError("read", on: label, .cancelled) }
-                outcome = await moveOffLoop(.read, vector)
-            } else {
-                outcome = withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) }
-            }
-            switch outcome {
-            case .bytes(let count): return count
-            case .wouldBlock: try await wait(.read, "read")
-            // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
-            case .failed(.ioError) where kind == .terminal: return 0
-            case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
-            }
+            if let count = try await attemptRead(memory) { return count }
+            try await wait(.read, "read")
         }
+    }
+
+    /// One read from the kernel. Nil: there is nothing yet, wait.
+    private func attemptRead(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int? {
+        if isClosed { throw IOError("read", on: label, .closed) }
+        var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
+        let outcome: IOOutcome
+        if awaitsFirstByte {
+            // The registration's first edge comes with the first byte, or with the last writer's end.
+            _ = try registration(for: .read)
+            awaitsFirstByte = false
+            outcome = .wouldBlock
+        } else if isOffloaded(.read) {
+            if Task.isCancelled { throw IOError("read", on: label, .cancelled) }
+            outcome = await moveOffLoop(.read, vector)
+        } else {
+            outcome = withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) }
+        }
+        switch outcome {
+        case .bytes(let count): return count
+        case .wouldBlock: return nil
+        // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
+        case .failed(.ioError) where kind == .terminal: return 0
+        case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
+        }
+    }
+
+    /// The same. No memory is held while the stream is silent: ten thousand idle connections cost next to nothing.
+    private func attemptRead(upTo limit: Int) async throws(IOError) -> [UInt8]? {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
+        defer { memory.deallocate() }
+        guard let count = try await attemptRead(memory) else { return nil }
+        return [UInt8](memory[..<count])
     }
 }
 

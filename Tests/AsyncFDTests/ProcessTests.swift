@@ -42,6 +42,18 @@ struct ProcessTests {
         try child.wait()  // the program throws the error that its flush got
         #expect(text.contains("bad file descriptor (EBADF)"), "standard error says: \(text)")
     }
+
+    @Test("a descriptor that nobody closed is closed with its last reference, wherever that goes, and reported; a borrowed one is not")
+    func leaks() throws {
+        for (command, expected) in [("leak", "closed\nopen\n"), ("leak-elsewhere", "closed\n")] {
+            let (output, error) = (try Pipe(), try Pipe())
+            let child = try ChildProcess("FDProgram", [command], output: .descriptor(output.writer), error: .descriptor(error.writer))
+            #expect(try child.wait() == .exited(0))
+            #expect(String(decoding: output.readToEnd(), as: UTF8.self) == expected)
+            let report = String(decoding: error.readToEnd(), as: UTF8.self)
+            #expect(report.components(of: "was never closed") == 1, "standard error says: \(report)")
+        }
+    }
 }
 
 extension String {

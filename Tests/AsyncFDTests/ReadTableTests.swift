@@ -158,4 +158,18 @@ struct ReadTableTests {
             #expect(lseek(descriptor, 0, SEEK_CUR) == 8)
         }
     }
+
+    @Test("a device that epoll watches is asked before each call, in both directions, and by each of several objects for one number")
+    func watchedDevice() throws {
+        try EventLoop.run { () async throws in
+            let descriptor = open("/dev/random", O_RDWR | O_CLOEXEC)
+            defer { close(descriptor) }
+            for device in [AsyncFD(borrowing: FileDescriptor(rawValue: descriptor)), AsyncFD(borrowing: FileDescriptor(rawValue: descriptor))] {
+                #expect(device.kind == .characterDevice)
+                #expect(try await device.read(upTo: 8).count == 8)
+                #expect(await device.isBlocking)
+                #expect(try await device.read(upTo: 8).count == 8)
+            }
+        }
+    }
 }

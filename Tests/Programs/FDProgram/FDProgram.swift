@@ -11,6 +11,8 @@ struct FDProgram {
         switch arguments.first {
         case "cancel-stdin": try EventLoop.run { try await cancelStandardInput() }
         case "full-disk": try EventLoop.run { try await fillDisk(FilePath(arguments.last!)) }
+        case "leak": try EventLoop.run { try await leak() }
+        case "leak-elsewhere": try leakElsewhere()
         default: exit(2)
         }
     }
@@ -41,5 +43,28 @@ struct FDProgram {
             await print(error)
         }
         await file.close()
+    }
+
+    /// Forgets to close what it has opened, and something that it has borrowed.
+    static func leak() async throws {
+        var file: AsyncFD? = try await open("/dev/null", .writeOnly)
+        try await file!.write("x")
+        let number = file!.descriptor.rawValue
+        file = nil
+        await print(fcntl(number, F_GETFD) == -1 ? "closed" : "open")
+        var borrowed: AsyncFD? = AsyncFD(borrowing: .standardInput)
+        _ = await borrowed!.isBlocking
+        borrowed = nil
+        await print(fcntl(0, F_GETFD) == -1 ? "closed" : "open")
+    }
+
+    /// Drops the last reference on a thread that has nothing to do with the descriptor's loop, which does not even run.
+    static func leakElsewhere() throws {
+        var ends: [CInt] = [-1, -1]
+        guard Glibc.pipe(&ends) == 0 else { exit(1) }
+        var writer: AsyncFD? = AsyncFD(owning: FileDescriptor(rawValue: ends[1]))
+        precondition(writer!.owns)
+        writer = nil
+        Swift.print(fcntl(ends[1], F_GETFD) == -1 ? "closed" : "open")
     }
 }
