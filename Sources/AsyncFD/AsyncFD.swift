@@ -1,7 +1,7 @@
 // A descriptor that tasks can read and write without ever blocking the event loop.
 //
-// This file says what one is, who closes it, and on which loop it lives. How each kind of descriptor is handled is in
-// NonBlocking.swift, reading in Reading.swift, writing in Writing.swift.
+// This file says what one is, and on which loop it lives. How each kind of descriptor is handled is in NonBlocking.swift, who
+// closes it in Closing.swift, reading in Reading.swift, writing in Writing.swift.
 import CEventLoop
 import EventLoop
 import Glibc
@@ -34,9 +34,9 @@ public final class AsyncFD: @unchecked Sendable {
     private let features: KernelFeatures
 
     // Loop thread only.
-    private var reading: Lane?
-    private var writing: Lane?
-    private(set) var isClosed = false
+    var reading: Lane?
+    var writing: Lane?
+    var isClosed = false
     var writers = WriteQueue()
     /// Writes to a regular file that wait to be made together.
     var fileWrites = FileWrites()
@@ -45,8 +45,9 @@ public final class AsyncFD: @unchecked Sendable {
     var isBeingRead = false
     /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
     var awaitsFirstByte = false
-    private var callsInFlight = 0
-    private var afterCalls: (() -> Void)?
+    /// Calls that other threads are making with the number, and what is to be done when there are none.
+    var callsInFlight = 0
+    var afterCalls: (() -> Void)?
     /// Who gathers output for this descriptor, in the order in which they came.
     var outlets: [Outlet] = []
     /// What is printed here; made by the first `print`.
@@ -109,68 +110,6 @@ public final class AsyncFD: @unchecked Sendable {
         get async {
             await onLoop(orElse: true) { $0.lane(.read).access == .polled || $0.lane(.write).access == .polled }
         }
-    }
-
-    // MARK: Closing
-
-    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it goes out first, as far as the descriptor takes it.
-    /// Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making for them is let finish. Further calls do nothing.
-    public func close() async {
-        await onLoop(orElse: ()) { descriptor in
-            if let buffer = descriptor.printer?.buffer {
-                await buffer.retire()
-                descriptor.printer?.bufferReleased()
-            }
-            await withUnsafeContinuation { continuation in
-                descriptor.closeHere { continuation.resume() }
-            }
-        }
-    }
-
-    package func closeHere(then done: @escaping () -> Void = {}) {
-        guard !isClosed else { return done() }
-        isClosed = true
-        // Waiters first, then the number: what they would do with it afterwards would be done to a stranger.
-        writers.close()
-        let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
-        leftovers.forget()
-        fileWrites.close()
-        whenIdle { [self] in
-            if owns, kind == .file || kind == .socket {
-                // A network file system, or SO_LINGER, makes close(2) wait.
-                loop.offloadCall({ leftovers.closeNumbers() }, then: done)
-            } else {
-                leftovers.closeNumbers()
-                done()
-            }
-        }
-    }
-
-    // MARK: Loop thread: calls on other threads
-
-    /// Makes a call with this descriptor where it may block. The number stays open until the call is over.
-    func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        callsInFlight += 1
-        defer { callEnded() }
-        return await loop.blocking(body)
-    }
-
-    /// The same for callers that are no tasks.
-    func blockingCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
-        callsInFlight += 1
-        loop.offloadCall(body) { [self] in
-            callEnded()
-            done()
-        }
-    }
-
-    private func callEnded() {
-        callsInFlight -= 1
-        if callsInFlight == 0 { afterCalls.take()?() }
-    }
-
-    private func whenIdle(_ body: @escaping () -> Void) {
-        if callsInFlight == 0 { body() } else { afterCalls = body }
     }
 
     // MARK: Loop thread: lanes
@@ -287,7 +226,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// Runs `body` on the loop's thread. `idle` is the answer if the loop does not run and the caller is not on it.
     func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
         if loop.isCurrent { return await body(self) }
-        guard loop.isRunning else { return idle }
+        guard loop.isServed else { return idle }
         return await withTaskExecutorPreference(loop) { await body(self) }
     }
 
@@ -296,7 +235,7 @@ public final class AsyncFD: @unchecked Sendable {
         -> Value
     {
         if loop.isCurrent { return try await body(self) }
-        guard loop.isRunning else { throw IOError(operation, on: label, .noEventLoop) }
+        guard loop.isServed else { throw IOError(operation, on: label, .noEventLoop) }
         do {
             return try await withTaskExecutorPreference(loop) { try await body(self) }
         } catch let error as IOError {
@@ -304,32 +243,6 @@ public final class AsyncFD: @unchecked Sendable {
         } catch {
             preconditionFailure("a typed throw of another type: \(error)")
         }
-    }
-}
-
-/// What is left to close when an `AsyncFD` goes.
-///
-/// Unchecked: handed from the thread of the last reference to the loop's thread, and used only there.
-private struct Leftovers: @unchecked Sendable {
-    let reading: Lane?
-    let writing: Lane?
-    let owned: CInt?
-
-    func close() {
-        forget()
-        closeNumbers()
-    }
-
-    /// Wakes who waits and gives the seats in the poller back.
-    func forget() {
-        reading?.registration?.close()
-        writing?.registration?.close()
-    }
-
-    func closeNumbers() {
-        reading?.closePrivate()
-        writing?.closePrivate()
-        if let owned { Syscalls.close(owned) }
     }
 }
 

@@ -60,7 +60,7 @@ private final class ConnectionAttempts: @unchecked Sendable {
 
     func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
         if loop.isCurrent { return try await body(self) }
-        guard loop.isRunning else { throw IOError("connect", on: label, .noEventLoop) }
+        guard loop.isServed else { throw IOError("connect", on: label, .noEventLoop) }
         do {
             return try await withTaskExecutorPreference(loop) { try await body(self) }
         } catch let error as IOError {

@@ -25,7 +25,7 @@ public func open(
     let request = OpenRequest(path: path, mode: mode, options: options, permissions: permissions)
     let loop = EventLoop.current ?? .main
     guard !loop.isCurrent else { return try await request.open(on: loop) }
-    guard loop.isRunning else { throw IOError("open", on: request.label, .noEventLoop) }
+    guard loop.isServed else { throw IOError("open", on: request.label, .noEventLoop) }
     do {
         return try await withTaskExecutorPreference(loop) { try await request.open(on: loop) }
     } catch let error as IOError {

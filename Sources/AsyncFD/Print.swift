@@ -13,6 +13,8 @@ import SystemPackage
 /// suspends only when a mebibyte waits to be written. Printing never fails on the spot: what cannot be written is kept and tried again,
 /// and what in the end was lost is said on standard error. To know that it is out, or why not: `try await descriptor.flush()`.
 ///
+/// A descriptor that has been printed to is kept, with what waits to be written, until `close` or the end of its loop.
+///
 /// Any task; from a thread without an event loop the text is handed to the descriptor's loop.
 public func print(_ items: Any..., separator: String = " ", terminator: String = "\n", to descriptor: AsyncFD = .standardOutput) async {
     var text = ""

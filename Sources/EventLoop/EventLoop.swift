@@ -135,7 +135,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
 
     /// True if somebody will see to what is asked of the loop now. Any thread.
-    var isServed: Bool { isRunning || isEmbedded }
+    package var isServed: Bool { isRunning || isEmbedded }
 
     // MARK: Executor
 
