@@ -20,9 +20,10 @@ extension EventLoop {
         let faults = Faults.current
         offload(
             {
+                let outer = Faults.current
                 Faults.install(faults)
                 body()
-                Faults.install(nil)
+                Faults.install(outer)
             }, then: done)
         #else
         offload(body, then: done)

@@ -52,11 +52,6 @@ struct Leftovers: @unchecked Sendable {
     let writing: Lane?
     let owned: CInt?
 
-    func close() {
-        forget()
-        closeNumbers()
-    }
-
     /// Wakes who waits and gives the seats in the poller back.
     func forget() {
         reading?.registration?.close()
