@@ -109,6 +109,30 @@ struct FaultTests {
         }
     }
 
+    @Test("copying: what has not arrived is still to be read", arguments: [Row.pipe, .socket], faults + [.errno(.invalidArgument)])
+    func copying(row: Row, fault: Faults.Fault) throws {
+        try forEachCall(fault) { faults in
+            let (from, to) = (try Channel(row), try Channel(.pipe))
+            let (source, destination) = (from.input(), to.output())
+            write(from.writer, "hello world", 11)
+            from.closeWriter()
+            var arrived: Int64 = 0
+            var failure: IOError?
+            do throws(IOError) {
+                arrived = try await copy(from: source, to: destination)
+            } catch {
+                failure = error
+                faults.disarm()
+                arrived = try await Int64(error.bytesWritten) + copy(from: source, to: destination)
+            }
+            #expect(arrived == 11 && holds(to.reader, 11))
+            await source.close()
+            await destination.close()
+            // The kernel's refusal to move bytes itself is no failure: they are read and written.
+            if let failure, fault != .errno(.invalidArgument) { throw failure }
+        }
+    }
+
     @Test("opening, and everything that a file can do", arguments: faults)
     func files(fault: Faults.Fault) throws {
         let folder = try TemporaryFolder()
