@@ -44,6 +44,10 @@ let package = Package(
         .executableTarget(
             name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/Programs/LoopProgram",
             swiftSettings: settings),
+        .target(name: "CountingMalloc", path: "Tests/Programs/CountingMalloc"),
+        .executableTarget(
+            name: "AllocationProgram", dependencies: ["AsyncLog", "CountingMalloc", system], path: "Tests/Programs/AllocationProgram",
+            swiftSettings: settings),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
             swiftSettings: settings),

@@ -128,6 +128,25 @@ struct GuaranteeTests {
         #expect(next == Array(repeating: count, count: threads))
     }
 
+    @Test("block: a thread of its own that logs faster than the loop writes is held up, and loses nothing")
+    func blocking() throws {
+        let sink = try Sink()
+        let loop = try EventLoop.start(name: "log")
+        defer { loop.stop() }
+        let logger = try EventLoop.run {
+            await Task(executorPreference: loop) {
+                Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: JSONFormatter(), overflow: .block(upTo: .seconds(60)))])
+            }.value
+        }
+        let box = ThreadBox { _ in for number in 0..<20_000 { logger.info("\(number)", ["filler": "0123456789012345678901234567890123456789"]) } }
+        box.run(2)
+        let ledger = try EventLoop.run {
+            try await logger.flush()
+            return await logger.ledger
+        }
+        #expect(ledger.written == 40_000 && ledger.droppedTotal == 0 && ledger.balances)
+    }
+
     @Test("flush(.durable) shares one fdatasync among all who wait, and fails where nothing is durable")
     func durable() throws {
         let sink = try Sink()
