@@ -66,7 +66,10 @@ final class Pipeline: @unchecked Sendable {
     @inline(__always)
     private func take(_ record: borrowing Record, _ gate: Gate?) {
         let route = record.core._withUnsafeGuaranteedRef { $0.route }
-        guard route.selects(record) else { return }
+        guard route.selects(record) else {
+            gate?.forget()
+            return
+        }
         if let gate { return take(record, route, gate) }
         route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
     }
@@ -81,7 +84,10 @@ final class Pipeline: @unchecked Sendable {
     @inline(__always)
     func takeOrPark(_ record: borrowing Record, _ gate: Gate?) -> [Handler] {
         let route = record.core._withUnsafeGuaranteedRef { $0.route }
-        guard route.selects(record) else { return [] }
+        guard route.selects(record) else {
+            gate?.forget()
+            return []
+        }
         var full: [Handler] = []
         if let gate {
             judged(record, gate) { full = takeOrPark($0, route) }

@@ -93,6 +93,9 @@ final class Gate: @unchecked Sendable {
         return verdict != nil
     }
 
+    /// The record that was decided on is not wanted for other reasons. Loop thread.
+    func forget() { verdict = nil }
+
     /// Whether the record goes on, and how many were suppressed before it. Loop thread.
     func judge(_ record: borrowing Record) -> UInt64? {
         if let verdict = verdict.take() { return verdict }

@@ -30,6 +30,16 @@ struct SamplingTests {
         #expect(all.count == 3 && all[2].fields["suppressed"] == .int(4) && all[2].message.contains("SamplingTests.swift"))
     }
 
+    @Test("a record that a filter refuses does not decide about the next one")
+    func filtered() throws {
+        let all = try records { logger in
+            let some = logger.every(2)
+            logger.add(Filter { $0.message == "wanted" })
+            for text in ["refused", "refused", "wanted", "wanted", "wanted"] { await some.info("\(text)") }
+        }
+        #expect(all.map { $0.fields["suppressed"] } == [.int(1), .int(1)])
+    }
+
     @Test("what is suppressed on the loop's thread is not even evaluated")
     func notEvaluated() throws {
         nonisolated(unsafe) var evaluated = 0
