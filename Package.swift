@@ -25,7 +25,8 @@ let package = Package(
     ],
     targets: [
         .target(name: "CEventLoop"),
-        .target(name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], swiftSettings: settings),
+        .target(
+            name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
         .target(name: "AsyncLog", dependencies: ["EventLoop", "AsyncFD", deque], swiftSettings: settings),
 

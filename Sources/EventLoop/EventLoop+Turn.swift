@@ -79,10 +79,9 @@ extension EventLoop {
         meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
-            if let (registration, events) = poller.event(index) {
-                counters.events.add(1)
-                registration.signal(events)
-            }
+            guard let (registration, events) = poller.event(index) else { continue }
+            counters.events.add(1)
+            registration.signal(events)
         }
         if cel_signals_caught() != signalsSeen { deliverSignals() }
         fireTimers()

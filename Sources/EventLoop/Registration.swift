@@ -70,47 +70,57 @@ package final class Registration: @unchecked Sendable {
     // MARK: Loop thread: waiting
 
     /// Suspends the task until the descriptor is ready in `direction`.
-    package func wait(_ direction: Direction) async -> Wake { await wait([direction]) }
+    package func wait(_ direction: Direction) async -> Wake { await wait(for: direction == .read ? .read : .write) }
 
-    /// Suspends the task until the descriptor is ready in one of `directions`.
-    func wait(_ directions: [Direction]) async -> Wake {
+    /// What one waiter waits for.
+    enum Interest { case read, write, either }
+
+    /// Suspends the task until the descriptor is ready in one of the directions that `interest` names.
+    func wait(for interest: Interest) async -> Wake {
         lastWait &+= 1
         let id = lastWait
         return await parkTask { continuation in
             if Task.isCancelled {
                 continuation.resume(returning: .cancelled)
             } else {
-                park(directions, id, .task(continuation))
+                park(interest, id, .task(continuation))
             }
         } onCancel: { [loop] in
-            loop.perform { self.cancel(directions, id) }
+            loop.perform { self.cancel(interest, id) }
         }
     }
 
     /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
     package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) {
         lastWait &+= 1
-        park([direction], lastWait, .call(body))
+        park(direction == .read ? .read : .write, lastWait, .call(body))
     }
 
-    private func park(_ directions: [Direction], _ id: Readiness.WaiterID, _ waiter: Waiter) {
-        for (index, direction) in directions.enumerated() {
-            let parking = withSide(direction) { $0.readiness.park(id) }
-            guard parking != .parked else { continue }
-            for parked in directions[..<index] { withSide(parked) { _ = $0.readiness.cancel(id) } }
-            switch parking {
-            case .ready: return resumeLater(waiter, .ready)
-            case .busy: return resumeLater(waiter, .busy)
-            case .closed, .parked: return resumeLater(waiter, .closed)
-            }
+    private func park(_ interest: Interest, _ id: Readiness.WaiterID, _ waiter: Waiter) {
+        let reading = interest == .write ? .parked : read.readiness.park(id)
+        guard reading == .parked else { return resumeLater(waiter, wake(for: reading)) }
+        let writing = interest == .read ? .parked : write.readiness.park(id)
+        guard writing == .parked else {
+            _ = read.readiness.cancel(id)
+            return resumeLater(waiter, wake(for: writing))
         }
-        for direction in directions {
-            withSide(direction) {
-                $0.waiter = waiter
-                $0.waitsInBoth = directions.count == 2
-            }
+        if interest != .write {
+            read.waiter = waiter
+            read.waitsInBoth = interest == .either
+        }
+        if interest != .read {
+            write.waiter = waiter
+            write.waitsInBoth = interest == .either
         }
         loop.waiters += 1
+    }
+
+    private func wake(for parking: Readiness.Parking) -> Wake {
+        switch parking {
+        case .ready, .parked: .ready
+        case .busy: .busy
+        case .closed: .closed
+        }
     }
 
     private func resumeLater(_ waiter: Waiter, _ wake: Wake) {
@@ -120,8 +130,8 @@ package final class Registration: @unchecked Sendable {
         }
     }
 
-    private func cancel(_ directions: [Direction], _ id: Readiness.WaiterID) {
-        let direction = directions[0]
+    private func cancel(_ interest: Interest, _ id: Readiness.WaiterID) {
+        let direction: Direction = interest == .write ? .write : .read
         if withSide(direction, { $0.readiness.cancel(id) }) { wake(direction, id, .cancelled) }
     }
 

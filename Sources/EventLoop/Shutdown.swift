@@ -24,6 +24,7 @@ extension EventLoop {
     func shutDown() {
         inbox.deliverAll()
         while let hook = shutdownHooks.popLast() { run(hook) }
+        giveSignalsBack()
         settleObligations(within: Self.exitPatience)
     }
 

@@ -53,7 +53,8 @@ extension EventLoop {
     ///
     ///     for await signal in try EventLoop.signals([.hangUp]) { reloadConfiguration() }
     ///
-    /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, they do again. Signals
+    /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, or the
+    /// loop ends, they do again. Signals
     /// that arrive while nobody iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
     /// does not matter on which thread the kernel delivers it.
     ///
@@ -63,6 +64,11 @@ extension EventLoop {
     public static func signals(_ signals: Set<Signal>) throws(EventLoopError) -> SignalSequence {
         let loop = current ?? .main
         return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
+    }
+
+    /// Nobody turns the loop from now on: signals must not be swallowed by one that does not listen. Loop thread.
+    func giveSignalsBack() {
+        for subscription in signalSubscriptions { subscription.end() }
     }
 
     /// Loop thread.
@@ -125,7 +131,9 @@ final class SignalSubscription: @unchecked Sendable {
     /// Any thread.
     func end() {
         loop.perform { [self] in
-            loop.signalSubscriptions.removeAll { $0 === self }
+            // The loop's own end may have come first.
+            guard let index = loop.signalSubscriptions.firstIndex(where: { $0 === self }) else { return }
+            loop.signalSubscriptions.remove(at: index)
             caught.giveBack()
         }
     }

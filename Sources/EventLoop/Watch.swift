@@ -145,14 +145,12 @@ public final class Watch: @unchecked Sendable {
             let ready = try state(interest)
             if !ready.isEmpty { return ready }
             guard let registration = try register(interest) else { return interest }
-            var directions: [Direction] = []
-            if !interest.isDisjoint(with: [.reading, .endOfInput]) { directions.append(.read) }
-            if interest.contains(.writing) { directions.append(.write) }
-            if directions.isEmpty { directions = [.read] }  // for a hang-up or an error alone
-            for direction in directions {
-                if case .go(let edge) = registration.attempt(direction) { registration.clear(direction, edge, by: .wouldBlock) }
-            }
-            switch await registration.wait(directions) {
+            // A hang-up or an error alone is waited for on the reading side, which hears of both.
+            let reads = !interest.isDisjoint(with: [.reading, .endOfInput]) || !interest.contains(.writing)
+            let writes = interest.contains(.writing)
+            if reads, case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }
+            if writes, case .go(let edge) = registration.attempt(.write) { registration.clear(.write, edge, by: .wouldBlock) }
+            switch await registration.wait(for: reads ? (writes ? .either : .read) : .write) {
             case .ready: continue
             case .closed: throw error(.closed, interest)
             case .cancelled: throw error(.cancelled, interest)

@@ -31,6 +31,17 @@ struct SignalTests {
         #expect(disposition(.hangUp))
     }
 
+    @Test("a loop that has ended swallows no signal, though a task of it still waits for one")
+    func endOfLoop() throws {
+        try EventLoop.run {
+            let loop = EventLoop.current!
+            Task(executorPreference: loop) { for await _ in try EventLoop.signals([.hangUp]) {} }
+            while loop.waiters == 0 { await Task.yield() }
+            #expect(!disposition(.hangUp))
+        }
+        #expect(disposition(.hangUp))
+    }
+
     @Test("what arrives while nobody asks is kept, once of a kind")
     func pending() throws {
         try EventLoop.run {
