@@ -17,12 +17,12 @@ package struct DropSummary {
 
     package var isEmpty: Bool { total == 0 }
 
-    mutating func add(_ severity: UInt8, sequence: UInt64) {
+    mutating func add(_ severity: UInt8, sequence: UInt64, count: UInt64 = 1) {
         until = WallClock.now
         if total == 0 { since = until }
-        total += 1
-        counts[Int(severity)] += 1
+        total += count
+        counts[Int(severity)] += count
         firstSequence = min(firstSequence, sequence)
-        lastSequence = max(lastSequence, sequence)
+        lastSequence = max(lastSequence, sequence + count - 1)
     }
 }

@@ -56,8 +56,8 @@ public struct Ledger: Sendable, Equatable {
         pending -= 1
     }
 
-    /// Adds records that were refused at the door, before any output has seen them.
-    package mutating func addRefused(_ count: UInt64) {
+    /// Adds records that were refused at the door: accepted and dropped in one.
+    package mutating func refuse(_ count: UInt64) {
         guard count > 0 else { return }
         accepted += count
         dropped[.overflow, default: 0] += count

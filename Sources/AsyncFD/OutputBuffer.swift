@@ -154,6 +154,23 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         nextSequence += 1
     }
 
+    /// Enters records into the books that were refused before they came here. They are reported like others that were dropped.
+    package func refuse(_ count: UInt64, _ severity: UInt8) {
+        if !outlet.isAttached { outlet.attach(self) }
+        books.refuse(count)
+        dropped[Int(severity)] += count
+        unreported.add(severity, sequence: nextSequence, count: count)
+        nextSequence += count
+        if outlet.queue.isEmpty { reportDrops() }
+    }
+
+    private func reportDrops() {
+        guard !unreported.isEmpty, outlet.failure == nil else { return }
+        let drops = unreported
+        unreported = DropSummary()
+        owner?.reportDrops(drops)
+    }
+
     private func drop(_ reason: Ledger.DropReason, _ severity: UInt8, _ sequence: UInt64) {
         books.drop(reason)
         dropped[Int(severity)] += 1
@@ -317,11 +334,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             left -= length
             if !records.removeFirst().isReport { books.write() }
         }
-        if !unreported.isEmpty, outlet.failure == nil {
-            let drops = unreported
-            unreported = DropSummary()
-            owner?.reportDrops(drops)
-        }
+        reportDrops()
         admitWaiting()
     }
 

@@ -17,8 +17,10 @@ final class Pipeline: @unchecked Sendable {
     /// Bytes that other threads have posted and that no handler has taken yet.
     private let inFlight = Atomic<Int>(0)
     private let inFlightLimit = BufferedHandler.defaultCapacity
-    /// Records of other threads that were refused because too much was in flight already.
-    private let refused = Atomic<UInt64>(0)
+    /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
+    /// their books. Other threads wait for the lock, the loop's merely tries it.
+    private let refusals = Mutex(InlineArray<7, UInt64>(repeating: 0))
+    private let hasRefusals = Atomic<Bool>(false)
 
     init(loop: EventLoop, handlers: [Handler]) {
         precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger live on one event loop")
@@ -46,7 +48,7 @@ final class Pipeline: @unchecked Sendable {
         if loop.isCurrent {
             take(record, gate)
         } else if !post(record, gate, mayBlock: true) {
-            refuse()
+            refuse(record.level)
         }
     }
 
@@ -152,7 +154,28 @@ final class Pipeline: @unchecked Sendable {
         }
     }
 
-    func refuse() { refused.add(1, ordering: .relaxed) }
+    func refuse(_ level: Level) {
+        refusals.withLock { $0[Int(level.rawValue)] += 1 }
+        // One notice at a time, however many are refused: the inbox stays bounded.
+        if !hasRefusals.exchange(true, ordering: .acquiringAndReleasing) { loop.perform { [self] in settleRefusals() } }
+    }
+
+    /// Has the handlers enter what was refused into their books and say so. Loop thread.
+    private func settleRefusals() {
+        guard hasRefusals.load(ordering: .acquiring) else { return }
+        let taken = refusals.withLockIfAvailable { counts in
+            hasRefusals.store(false, ordering: .relaxed)
+            defer { counts = InlineArray(repeating: 0) }
+            return counts
+        }
+        guard let taken else {
+            loop.after(.milliseconds(1)) { [self] in settleRefusals() }
+            return
+        }
+        for level in Level.allCases where taken[Int(level.rawValue)] > 0 {
+            for handler in handlers where handler.wants(level) { handler.noteRefused(taken[Int(level.rawValue)], level) }
+        }
+    }
 
     private func deliver(_ encoded: EncodedRecord) {
         let full = encoded.withRecord { takeOrPark($0, encoded.gate) }
@@ -174,9 +197,8 @@ final class Pipeline: @unchecked Sendable {
 
     /// The books of all handlers together. Loop thread.
     var ledger: Ledger {
-        var sum = handlers.reduce(Ledger()) { $0 + $1.ledger }
-        sum.addRefused(refused.load(ordering: .relaxed))
-        return sum
+        settleRefusals()
+        return handlers.reduce(Ledger()) { $0 + $1.ledger }
     }
 }
 
@@ -191,7 +213,7 @@ struct Parked: Sendable {
     func wait() async {
         let pipeline = record.core.tree.pipeline
         if pipeline.loop.isCurrent { return await waitHere(pipeline) }
-        guard pipeline.loop.isRunning else { return pipeline.refuse() }
+        guard pipeline.loop.isRunning else { return pipeline.refuse(record.level) }
         await withTaskExecutorPreference(pipeline.loop) { await self.waitHere(pipeline) }
     }
 

@@ -29,7 +29,7 @@ extension EventLoop {
     /// abandon what opens descriptors).
     ///
     /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had, or no loop runs.
-    /// - Complexity: two thread switches, 10 to 20 µs.
+    /// - Complexity: two thread switches.
     public static func offload<Value: Sendable>(
         abandonOnCancel: Bool = false, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {

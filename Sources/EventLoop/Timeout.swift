@@ -23,7 +23,7 @@ public struct TimeoutError: Error, CustomStringConvertible {
 /// spite of the cancellation is returned. Any task; on an event loop the time is measured by the loop's clock.
 ///
 /// - Throws: `TimeoutError` if `body` threw after its time was over; before that, what `body` throws.
-/// - Complexity: a child task and a timer, about 3 µs.
+/// - Complexity: a child task and a timer.
 public func withTimeout<Value>(
     _ limit: Duration, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
 ) async throws -> Value {

@@ -128,6 +128,32 @@ struct GuaranteeTests {
         #expect(next == Array(repeating: count, count: threads))
     }
 
+    @Test("what other threads log while the loop is stuck is taken up to a bound; what is beyond it is counted, and said in the log")
+    func refusals() throws {
+        let sink = try Sink()
+        let count = 20_000
+        let loop = try EventLoop.start(name: "log")
+        defer { loop.stop() }
+        let isOpen = Atomic<Bool>(false)
+        let made = Mutex<Logger?>(nil)
+        loop.perform { made.withLock { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
+        while made.withLock({ $0 == nil }) { sched_yield() }
+        let logger = made.withLock { $0! }
+        loop.perform { while !isOpen.load(ordering: .acquiring) { sched_yield() } }
+        let text = String(repeating: "x", count: 200)
+        ThreadBox { _ in for _ in 0..<count { logger.info("\(text)") } }.run(1)
+        isOpen.store(true, ordering: .releasing)
+        try EventLoop.run { try await logger.flush() }
+        let ledger = try EventLoop.run { await logger.ledger }
+        #expect(ledger.accepted == UInt64(count) && ledger.balances && ledger.pending == 0)
+        #expect(ledger.dropped[.overflow] ?? 0 > UInt64(count / 2))
+        let reported = sink.lines().compactMap { line in
+            line.split(separator: " ").first { $0.hasPrefix("dropped_info=") }.flatMap { UInt64($0.dropFirst("dropped_info=".count)) }
+        }
+        #expect(reported.reduce(0, +) == ledger.droppedTotal)
+        #expect(sink.lines().count { $0.contains(text) } == Int(ledger.written))
+    }
+
     @Test("block: a thread of its own that logs faster than the loop writes is held up, and loses nothing")
     func blocking() throws {
         let sink = try Sink()

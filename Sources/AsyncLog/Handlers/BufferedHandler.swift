@@ -70,6 +70,8 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         return true
     }
 
+    override final func noteRefused(_ count: UInt64, _ level: Level) { buffer.refuse(count, level.rawValue) }
+
     private final func drop(_ level: UInt8) { buffer.drop(buffer.failure == nil ? .overflow : .failure, level) }
 
     override final func retry(_ parked: ParkedRecord) async {

@@ -115,6 +115,13 @@ open class Handler: @unchecked Sendable {
         return true
     }
 
+    /// Enters records of other threads into the books that were refused on their way here.
+    func noteRefused(_ count: UInt64, _ level: Level) { books.refuse(count) }
+
+    final func wants(_ level: Level) -> Bool {
+        level.rawValue >= threshold.load(ordering: .relaxed) && level.rawValue <= ceiling
+    }
+
     /// Takes a record that was accepted before and found no room, as soon as there is some.
     func retry(_ parked: ParkedRecord) async {}
 
