@@ -69,7 +69,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func attach(_ client: any OutletClient) {
         isAttached = true
         self.client = client
-        queue.pending.pointee.descriptor = descriptor.numberForWriting
+        cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)
         cel_crash_install()
         loop.oblige(self)
         descriptor.outlets.append(self)
@@ -204,7 +204,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func awaitReadiness() {
         do throws(IOError) {
             guard let registration = try descriptor.registration(for: .write) else { return carryOut(machine.isWritable()) }
-            queue.pending.pointee.descriptor = descriptor.numberForWriting  // registering may have needed another one
+            cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)  // registering may have needed another one
             registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
         } catch {
             carryOut(failed(error))
@@ -245,7 +245,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             // A thread of the pool may still be reading the oldest of them: let it keep what it has.
             if machine.isOffloaded {
                 swap(&queue, &Outlet.orphans)
-                queue.pending.pointee.descriptor = descriptor.numberForWriting
+                cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)
             } else {
                 queue.consume(count)
             }
@@ -270,7 +270,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func retire() {
         isAttached = false
         client = nil
-        queue.pending.pointee.descriptor = -2  // the number is about to be somebody else's
+        cel_pending_set_descriptor(queue.pending, -2)  // the number is about to be somebody else's
         loop.discharge(self)
         descriptor.outlets.removeAll { $0 === self }
     }

@@ -33,7 +33,7 @@ struct cel_pending *cel_pending_make(int descriptor) {
     }
     struct cel_pending *entry = calloc(1, sizeof *entry);
     if (!entry) return NULL;
-    entry->descriptor = descriptor;
+    cel_pending_set_descriptor(entry, descriptor);
     entry->next = __atomic_load_n(&entries, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&entries, &entry->next, entry, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
     return entry;
@@ -148,13 +148,13 @@ static int is_empty(struct cel_pending *entry) {
 
 static int all_are_empty(void) {
     for (struct cel_pending *entry = entries; entry; entry = entry->next) {
-        if (entry->descriptor >= 0 && !is_empty(entry)) return 0;
+        if (__atomic_load_n(&entry->descriptor, __ATOMIC_ACQUIRE) >= 0 && !is_empty(entry)) return 0;
     }
     return 1;
 }
 
 static void write_entry(struct cel_pending *entry, int signal, int64_t deadline) {
-    int descriptor = entry->descriptor;
+    int descriptor = __atomic_load_n(&entry->descriptor, __ATOMIC_ACQUIRE);
     if (descriptor < 0) return;
     intptr_t skip = __atomic_load_n(&entry->done, __ATOMIC_ACQUIRE);
     for (struct cel_chunk *chunk = entry->first; chunk; chunk = chunk->next) {

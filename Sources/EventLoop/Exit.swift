@@ -78,23 +78,25 @@ extension EventLoop {
 }
 
 /// The loops that `exit()` has to see to. They are kept alive until they owe nothing: what was promised outlives who promised it.
-private enum LoopsWithObligations {
-    private static let loops = Mutex<[EventLoop]>([])
+private final class LoopsWithObligations: Sendable {
+    /// A member of an object and not a global: ThreadSanitizer takes the use of a global `Mutex` for a race.
+    private let loops = Mutex<[EventLoop]>([])
+    private static let shared = LoopsWithObligations()
 
     static func add(_ loop: EventLoop) {
         _ = atExit
-        loops.withLock { loops in
+        shared.loops.withLock { loops in
             if !loops.contains(where: { $0 === loop }) { loops.append(loop) }
         }
     }
 
-    static func remove(_ loop: EventLoop) { loops.withLock { $0.removeAll { $0 === loop } } }
+    static func remove(_ loop: EventLoop) { shared.loops.withLock { $0.removeAll { $0 === loop } } }
 
     private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
 
     private static func settleAll() {
         // A fork has copies of its parent's buffers; writing them is the parent's business.
-        for loop in loops.withLock({ $0 }) where !loop.isForked {
+        for loop in shared.loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
                 loop.settleObligations(within: EventLoop.exitPatience)
             } else {

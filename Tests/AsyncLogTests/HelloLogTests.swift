@@ -261,6 +261,8 @@ struct HelloLogTests {
             ("thread", SIGILL),
         ])
     func crash(how: String, signal: CInt) throws {
+        // A sanitizer's frames leave no room on the handler's stack, and it guards the stack in its own way.
+        if how == "stack" && isSanitized { return }
         for kind in ["pipe", "file"] {
             let path = try temporaryFile()
             defer { unlink(path) }
@@ -326,6 +328,9 @@ struct HelloLogTests {
         #expect(lines.dropLast().count == 7)
         #expect(Set(lines.dropLast().compactMap { $0.split(separator: " ").last }).count == 1)
     }
+
+    /// The tests, and with them the programs, are built with a sanitizer.
+    private var isSanitized: Bool { (["__tsan_init", "__asan_init"] as [String]).contains { dlsym(nil, $0) != nil } }
 
     // MARK: Files
 

@@ -61,6 +61,9 @@ struct cel_pending *cel_pending_make(int descriptor);
 /// Takes the entry from the crash handler's list; it is reused.
 void cel_pending_release(struct cel_pending *pending);
 
+static inline void cel_pending_set_descriptor(struct cel_pending *pending, int descriptor) {
+    __atomic_store_n(&pending->descriptor, descriptor, __ATOMIC_RELEASE);
+}
 static inline void cel_pending_set_first(struct cel_pending *pending, struct cel_chunk *chunk) {
     __atomic_store_n(&pending->first, chunk, __ATOMIC_RELEASE);
 }
