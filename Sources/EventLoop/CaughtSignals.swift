@@ -12,9 +12,8 @@ struct CaughtSignals: Sendable {
     /// How often each had been caught before.
     let counts: [(signal: Signal, seen: UInt32)]
 
-    /// How many wait for each signal, in the whole process. In an object and not in a global, whose use ThreadSanitizer takes for a race.
-    private final class Users: Sendable { let counts = Mutex<[Signal: Int]>([:]) }
-    private static let users = Users()
+    /// How many wait for each signal, in the whole process.
+    private static let users = Mutex<[Signal: Int]>([:])
 
     /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
     init(_ signals: Set<Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
@@ -25,7 +24,7 @@ struct CaughtSignals: Sendable {
         counts = wanted.map { ($0, cel_signal_count($0.rawValue)) }
         wakeup = loop.poller.wakeupDescriptor
         guard cel_signal_wake(wakeup) else { throw EventLoopError(operation: "sigaction", errno: .noMemory) }
-        CaughtSignals.users.counts.withLock { users in
+        CaughtSignals.users.withLock { users in
             for signal in wanted {
                 if users[signal, default: 0] == 0 { cel_signal_catch(signal.rawValue) }
                 users[signal, default: 0] += 1
@@ -36,7 +35,7 @@ struct CaughtSignals: Sendable {
 
     /// Once.
     func giveBack() {
-        CaughtSignals.users.counts.withLock { users in
+        CaughtSignals.users.withLock { users in
             for signal in signals {
                 users[signal, default: 0] -= 1
                 if isStop { cel_signal_stop(signal.rawValue, false) }

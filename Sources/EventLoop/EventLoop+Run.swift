@@ -158,7 +158,7 @@ extension EventLoop {
             isBorrowed = outer == nil
             turnWithoutJobs(.none)
             let deadline = Instant.monotonic + patience
-            while !isDone(), Instant.monotonic < deadline { turnWithoutJobs(.until(deadline)) }
+            while !isDone(), Instant.monotonic < deadline { turnWithoutJobs(.until(deadline), until: isDone) }
             isBorrowed = false
             release()
         } while !inbox.isEmpty  // somebody has posted meanwhile, and left it to us

@@ -33,11 +33,11 @@ extension EventLoop {
     }
 
     /// A turn without jobs, for those who must not run strangers' code: at exit, and from threads that only borrow the loop.
-    func turnWithoutJobs(_ patience: Patience) {
+    func turnWithoutJobs(_ patience: Patience, until isDone: () -> Bool = { false }) {
         counters.turns.add(1)
         inbox.deliverAll()
         finishTurn(moreToCome: false)
-        poll(patience)
+        poll(isDone() ? .none : patience)
     }
 
     /// True if jobs wait to run. Loop thread.

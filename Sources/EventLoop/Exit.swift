@@ -63,8 +63,9 @@ extension EventLoop {
     private func waitUntilSettled(_ patience: Duration) {
         var progress = totalProgress
         var deadline = Instant.monotonic + patience
-        while obligations.contains(where: { !$0.isSettled }) {
-            turnWithoutJobs(.until(deadline))
+        let isDone = { !self.obligations.contains { !$0.isSettled } }
+        while !isDone() {
+            turnWithoutJobs(.until(deadline), until: isDone)
             if totalProgress != progress {
                 progress = totalProgress
                 deadline = Instant.monotonic + patience
@@ -78,25 +79,23 @@ extension EventLoop {
 }
 
 /// The loops that `exit()` has to see to. They are kept alive until they owe nothing: what was promised outlives who promised it.
-private final class LoopsWithObligations: Sendable {
-    /// A member of an object and not a global: ThreadSanitizer takes the use of a global `Mutex` for a race.
-    private let loops = Mutex<[EventLoop]>([])
-    private static let shared = LoopsWithObligations()
+private enum LoopsWithObligations {
+    private static let loops = Mutex<[EventLoop]>([])
 
     static func add(_ loop: EventLoop) {
         _ = atExit
-        shared.loops.withLock { loops in
+        loops.withLock { loops in
             if !loops.contains(where: { $0 === loop }) { loops.append(loop) }
         }
     }
 
-    static func remove(_ loop: EventLoop) { shared.loops.withLock { $0.removeAll { $0 === loop } } }
+    static func remove(_ loop: EventLoop) { loops.withLock { $0.removeAll { $0 === loop } } }
 
     private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
 
     private static func settleAll() {
         // A fork has copies of its parent's buffers; writing them is the parent's business.
-        for loop in shared.loops.withLock({ $0 }) where !loop.isForked {
+        for loop in loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
                 loop.settleObligations(within: EventLoop.exitPatience)
             } else {

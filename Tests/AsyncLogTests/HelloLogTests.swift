@@ -246,12 +246,19 @@ struct HelloLogTests {
             ("no-loop", .exited(0), 3), ("no-loop-exit", .exited(9), 3), ("no-loop-abort", .signalled(SIGABRT), 3),
         ])
     func endings(way: String, end: ChildProcess.End, lines: Int) throws {
-        let output = try Pipe()
-        let child = try ChildProcess("LogProgram", [way], output: .descriptor(output.writer))
-        let text = String(decoding: output.readToEnd(), as: UTF8.self)
-        #expect(try child.wait() == end)
-        let messages = text.split(separator: "\n").map { String($0.suffix(6)) }
-        #expect(messages == (0..<lines).map { "line \($0 % 3)" })
+        for kind in ["pipe", "file"] {
+            let path = try temporaryFile()
+            defer { unlink(path) }
+            let pipe = try Pipe()
+            let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY)
+            let child = try ChildProcess("LogProgram", [way], output: output)
+            let read = pipe.readToEnd()
+            // Less than the patience with which a loop that ends waits for a descriptor that takes nothing.
+            #expect(try child.wait(limit: 25) == end, "\(kind)")
+            let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try contents(path)
+            let messages = text.split(separator: "\n").map { String($0.suffix(6)) }
+            #expect(messages == (0..<lines).map { "line \($0 % 3)" }, "\(kind)")
+        }
     }
 
     @Test(
