@@ -98,45 +98,47 @@ public final class ChildProcess {
 }
 
 /// Kills a child that hangs, so that a test fails instead of never ending.
-private final class Watchdog: @unchecked Sendable {
-    private let condition: UnsafeMutablePointer<sem_t>
+private final class Watchdog {
+    private let watch: Watch
 
     init(_ pid: pid_t, after limit: Double) {
-        let condition = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-        sem_init(condition, 0, 0)
-        self.condition = condition
-        var deadline = timespec()
-        clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += Int(limit)
-        let box = Box(pid: pid, deadline: deadline, condition: condition)
+        watch = Watch(pid, after: limit)
         var thread = pthread_t()
         pthread_create(
             &thread, nil,
             { argument in
-                let box = Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue()
-                while sem_timedwait(box.condition, &box.deadline) != 0 {
-                    if errno == EINTR { continue }
-                    kill(box.pid, SIGKILL)
-                    break
-                }
-                sem_destroy(box.condition)
-                box.condition.deallocate()
+                Unmanaged<Watch>.fromOpaque(argument!).takeRetainedValue().run()
                 return nil
-            }, Unmanaged.passRetained(box).toOpaque())
+            }, Unmanaged.passRetained(watch).toOpaque())
         pthread_detach(thread)
     }
 
-    func cancel() { sem_post(condition) }
+    func cancel() { sem_post(watch.semaphore) }
 
-    private final class Box {
-        let pid: pid_t
-        var deadline: timespec
-        let condition: UnsafeMutablePointer<sem_t>
+    /// Kept by both sides: who posts may still be inside of `sem_post` when the other has long been woken.
+    private final class Watch {
+        let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        private let pid: pid_t
+        private var deadline = timespec()
 
-        init(pid: pid_t, deadline: timespec, condition: UnsafeMutablePointer<sem_t>) {
+        init(_ pid: pid_t, after limit: Double) {
             self.pid = pid
-            self.deadline = deadline
-            self.condition = condition
+            sem_init(semaphore, 0, 0)
+            clock_gettime(CLOCK_REALTIME, &deadline)
+            deadline.tv_sec += Int(limit)
+        }
+
+        deinit {
+            sem_destroy(semaphore)
+            semaphore.deallocate()
+        }
+
+        func run() {
+            while sem_timedwait(semaphore, &deadline) != 0 {
+                if errno == EINTR { continue }
+                kill(pid, SIGKILL)
+                return
+            }
         }
     }
 }
