@@ -37,6 +37,8 @@ struct Inbox: ~Copyable, Sendable {
     private static let asleep: UInt = 1
 
     private let head = Atomic<UInt>(Inbox.awake)
+    /// What has been taken and is being delivered, oldest first. Loop thread only: atomic merely because an inbox is immutable.
+    private let taken = Atomic<UInt>(0)
 
     /// Adds an envelope. Any thread; lock-free. Returns true if the loop sleeps and the caller has to wake it.
     func push(_ envelope: UnsafeMutableRawPointer) -> Bool {
@@ -52,30 +54,41 @@ struct Inbox: ~Copyable, Sendable {
     }
 
     /// True if nothing has come since the last `deliverAll`. Loop thread.
-    var isEmpty: Bool { head.load(ordering: .relaxed) <= Inbox.asleep }
+    var isEmpty: Bool { head.load(ordering: .relaxed) <= Inbox.asleep && taken.load(ordering: .relaxed) == 0 }
 
     /// Announces that the loop is going to sleep. False if something has arrived meanwhile. Loop thread.
     func prepareToSleep() -> Bool {
+        guard taken.load(ordering: .relaxed) == 0 else { return false }
         let (announced, seen) = head.compareExchange(expected: Inbox.awake, desired: Inbox.asleep, ordering: .acquiringAndReleasing)
         return announced || seen == Inbox.asleep
     }
 
-    /// Takes everything, oldest first, and delivers it; marks the loop as awake. Loop thread.
+    /// Takes everything and delivers it, oldest first; marks the loop as awake. Loop thread.
+    ///
+    /// Called from within a delivery it goes on with the rest: at exit, a call from another thread turns the loop until all is written,
+    /// and what it waits for may stand right behind it.
     func deliverAll() {
-        guard head.load(ordering: .relaxed) != Inbox.awake else { return }
+        if head.load(ordering: .relaxed) != Inbox.awake { take() }
+        while let node = UnsafeMutablePointer<Envelope>(bitPattern: taken.load(ordering: .relaxed)) {
+            taken.store(node.pointee.next, ordering: .relaxed)
+            node.pointee.deliver(UnsafeMutableRawPointer(node))
+        }
+    }
+
+    /// Puts what has come behind what has been taken before.
+    private func take() {
         var newest = head.exchange(Inbox.awake, ordering: .acquiringAndReleasing)
         guard newest > Inbox.asleep else { return }
-
         var oldest: UInt = 0
-        while newest != 0 {
-            let node = UnsafeMutablePointer<Envelope>(bitPattern: newest)!
+        while let node = UnsafeMutablePointer<Envelope>(bitPattern: newest) {
             newest = node.pointee.next
             node.pointee.next = oldest
             oldest = UInt(bitPattern: node)
         }
-        while let node = UnsafeMutablePointer<Envelope>(bitPattern: oldest) {
-            oldest = node.pointee.next
-            node.pointee.deliver(UnsafeMutableRawPointer(node))
+        guard var last = UnsafeMutablePointer<Envelope>(bitPattern: taken.load(ordering: .relaxed)) else {
+            return taken.store(oldest, ordering: .relaxed)
         }
+        while let next = UnsafeMutablePointer<Envelope>(bitPattern: last.pointee.next) { last = next }
+        last.pointee.next = oldest
     }
 }

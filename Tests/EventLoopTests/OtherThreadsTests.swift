@@ -1,5 +1,6 @@
 // Several loops and many threads.
 import Glibc
+import TestSupport
 import Testing
 
 @testable import EventLoop
@@ -44,5 +45,28 @@ struct OtherThreadsTests {
         }
         for _ in 0..<4 { #expect(finished.wait(seconds: 120)) }
         #expect(loop.metrics.turns <= 8000 * 2 + 10)
+    }
+    @Test("a call from another thread that turns the loop itself, as exit does, gets at what stands behind it in the inbox")
+    func turnFromWithinTheInbox() throws {
+        let loop = try EventLoop.start(name: "nested")
+        defer { loop.stop() }
+        let (isHeld, mayGo, ended) = (DispatchlessSemaphore(), DispatchlessSemaphore(), DispatchlessSemaphore())
+        let second = Shared(false)
+        let wasDelivered = Shared(false)
+        loop.perform {
+            isHeld.signal()
+            _ = mayGo.wait(seconds: 30)
+        }
+        #expect(isHeld.wait(seconds: 30))
+        // Both are in the inbox before the loop looks again.
+        loop.perform {
+            loop.turnWithoutJobs(.none)
+            wasDelivered.value = second.value
+            ended.signal()
+        }
+        loop.perform { second.value = true }
+        mayGo.signal()
+        #expect(ended.wait(seconds: 30))
+        #expect(wasDelivered.value)
     }
 }
