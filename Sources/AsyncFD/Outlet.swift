@@ -22,18 +22,22 @@ package protocol OutletClient: AnyObject {
     func outletConcluded()
     /// The loop has ended and forgets the outlet; whoever keeps it only for the loop's sake lets go of it.
     func outletReleased()
+    /// Asked before each write: how many of the `count` bytes may be written with it? If 0, nothing is written until `Outlet.resume`.
+    func outletMayWrite(_ count: Int) -> Int
 }
 
 extension OutletClient {
     package func outletReleased() {}
+    package func outletMayWrite(_ count: Int) -> Int { count }
 }
 
 /// Loop thread only.
 package final class Outlet: EndOfTurnWork, ExitObligation {
-    package let descriptor: AsyncFD
+    /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be opened.
+    package private(set) var descriptor: AsyncFD?
+    package let loop: EventLoop
     /// Kept, like the outlet itself, until the loop's end or `retire`: what was promised outlives who promised it.
     private var client: (any OutletClient)?
-    private var loop: EventLoop { descriptor.loop }
 
     // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
     // exclusive access would find is already ruled out, and it costs as much as formatting the record.
@@ -60,7 +64,16 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private static let threshold = ByteQueue.chunkSize
 
     /// Any thread.
-    package init(_ descriptor: AsyncFD) { self.descriptor = descriptor }
+    package init(_ descriptor: AsyncFD) {
+        self.descriptor = descriptor
+        loop = descriptor.loop
+    }
+
+    /// An outlet that leads nowhere until `lead(to:)`. Any thread.
+    package init(on loop: EventLoop) {
+        self.loop = loop
+        _ = machine.hold()
+    }
 
     /// Whether the loop's end sees to what is appended.
     package private(set) var isAttached = false
@@ -69,11 +82,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func attach(_ client: any OutletClient) {
         isAttached = true
         self.client = client
-        cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)
+        cel_pending_set_descriptor(queue.pending, number)
         cel_crash_install()
         loop.oblige(self)
-        descriptor.outlets.append(self)
+        descriptor?.outlets.append(self)
     }
+
+    /// For the crash handler; -2 if there is nowhere to write to.
+    private var number: CInt { descriptor?.numberForWriting ?? -2 }
 
     deinit { vectors.deallocate() }
 
@@ -100,6 +116,31 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// The failure that the outlet waits to get over, if there is one.
     package var failure: IOError? { machine.failure }
+
+    // MARK: Another place to write to
+
+    /// Keeps everything back from now on until `resume`. False: a write is under way, and the client is asked before the next one.
+    package func hold() -> Bool { machine.hold() }
+
+    /// From now on the bytes go there. Only while the outlet is held; whose the old descriptor is, closes it.
+    package func lead(to descriptor: AsyncFD?) {
+        precondition(machine.hold(), "an outlet is led elsewhere while it writes")
+        self.descriptor?.outlets.removeAll { $0 === self }
+        self.descriptor = descriptor
+        guard isAttached else { return }
+        descriptor?.outlets.append(self)
+        cel_pending_set_descriptor(queue.pending, number)
+    }
+
+    /// What was held back may go out.
+    package func resume() { carryOut(machine.resumed(isEmpty: queue.isEmpty)) }
+
+    /// There is no place to write to, for this reason: whoever flushes is told, and the client, if it is news.
+    package func fail(_ error: IOError) {
+        let isNews = machine.failedBeforehand(error)
+        resumeFlushes(error)
+        if isNews { client?.outletFailed(error) }
+    }
 
     // MARK: Flushing
 
@@ -137,15 +178,16 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
                 loop.atEndOfTurn(self)
                 return
             case .enter:
+                guard let descriptor else { return machine.forbidden() }
                 if !descriptor.writers.enter() {
                     descriptor.writers.wait(.outlet { [self] in carryOut(granted()) })
                     return
                 }
                 action = granted()
-            case .write: action = descriptor.isOffloaded(.write) ? offload() : write()
+            case .write: action = write()
             case .awaitReadiness: return awaitReadiness()
             case .leave:
-                descriptor.writers.leave()?.resume(.ready)
+                leaveTurn()
                 action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= Self.threshold)
             case .retry(let pause):
                 loop.after(pause) { [self] in carryOut(machine.retryIsDue()) }
@@ -159,16 +201,25 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         return machine.granted()
     }
 
+    private func leaveTurn() { descriptor?.writers.leave()?.resume(.ready) }
+
     private func write() -> OutletMachine.Action {
+        let allowed = client?.outletMayWrite(queue.count) ?? .max
+        guard allowed > 0, let descriptor else {
+            leaveTurn()
+            machine.forbidden()
+            return .none
+        }
+        if descriptor.isOffloaded(.write) { return offload(descriptor, allowed) }
         writeCalls &+= 1
-        let vectors = pending()
+        let vectors = pending(descriptor, atMost: allowed)
         cel_pending_begin_write(queue.pending)
         let outcome = descriptor.moveNow(.write, vectors)
         return completed(outcome)
     }
 
     /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
-    private func pending(atMost limit: Int = .max) -> Vectors {
+    private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
         return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left)))])
     }
@@ -189,7 +240,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             return machine.wouldBlock()
         case .failed(let errno):
             cel_pending_end_write(queue.pending)
-            return failed(IOError("write", on: descriptor.label, errno))
+            return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
     }
 
@@ -197,14 +248,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         let (action, isNews) = machine.failed(error)
         resumeFlushes(error)
         if isNews { client?.outletFailed(error) }
-        descriptor.writers.leave()?.resume(.ready)
+        leaveTurn()
         return action
     }
 
     private func awaitReadiness() {
         do throws(IOError) {
-            guard let registration = try descriptor.registration(for: .write) else { return carryOut(machine.isWritable()) }
-            cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)  // registering may have needed another one
+            guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
+            cel_pending_set_descriptor(queue.pending, number)  // registering may have needed another one
             registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
         } catch {
             carryOut(failed(error))
@@ -212,10 +263,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
-    private func offload() -> OutletMachine.Action {
+    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
-        let memory = PinnedVectors(pending(atMost: limit), of: queue.pending)
+        let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
         let number = descriptor.descriptor.rawValue
         let answer = Answer<IOOutcome>()
         writeCalls &+= 1
@@ -245,24 +296,24 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             // A thread of the pool may still be reading the oldest of them: let it keep what it has.
             if machine.isOffloaded {
                 swap(&queue, &Outlet.orphans)
-                cel_pending_set_descriptor(queue.pending, descriptor.numberForWriting)
+                cel_pending_set_descriptor(queue.pending, number)
             } else {
                 queue.consume(count)
             }
             left &+= UInt64(count)
         }
         epoch += 1
-        if machine.conclude() { descriptor.writers.leave()?.resume(.ready) }
+        if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
-            resumeFlushes(error ?? IOError("write", on: descriptor.label, Errno.timedOut))
+            resumeFlushes(error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
         }
         client?.outletConcluded()
     }
 
     package func released() {
         isAttached = false
-        descriptor.outlets.removeAll { $0 === self }
+        descriptor?.outlets.removeAll { $0 === self }
         client.take()?.outletReleased()
     }
 
@@ -272,7 +323,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         client = nil
         cel_pending_set_descriptor(queue.pending, -2)  // the number is about to be somebody else's
         loop.discharge(self)
-        descriptor.outlets.removeAll { $0 === self }
+        descriptor?.outlets.removeAll { $0 === self }
     }
 
     /// Memory that must outlive the outlet's interest in it. The process is about to end.

@@ -5,6 +5,7 @@
 //                                                                 │  │ regular file ──► offloaded │
 //                                                                 └──┴───────────────────────────┘
 //     any write that fails ──► failing ── retry is due ──► queued
+//     the client forbids to write ──► held ── resumed ──► queued
 import EventLoop
 import SystemPackage
 
@@ -21,6 +22,8 @@ struct OutletMachine {
         case offloaded
         /// Pauses before it tries again.
         case failing
+        /// The client has reasons not to write now: it rotates a file, or has no connection. `resumed` ends it.
+        case held
     }
 
     enum Action: Equatable {
@@ -63,7 +66,7 @@ struct OutletMachine {
             guard isMuch else { return .none }
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded, .failing: return .none
+        case .queued, .writing, .blocked, .offloaded, .failing, .held: return .none
         }
     }
 
@@ -83,8 +86,34 @@ struct OutletMachine {
         case .idle, .gathering, .failing:
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded: return .none
+        case .queued, .writing, .blocked, .offloaded, .held: return .none
         }
+    }
+
+    /// Nothing is written from now on. False: a write is under way, and the client will be asked before the next one.
+    mutating func hold() -> Bool {
+        switch phase {
+        case .idle, .gathering, .failing, .held:
+            phase = .held
+            return true
+        case .queued, .writing, .blocked, .offloaded: return false
+        }
+    }
+
+    /// The client forbids the write that was about to be made. The caller has to give the descriptor's turn away.
+    mutating func forbidden() { phase = .held }
+
+    mutating func resumed(isEmpty: Bool) -> Action {
+        guard phase == .held else { return .none }
+        phase = isEmpty ? .idle : .queued
+        return isEmpty ? .none : .enter
+    }
+
+    /// What comes before writing does not work: no connection can be made, no file be opened. Returns true if that is news.
+    mutating func failedBeforehand(_ error: IOError) -> Bool {
+        defer { failure = error }
+        if isEnding { hasGivenUp = true }
+        return failure == nil
     }
 
     mutating func granted() -> Action {
@@ -144,18 +173,19 @@ struct OutletMachine {
     /// The loop ends: what gathers or pauses goes out now, and a failure is final.
     mutating func settle() -> Action {
         isEnding = true
-        if phase == .failing, hasGivenUp { return .none }
+        if phase == .held, failure != nil { hasGivenUp = true }
+        if hasGivenUp { return .none }
         return phase == .idle ? .none : hurry()
     }
 
     /// The end has been waited for. Should the loop run again, all begins anew. Returns true if the descriptor's turn is to be given away.
     mutating func conclude() -> Bool {
-        defer { phase = hasGivenUp ? .failing : .idle }
+        defer { phase = phase == .held ? .held : hasGivenUp ? .failing : .idle }
         isEnding = false
         hasGivenUp = failure?.code == .badDescriptor
         switch phase {
         case .writing, .blocked, .offloaded: return true
-        case .idle, .gathering, .queued, .failing: return false
+        case .idle, .gathering, .queued, .failing, .held: return false
         }
     }
 }

@@ -17,10 +17,18 @@ package protocol OutputBufferOwner: AnyObject {
     func reportRecovery()
     /// The loop of the buffer has ended, with everything in it settled.
     func bufferReleased()
+    /// Asked before each write: how many of the `count` bytes that pend may be written with it? If 0, nothing is written until `Outlet.resume`.
+    func bufferMayWrite(_ count: Int) -> Int
+    /// The descriptor, or what leads to it, does not work; told at once, once until `bufferRecovered`.
+    func bufferFailed(_ error: IOError)
+    func bufferRecovered()
 }
 
 extension OutputBufferOwner {
     package func bufferReleased() {}
+    package func bufferMayWrite(_ count: Int) -> Int { count }
+    package func bufferFailed(_ error: IOError) {}
+    package func bufferRecovered() {}
 }
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
@@ -35,8 +43,11 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Set once, right after the owner has been made.
     package weak var owner: (any OutputBufferOwner)?
 
-    private let outlet: Outlet
-    package var descriptor: AsyncFD { outlet.descriptor }
+    package let outlet: Outlet
+    package var descriptor: AsyncFD? { outlet.descriptor }
+    private var loop: EventLoop { outlet.loop }
+    /// What the place is called in messages.
+    package let label: String
 
     /// The records in the buffer, oldest first.
     @exclusivity(unchecked) private var records = Ring<Entry>()
@@ -95,8 +106,13 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// - Parameters:
     ///   - reserve: how many bytes of the capacity are kept for records of severity `reservedFrom` and above.
-    package init(_ descriptor: AsyncFD, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
-        outlet = Outlet(descriptor)
+    package convenience init(_ descriptor: AsyncFD, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
+        self.init(Outlet(descriptor), label: descriptor.label, capacity: capacity, reserve: reserve, reservedFrom: reservedFrom)
+    }
+
+    package init(_ outlet: Outlet, label: String, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
+        self.outlet = outlet
+        self.label = label
         self.capacity = capacity
         self.reserve = reserve
         self.reservedFrom = reservedFrom
@@ -210,7 +226,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
                 admitWaiting()
             }
         } onCancel: {
-            descriptor.loop.perform { self.cancel(ticket) }
+            loop.perform { self.cancel(ticket) }
         }
     }
 
@@ -285,11 +301,16 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         let served = syncWaiters
         syncWaiters = []
         isSyncing = true
-        let (number, answer) = (descriptor.descriptor.rawValue, SyncAnswer())
-        syncCalls += 1
-        descriptor.loop.offload({ answer.errno = Syscalls.sync(number, dataOnly: true) }) { [self] in
+        guard let number = descriptor?.descriptor.rawValue else {
             isSyncing = false
-            let error = answer.errno.map { IOError("fdatasync", on: descriptor.label, $0) }
+            for waiter in served { waiter.resume(returning: outlet.failure ?? IOError("fdatasync", on: label, .closed)) }
+            return
+        }
+        let answer = SyncAnswer()
+        syncCalls += 1
+        loop.offload({ answer.errno = Syscalls.sync(number, dataOnly: true) }) { [self] in
+            isSyncing = false
+            let error = answer.errno.map { IOError("fdatasync", on: label, $0) }
             for waiter in served { waiter.resume(returning: error) }
             if !syncWaiters.isEmpty { startSync() }
         }
@@ -298,9 +319,9 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
     package func finish(within limit: Duration) async {
         // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
-        let timer = descriptor.loop.after(limit) { [outlet] in outlet.conclude() }
+        let timer = loop.after(limit) { [outlet] in outlet.conclude() }
         try? await flush()
-        descriptor.loop.cancel(timer)
+        loop.cancel(timer)
         outlet.conclude()
     }
 
@@ -338,7 +359,21 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         admitWaiting()
     }
 
+    package func outletMayWrite(_ count: Int) -> Int { owner?.bufferMayWrite(count) ?? count }
+
+    /// How many bytes the oldest records have that fit into `limit` bytes, and there are never fewer than one.
+    package func wholeRecords(within limit: Int) -> Int {
+        var total = 0
+        for index in 0..<records.count {
+            let length = Int(records[index].length)
+            if total > 0, total + length > limit { break }
+            total += length
+        }
+        return total
+    }
+
     package func outletFailed(_ error: IOError) {
+        owner?.bufferFailed(error)
         refuseWaiting(.failure)
         failureIsUnreported = true
         scheduleFailureReport()
@@ -348,7 +383,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private func scheduleFailureReport() {
         guard failureIsUnreported, !failureReportIsSet else { return }
         failureReportIsSet = true
-        descriptor.loop.after(.seconds(1)) { [self] in
+        loop.after(.seconds(1)) { [self] in
             failureReportIsSet = false
             guard failureIsUnreported, let error = outlet.failure else { return }
             failureIsUnreported = false
@@ -357,6 +392,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     package func outletRecovered() {
+        owner?.bufferRecovered()
         if !failureIsUnreported { owner?.reportRecovery() }
         failureIsUnreported = false
     }

@@ -116,8 +116,10 @@ final class Printer: OutputBufferOwner {
     static let capacity = 1 << 20
 
     let buffer: OutputBuffer
+    private unowned let descriptor: AsyncFD
 
     init(_ descriptor: AsyncFD) {
+        self.descriptor = descriptor
         buffer = OutputBuffer(descriptor, capacity: Printer.capacity)
         buffer.owner = self
     }
@@ -135,12 +137,12 @@ final class Printer: OutputBufferOwner {
 
     /// The descriptor keeps the printer, and the buffer the descriptor.
     func bufferReleased() {
-        buffer.descriptor.pastPrints = buffer.descriptor.pastPrints + buffer.ledger
-        buffer.descriptor.printer = nil
+        descriptor.pastPrints = descriptor.pastPrints + buffer.ledger
+        descriptor.printer = nil
     }
 
     private func say(_ text: String) {
-        if buffer.descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.descriptor.label): \(text)") }
+        if descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.label): \(text)") }
     }
 }
 

@@ -18,13 +18,16 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     /// Standard error, unless this is the handler of standard error.
     private final let speaksElsewhere: Bool
 
-    init(_ descriptor: AsyncFD, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int) {
+    /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
+    init(
+        _ outlet: Outlet, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
+    ) {
         precondition(capacity > 0 && reserve >= 0 && reserve < capacity, "a buffer of \(capacity) bytes with \(reserve) kept for errors")
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
-        buffer = OutputBuffer(descriptor, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
-        speaksElsewhere = descriptor.descriptor.rawValue != 2
-        super.init(levels: levels, loop: descriptor.loop)
+        buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
+        speaksElsewhere = outlet.descriptor?.descriptor.rawValue != 2
+        super.init(levels: levels, loop: outlet.loop)
         buffer.owner = self
         line.handler = self
     }
@@ -203,14 +206,21 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         }
     }
 
+    /// How many of the `count` bytes that pend may be written with the next write; 0 holds them back until `buffer.outlet.resume()`.
+    package func bufferMayWrite(_ count: Int) -> Int { count }
+
+    package func bufferFailed(_ error: IOError) { enter(.failed(error)) }
+
+    package func bufferRecovered() { enter(.ready) }
+
     package final func reportFailure(_ error: IOError, dropped count: UInt64) {
         sayElsewhere("\(error); \(count) records dropped so far, trying again")
     }
 
-    package final func reportRecovery() { sayElsewhere("\(buffer.descriptor.label) works again") }
+    package final func reportRecovery() { sayElsewhere("\(buffer.label) works again") }
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
-        let reason = error.map { "\($0)" } ?? "write \(buffer.descriptor.label): nobody read it in time"
+        let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"
         sayElsewhere("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped")
     }
 

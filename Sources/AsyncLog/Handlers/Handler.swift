@@ -28,6 +28,7 @@ open class Handler: @unchecked Sendable {
     @exclusivity(unchecked) private final var isBusy = false
     @exclusivity(unchecked) final var books = Ledger()
     private final var troubles = 0
+    final var condition = HandlerCondition()
 
     /// A handler on the current event loop; outside of any, on the main loop.
     ///

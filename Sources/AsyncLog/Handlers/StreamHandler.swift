@@ -24,8 +24,8 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
     ) {
         self.formatter = formatter
         super.init(
-            descriptor, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16, overflow: overflow,
-            maximumLineLength: maximumLineLength)
+            Outlet(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
+            overflow: overflow, maximumLineLength: maximumLineLength)
     }
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
