@@ -88,7 +88,7 @@ final class LoggerTree: Sendable {
     let clock: LogClock
     let context: (@Sendable (inout FieldWriter) -> Void)?
     private let rootName: String
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     private struct Node {
         let core: LoggerCore

@@ -19,7 +19,7 @@ final class Pipeline: @unchecked Sendable {
     private let inFlightLimit = BufferedHandler.defaultCapacity
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
-    private let refusals = Mutex(InlineArray<7, UInt64>(repeating: 0))
+    private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
     private let hasRefusals = Atomic<Bool>(false)
 
     init(loop: EventLoop, handlers: [Handler]) {

@@ -1,7 +1,6 @@
 // Who in this process wants which signals, so that the last one who goes can put things back as they were.
 import CEventLoop
 import Glibc
-import Synchronization
 import SystemPackage
 
 /// Signals whose handler is ours for as long as somebody wants it. Any thread.
@@ -13,7 +12,7 @@ struct CaughtSignals: Sendable {
     let counts: [(signal: Signal, seen: UInt32)]
 
     /// How many wait for each signal, in the whole process.
-    private static let users = Mutex<[Signal: Int]>([:])
+    private static let users = Locked<[Signal: Int]>([:])
 
     /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
     init(_ signals: Set<Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {

@@ -80,7 +80,7 @@ extension EventLoop {
 
 /// The loops that `exit()` has to see to. They are kept alive until they owe nothing: what was promised outlives who promised it.
 private enum LoopsWithObligations {
-    private static let loops = Mutex<[EventLoop]>([])
+    private static let loops = Locked<[EventLoop]>([])
 
     static func add(_ loop: EventLoop) {
         _ = atExit

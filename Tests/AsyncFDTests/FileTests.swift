@@ -36,7 +36,18 @@ struct FileTests {
             #expect(fcntl(descriptor.descriptor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
             #expect(descriptor.owns)
             await descriptor.close()
-            #expect(fcntl(descriptor.descriptor.rawValue, F_GETFD) == -1 || descriptor.descriptor.rawValue < 3)
+        }
+    }
+
+    @Test("close closes the number, which may be another file's a moment later")
+    func closing() throws {
+        try EventLoop.run {
+            let file = try await open(path("closing"), .writeOnly, options: .create, permissions: .ownerReadWrite)
+            let number = file.descriptor.rawValue
+            var (before, after) = (stat(), stat())
+            #expect(fstat(number, &before) == 0)
+            await file.close()
+            #expect(fstat(number, &after) == -1 || before.st_ino != after.st_ino || before.st_dev != after.st_dev)
         }
     }
 

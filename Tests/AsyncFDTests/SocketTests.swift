@@ -1,6 +1,5 @@
 // Servers and clients of every family, on real sockets of this machine.
 import Glibc
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -160,8 +159,8 @@ struct SocketTests {
     @Test("a listener that may open no more descriptors says so once, does not spin, and goes on when it may")
     func tooManyOpenFiles() throws {
         try EventLoop.run {
-            let troubles = Mutex<[IOError]>([])
-            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.withLock { $0.append(error) } }
+            let troubles = Shared<[IOError]>([])
+            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.change { $0.append(error) } }
             let client = try await connect(to: listener.address)
             let faults = Faults(.errno(.tooManyOpenFiles), at: 2)  // the first call asks for the socket's flags
             Faults.install(faults)
@@ -174,7 +173,7 @@ struct SocketTests {
             #expect(loop.metrics.turns - turns < 20, "the loop spins")
             let connection = try await accepting.value
             Faults.install(nil)
-            #expect(troubles.withLock { $0.map(\.code) } == [.tooManyOpenFiles])
+            #expect(troubles.change { $0.map(\.code) } == [.tooManyOpenFiles])
             await connection.close()
             await client.close()
             await listener.close()

@@ -100,14 +100,14 @@ struct GuaranteeTests {
         let sink = try Sink()
         let (threads, count) = (4, 1000)  // fewer than may be on their way at once: none has to be dropped
         let loop = try EventLoop.start(name: "log")
-        let logger = Mutex<Logger?>(nil)
+        let logger = Shared<Logger?>(nil)
         try EventLoop.run {
             let made = await Task(executorPreference: loop) {
                 Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: try! TextFormatter(pattern: TextPattern("{message}{fields}")))])
             }.value
-            logger.withLock { $0 = made }
+            logger.change { $0 = made }
         }
-        let shared = logger.withLock { $0! }
+        let shared = logger.change { $0! }
         let box = ThreadBox { index in
             let logger = shared.with(["thread": index])
             for number in 0..<count { logger.info("\(number)", ["text": "x"]) }
@@ -135,10 +135,10 @@ struct GuaranteeTests {
         let loop = try EventLoop.start(name: "log")
         defer { loop.stop() }
         let isOpen = Atomic<Bool>(false)
-        let made = Mutex<Logger?>(nil)
-        loop.perform { made.withLock { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
-        while made.withLock({ $0 == nil }) { sched_yield() }
-        let logger = made.withLock { $0! }
+        let made = Shared<Logger?>(nil)
+        loop.perform { made.change { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
+        while made.change({ $0 == nil }) { sched_yield() }
+        let logger = made.change { $0! }
         loop.perform { while !isOpen.load(ordering: .acquiring) { sched_yield() } }
         let text = String(repeating: "x", count: 200)
         ThreadBox { _ in for _ in 0..<count { logger.info("\(text)") } }.run(1)

@@ -1,5 +1,5 @@
 // A handler that keeps records in memory, for tests of programs that log.
-import Synchronization
+import EventLoop
 
 /// Keeps the records that it is given, with their types, so that a test can look at them.
 ///
@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// Unchecked as its superclass is; what it keeps is behind a lock, so that a test may look from any thread.
 public final class MemoryHandler: Handler, @unchecked Sendable {
-    private let kept = Mutex<[KeptRecord]>([])
+    private let kept = Locked<[KeptRecord]>([])
     private let capacity: Int
 
     /// - Parameters:
