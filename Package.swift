@@ -28,7 +28,7 @@ let package = Package(
         .target(
             name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
-        .target(name: "AsyncLog", dependencies: ["EventLoop", "AsyncFD", deque], swiftSettings: settings),
+        .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque], swiftSettings: settings),
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(

@@ -76,7 +76,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     /// Whether the loop's end sees to what is appended.
-    package private(set) var isAttached = false
+    @exclusivity(unchecked) package private(set) var isAttached = false
 
     /// To be called before something is appended to an outlet that is not attached.
     package func attach(_ client: any OutletClient) {

@@ -3,7 +3,7 @@
 // `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller waits for room
 // (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
 import DequeModule
-import EventLoop
+@_spi(Internals) import EventLoop
 import SystemPackage
 
 /// Who owns the buffer, and speaks for it.
@@ -126,6 +126,15 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     // MARK: A record
+
+    /// Opens the books for a record and appends it, if there is room. False: there is none, and the record will be committed or dropped.
+    package func append(_ record: UnsafeRawBufferPointer, _ severity: UInt8) -> Bool {
+        accept()
+        guard hasRoom(record.count, severity) else { return false }
+        if let base = record.baseAddress { begin(record.count).copyMemory(from: base, byteCount: record.count) }
+        commit(record.count, severity)
+        return true
+    }
 
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {

@@ -38,7 +38,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.trace, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.trace) else { return }
+        if let parked = submitOrPark(.trace, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `trace`: fine detail, for following every step. Never waits.
@@ -49,7 +50,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.trace, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.trace) else { return }
+        submit(.trace, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `debug`: what a developer wants to know. Suspends while a handler's buffer is full.
@@ -60,7 +62,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.debug, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.debug) else { return }
+        if let parked = submitOrPark(.debug, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `debug`: what a developer wants to know. Never waits.
@@ -71,7 +74,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.debug, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.debug) else { return }
+        submit(.debug, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `info`: the normal course of events. Suspends while a handler's buffer is full.
@@ -82,7 +86,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.info, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.info) else { return }
+        if let parked = submitOrPark(.info, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `info`: the normal course of events. Never waits.
@@ -93,7 +98,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.info, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.info) else { return }
+        submit(.info, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `notice`: normal, but worth attention. Suspends while a handler's buffer is full.
@@ -104,7 +110,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.notice, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.notice) else { return }
+        if let parked = submitOrPark(.notice, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `notice`: normal, but worth attention. Never waits.
@@ -115,7 +122,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.notice, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.notice) else { return }
+        submit(.notice, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with. Suspends while a handler's buffer is full.
@@ -126,7 +134,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.warning, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.warning) else { return }
+        if let parked = submitOrPark(.warning, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with. Never waits.
@@ -137,7 +146,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.warning, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.warning) else { return }
+        submit(.warning, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `error`: something failed. Suspends while a handler's buffer is full.
@@ -148,7 +158,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.error, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.error) else { return }
+        if let parked = submitOrPark(.error, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `error`: something failed. Never waits.
@@ -159,7 +170,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.error, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.error) else { return }
+        submit(.error, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `critical`: the program cannot go on as it should. Suspends while a handler's buffer is full.
@@ -170,7 +182,8 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) async {
-        await log(.critical, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.critical) else { return }
+        if let parked = submitOrPark(.critical, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `critical`: the program cannot go on as it should. Never waits.
@@ -181,6 +194,7 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.critical, message(), file: file, function: function, line: line, fields)
+        guard isEnabled(.critical) else { return }
+        submit(.critical, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 }

@@ -34,7 +34,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.trace, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.trace) else { return }
+        if let parked = submitOrPark(.trace, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `trace`: fine detail, for following every step. Never waits.
@@ -44,7 +45,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.trace, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.trace) else { return }
+        submit(.trace, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `debug`: what a developer wants to know. Suspends while a handler's buffer is full.
@@ -54,7 +56,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.debug, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.debug) else { return }
+        if let parked = submitOrPark(.debug, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `debug`: what a developer wants to know. Never waits.
@@ -64,7 +67,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.debug, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.debug) else { return }
+        submit(.debug, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `info`: the normal course of events. Suspends while a handler's buffer is full.
@@ -74,7 +78,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.info, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.info) else { return }
+        if let parked = submitOrPark(.info, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `info`: the normal course of events. Never waits.
@@ -84,7 +89,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.info, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.info) else { return }
+        submit(.info, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `notice`: normal, but worth attention. Suspends while a handler's buffer is full.
@@ -94,7 +100,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.notice, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.notice) else { return }
+        if let parked = submitOrPark(.notice, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `notice`: normal, but worth attention. Never waits.
@@ -104,7 +111,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.notice, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.notice) else { return }
+        submit(.notice, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with. Suspends while a handler's buffer is full.
@@ -114,7 +122,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.warning, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.warning) else { return }
+        if let parked = submitOrPark(.warning, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with. Never waits.
@@ -124,7 +133,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.warning, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.warning) else { return }
+        submit(.warning, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `error`: something failed. Suspends while a handler's buffer is full.
@@ -134,7 +144,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.error, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.error) else { return }
+        if let parked = submitOrPark(.error, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `error`: something failed. Never waits.
@@ -144,7 +155,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.error, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.error) else { return }
+        submit(.error, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `critical`: the program cannot go on as it should. Suspends while a handler's buffer is full.
@@ -154,7 +166,8 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
-        await log(.critical, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.critical) else { return }
+        if let parked = submitOrPark(.critical, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
     }
 
     /// Logs at level `critical`: the program cannot go on as it should. Never waits.
@@ -164,6 +177,7 @@ extension Logger {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.critical, message(), fields(), file: file, function: function, line: line)
+        guard isEnabled(.critical) else { return }
+        submit(.critical, message, fields, CallSite(file: file, function: function, line: line))
     }
 }

@@ -116,25 +116,25 @@ public struct Logger: Sendable {
     /// Logs for a caller who does not wait.
     @usableFromInline
     func submit(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) {
-        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.tree.pipeline.submit($0, gate: gate) }
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submit($0, gate: gate) }
     }
 
     /// Logs for a caller who does not wait.
     @usableFromInline
     func submit(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) {
-        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.tree.pipeline.submit($0, gate: gate) }
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submit($0, gate: gate) }
     }
 
     /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
     @usableFromInline
     func submitOrPark(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.tree.pipeline.submitOrPark($0, gate: gate) } ?? nil
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submitOrPark($0, gate: gate) } ?? nil
     }
 
     /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
     @usableFromInline
     func submitOrPark(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.tree.pipeline.submitOrPark($0, gate: gate) } ?? nil
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submitOrPark($0, gate: gate) } ?? nil
     }
 
     /// Reads the clock, evaluates message and fields into the thread's scratch, and hands all over as a record. Nil: there is nobody to take it.
@@ -146,10 +146,10 @@ public struct Logger: Sendable {
         let scratch = Scratch.current
         let mark = scratch.enter()
         defer { scratch.leave(mark) }
-        let time = core.tree.clock.now
+        let time = core.clock.now
         let message = message()
         var region = writeFields(scratch)
-        if let context = core.tree.context { region = Logger.extend(region, scratch, context) }
+        if let context = core.context { region = Logger.extend(region, scratch, context) }
         let scope = LogScope.current
         return message.withBytes(scratch) { bytes in
             let record = Record(

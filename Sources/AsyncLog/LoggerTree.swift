@@ -14,6 +14,10 @@ final class LoggerCore: @unchecked Sendable {
     @usableFromInline let threshold = Atomic<UInt8>(Level.off)
     /// The tree owns its loggers; whoever holds one of them holds the tree as well (`Logger`, `EncodedRecord`).
     unowned(unsafe) let tree: LoggerTree
+    // The tree's, at hand for each record.
+    let pipeline: Pipeline
+    let clock: LogClock
+    let context: (@Sendable (inout FieldWriter) -> Void)?
     let name: String
     /// The name in UTF-8.
     let nameText: Text
@@ -23,6 +27,9 @@ final class LoggerCore: @unchecked Sendable {
     fileprivate init(_ name: String, tree: LoggerTree) {
         self.name = name
         self.tree = tree
+        pipeline = tree.pipeline
+        clock = tree.clock
+        context = tree.context
         var name = name
         nameText = name.withUTF8 { utf8 in
             let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: utf8.count)

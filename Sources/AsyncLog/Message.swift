@@ -13,33 +13,42 @@ import EventLoop
 /// Messages are made by writing a string literal where one is wanted; the interpolated values are evaluated only if the record is going to be
 /// looked at. For a message that is in a `String` already, write `"\(text)"`.
 public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
-    private enum Storage: Sendable {
-        case literal(StaticString)
-        case scratch(start: Int, count: Int, epoch: UInt64)
-        case own([UInt8])
-    }
-    private let storage: Storage
+    // Flat, so that making one and passing it on is a matter of registers.
+    /// Where a literal stands; nil if the message is in the scratch or has bytes of its own.
+    private let literal: UInt
+    /// Where it stands in the scratch, if it does.
+    private let start: Int
+    private let count: Int
+    private let epoch: UInt64
+    /// The message, if no logger was being called when it was made.
+    private let own: [UInt8]?
 
-    public init(stringLiteral value: StaticString) { storage = .literal(value) }
+    @inlinable
+    public init(stringLiteral value: StaticString) { self.init(literal: value.utf8Start, count: value.utf8CodeUnitCount) }
+
+    @usableFromInline
+    init(literal: UnsafePointer<UInt8>, count: Int) {
+        self.literal = UInt(bitPattern: literal)
+        self.count = count
+        (start, epoch, own) = (0, 0, nil)
+    }
 
     public init(stringInterpolation: StringInterpolation) {
-        if let own = stringInterpolation.own {
-            storage = .own(own)
-        } else {
-            let (scratch, start) = (stringInterpolation.scratch, stringInterpolation.start)
-            storage = .scratch(start: start, count: scratch.count - start, epoch: scratch.epoch)
-        }
+        let (scratch, start) = (stringInterpolation.scratch, stringInterpolation.start)
+        literal = 0
+        self.start = start
+        count = scratch.count &- start
+        epoch = scratch.epoch
+        own = stringInterpolation.own
     }
 
     /// The message's UTF-8, during the call for which the message was made.
+    @inline(__always)
     func withBytes<Result>(_ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-        switch storage {
-        case .literal(let literal): return body(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
-        case .own(let bytes): return bytes.withUnsafeBufferPointer(body)
-        case .scratch(let start, let count, let epoch):
-            precondition(epoch == scratch.epoch && start + count <= scratch.count, "a LogMessage was kept beyond the call for which it was made")
-            return body(scratch.bytes(from: start, count: count))
-        }
+        if let literal = UnsafePointer<UInt8>(bitPattern: literal) { return body(UnsafeBufferPointer(start: literal, count: count)) }
+        if let own { return own.withUnsafeBufferPointer(body) }
+        precondition(epoch == scratch.epoch && start + count <= scratch.count, "a LogMessage was kept beyond the call for which it was made")
+        return body(scratch.bytes(from: start, count: count))
     }
 
     /// Collects the pieces of an interpolated message.
@@ -52,12 +61,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         public init(literalCapacity: Int, interpolationCount: Int) {
             scratch = Scratch.current
             start = scratch.count
-            if !scratch.isInUse { own = [] }
+            own = scratch.isInUse ? nil : []
         }
 
         // MARK: Pieces
 
-        public mutating func appendLiteral(_ literal: StaticString) { append(literal) }
+        @inlinable
+        public mutating func appendLiteral(_ literal: StaticString) { append(literal.utf8Start, literal.utf8CodeUnitCount) }
 
         public mutating func appendInterpolation(_ value: String) { append(value) }
 
@@ -66,9 +76,21 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             value.withUTF8 { append($0) }
         }
 
-        public mutating func appendInterpolation(_ value: StaticString) { append(value) }
+        @inlinable
+        public mutating func appendInterpolation(_ value: StaticString) { appendLiteral(value) }
 
-        public mutating func appendInterpolation(_ value: some FixedWidthInteger) { append(value) }
+        // Inlined into the caller, who knows the type: what remains there is a call of one of two.
+        @inlinable
+        @inline(__always)
+        public mutating func appendInterpolation(_ value: some FixedWidthInteger) {
+            if let small = Int64(exactly: value) {
+                append(small)
+            } else if let large = UInt64(exactly: value) {
+                append(large)
+            } else {
+                append(String(value))
+            }
+        }
 
         public mutating func appendInterpolation(_ value: Double) {
             appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
@@ -78,7 +100,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
         }
 
-        public mutating func appendInterpolation(_ value: Bool) { append(value ? "true" : "false") }
+        public mutating func appendInterpolation(_ value: Bool) { append(value ? "true" : "false" as StaticString) }
 
         /// `1.5ms`
         public mutating func appendInterpolation(_ value: Duration) {
@@ -184,28 +206,30 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             }
         }
 
-        private mutating func append(_ value: String) {
-            var value = value
-            value.withUTF8 { append($0) }
+        @usableFromInline
+        mutating func append(_ value: String) {
+            // Strings of Swift's own are contiguous; those that are not come from elsewhere and are copied first.
+            if value.utf8.withContiguousStorageIfAvailable({ append($0) }) == nil { Array(value.utf8).withUnsafeBufferPointer { append($0) } }
         }
 
-        private mutating func append(_ value: StaticString) {
-            value.withUTF8Buffer { append($0) }
-        }
+        private mutating func append(_ value: StaticString) { append(value.utf8Start, value.utf8CodeUnitCount) }
 
-        private mutating func append(_ value: some FixedWidthInteger) {
-            if let small = Int(exactly: value) {
-                appendPiece(Decimal.maximumLength) { Decimal.write(small, to: $0) }
-            } else {
-                append(String(value))
-            }
-        }
+        @usableFromInline
+        mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int) { append(UnsafeBufferPointer(start: text, count: count)) }
 
+        @usableFromInline
+        mutating func append(_ value: Int64) { appendPiece(Decimal.maximumLength) { Decimal.write(Int(value), to: $0) } }
+
+        @usableFromInline
+        mutating func append(_ value: UInt64) { appendPiece(Decimal.maximumLength) { Decimal.write(UInt(value), to: $0) } }
+
+        @inline(__always)
         private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
             if own == nil { scratch.append(bytes) } else { own!.append(contentsOf: bytes) }
         }
 
         /// `body` writes at most `size` bytes and returns how many.
+        @inline(__always)
         private mutating func appendPiece(_ size: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int) {
             if own == nil {
                 let length = body(scratch.reserve(size))

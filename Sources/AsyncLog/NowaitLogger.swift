@@ -36,7 +36,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.trace, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.trace) else { return }
+        logger.submit(.trace, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `trace`: fine detail, for following every step.
@@ -47,7 +48,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.trace, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.trace) else { return }
+        logger.submit(.trace, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `debug`: what a developer wants to know.
@@ -57,7 +59,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.debug, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.debug) else { return }
+        logger.submit(.debug, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `debug`: what a developer wants to know.
@@ -68,7 +71,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.debug, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.debug) else { return }
+        logger.submit(.debug, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `info`: the normal course of events.
@@ -78,7 +82,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.info, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.info) else { return }
+        logger.submit(.info, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `info`: the normal course of events.
@@ -89,7 +94,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.info, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.info) else { return }
+        logger.submit(.info, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `notice`: normal, but worth attention.
@@ -99,7 +105,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.notice, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.notice) else { return }
+        logger.submit(.notice, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `notice`: normal, but worth attention.
@@ -110,7 +117,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.notice, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.notice) else { return }
+        logger.submit(.notice, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with.
@@ -120,7 +128,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.warning, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.warning) else { return }
+        logger.submit(.warning, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `warning`: something unexpected that the program copes with.
@@ -131,7 +140,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.warning, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.warning) else { return }
+        logger.submit(.warning, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `error`: something failed.
@@ -141,7 +151,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.error, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.error) else { return }
+        logger.submit(.error, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `error`: something failed.
@@ -152,7 +163,8 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.error, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.error) else { return }
+        logger.submit(.error, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `critical`: the program cannot go on as it should.
@@ -162,7 +174,8 @@ public struct NowaitLogger: Sendable {
         _ message: @autoclosure () -> LogMessage, _ fields: @autoclosure () -> Fields = .none,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
-        log(.critical, message(), fields(), file: file, function: function, line: line)
+        guard logger.isEnabled(.critical) else { return }
+        logger.submit(.critical, message, fields, CallSite(file: file, function: function, line: line))
     }
 
     /// Logs at level `critical`: the program cannot go on as it should.
@@ -173,6 +186,7 @@ public struct NowaitLogger: Sendable {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        log(.critical, message(), file: file, function: function, line: line, fields)
+        guard logger.isEnabled(.critical) else { return }
+        logger.submit(.critical, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 }

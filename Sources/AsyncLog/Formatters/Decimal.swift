@@ -8,6 +8,7 @@ enum Decimal {
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
 
     /// Writes `value` and returns the number of bytes.
+    @inline(__always)
     static func write(_ value: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         guard value < 0 else { return write(value.magnitude, to: memory) }
         memory[0] = UInt8(ascii: "-")
@@ -15,15 +16,23 @@ enum Decimal {
     }
 
     static func write(_ value: UInt, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+        if value < 10 {
+            memory[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)
+            return 1
+        }
         let length = digits(value)
         var rest = value
         var end = length
         while rest >= 100 {
-            end -= 2
-            writePair(Int(rest % 100), to: memory + end)
+            end &-= 2
+            writePair(Int(truncatingIfNeeded: rest % 100), to: memory + end)
             rest /= 100
         }
-        if rest >= 10 { writePair(Int(rest), to: memory) } else { memory[0] = UInt8(ascii: "0") + UInt8(rest) }
+        if rest >= 10 {
+            writePair(Int(truncatingIfNeeded: rest), to: memory)
+        } else {
+            memory[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest)
+        }
         return length
     }
 
@@ -38,28 +47,34 @@ enum Decimal {
     /// Writes exactly that many digits, with zeros in front.
     static func writeExactly(_ value: UInt, digits: Int, to memory: UnsafeMutablePointer<UInt8>) {
         var rest = value
-        for index in stride(from: digits - 1, through: 0, by: -1) {
-            memory[index] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
+        var index = digits
+        while index >= 2 {
+            index &-= 2
+            writePair(Int(truncatingIfNeeded: rest % 100), to: memory + index)
+            rest /= 100
         }
+        if index == 1 { memory[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10) }
     }
 
     /// Writes 0…99 as two digits.
     @inline(__always)
     static func writePair(_ value: Int, to memory: UnsafeMutablePointer<UInt8>) {
-        let pair = pairs.utf8Start + 2 * value
-        memory[0] = pair[0]
-        memory[1] = pair[1]
+        let pair = UnsafeRawPointer(pairs.utf8Start + 2 &* value).loadUnaligned(as: UInt16.self)
+        UnsafeMutableRawPointer(memory).storeBytes(of: pair, as: UInt16.self)
     }
 
+    /// Four steps for one division.
+    @inline(__always)
     private static func digits(_ value: UInt) -> Int {
         var count = 1
-        var limit: UInt = 10
-        while value >= limit {
-            count += 1
-            if count == 20 { break }
-            limit *= 10
+        var rest = value
+        while true {
+            if rest < 10 { return count }
+            if rest < 100 { return count &+ 1 }
+            if rest < 1000 { return count &+ 2 }
+            if rest < 10_000 { return count &+ 3 }
+            rest /= 10_000
+            count &+= 4
         }
-        return count
     }
 }

@@ -21,9 +21,65 @@ enum Escape {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let high: UInt64 = 0x8080_8080_8080_8080
 
+    /// Copies the text and says whether all of it is printable ASCII, as nearly all texts are; if not, the copy is to be made again with `copyPrefix`.
+    @inline(__always)
+    private static func copyPlain(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Bool {
+        let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+        if count >= 16 {
+            var found = SIMD2<UInt64>(repeating: 0)
+            let last = count &- 16
+            var offset = 0
+            while true {
+                let block = from.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self)
+                to.storeBytes(of: block, toByteOffset: offset, as: SIMD2<UInt64>.self)
+                found |= special(block, style)
+                if offset == last { break }
+                // The last block overlaps the one before it.
+                offset = min(offset &+ 16, last)
+            }
+            return (found[0] | found[1]) & high == 0
+        }
+        if count >= 8 {
+            let (first, second) = (from.loadUnaligned(as: UInt64.self), from.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
+            to.storeBytes(of: first, as: UInt64.self)
+            to.storeBytes(of: second, toByteOffset: count &- 8, as: UInt64.self)
+            return (special(first, style) | special(second, style)) & high == 0
+        }
+        if count >= 4 {
+            let (first, second) = (from.loadUnaligned(as: UInt32.self), from.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))
+            to.storeBytes(of: first, as: UInt32.self)
+            to.storeBytes(of: second, toByteOffset: count &- 4, as: UInt32.self)
+            return special(UInt64(first) | UInt64(second) << 32, style) & high == 0
+        }
+        guard count > 0 else { return true }
+        let (first, middle, last) = (source[0], source[count / 2], source[count &- 1])
+        target[0] = first
+        target[count / 2] = middle
+        target[count &- 1] = last
+        return special(UInt64(first) | UInt64(middle) << 8 | UInt64(last) << 16 | ones &* 0x20 << 24, style) & high == 0
+    }
+
+    /// The high bits say whether one of the bytes is not ASCII, or needs a look: those below 20 borrow, 7F carries, what is compared becomes zero and borrows.
+    /// Borrows and carries go on into other bytes, but only where the answer is yes anyway.
+    @inline(__always)
+    private static func special(_ word: UInt64, _ style: Style) -> UInt64 {
+        var found = (word &- ones &* 0x20) | (word &+ ones) | word
+        if case .json = style { found |= ((word ^ ones &* 0x22) &- ones) | ((word ^ ones &* 0x5C) &- ones) }
+        return found
+    }
+
+    /// The same for sixteen bytes.
+    @inline(__always)
+    private static func special(_ block: SIMD2<UInt64>, _ style: Style) -> SIMD2<UInt64> {
+        func all(_ byte: UInt64) -> SIMD2<UInt64> { SIMD2(repeating: ones &* byte) }
+        var found = (block &- all(0x20)) | (block &+ all(1)) | block
+        if case .json = style { found |= ((block ^ all(0x22)) &- all(1)) | ((block ^ all(0x5C)) &- all(1)) }
+        return found
+    }
+
     /// Copies eight bytes at a time until one needs a look; returns how many were copied. The target has room for `count` bytes and eight more.
     @inline(__always)
-    private static func copyPlain(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
+    private static func copyPrefix(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
         var offset = 0
         while offset + 8 <= count {
@@ -82,15 +138,13 @@ enum Escape {
     static func append(_ text: UnsafeBufferPointer<UInt8>, to line: inout LineBuffer, _ style: Style) {
         guard let source = text.baseAddress else { return }
         line.ensure(text.count)
-        let done = copyPlain(source, text.count, to: line.cursor, style)
-        line.cursor += done
-        if done < text.count { appendRest(text, from: done, to: &line, style) }
+        if copyPlain(source, text.count, to: line.cursor, style) { line.cursor += text.count } else { appendSpecial(text, to: &line, style) }
     }
 
-    /// The byte at `start` needs a look.
     @inline(never)
-    private static func appendRest(_ text: UnsafeBufferPointer<UInt8>, from start: Int, to line: inout LineBuffer, _ style: Style) {
-        var input = start
+    private static func appendSpecial(_ text: UnsafeBufferPointer<UInt8>, to line: inout LineBuffer, _ style: Style) {
+        var input = copyPrefix(text.baseAddress!, text.count, to: line.cursor, style)
+        line.cursor += input
         while input < text.count {
             line.ensure(longest + text.count - input)
             let (scalar, length) = character(text, input, style)
@@ -102,7 +156,7 @@ enum Escape {
                 line.cursor += writeEscape(scalar, to: line.cursor, style)
                 input += length
             }
-            let done = copyPlain(text.baseAddress! + input, text.count - input, to: line.cursor, style)
+            let done = copyPrefix(text.baseAddress! + input, text.count - input, to: line.cursor, style)
             line.cursor += done
             input += done
         }

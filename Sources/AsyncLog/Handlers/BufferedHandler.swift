@@ -38,13 +38,14 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     // MARK: A record
 
     override final func accept(_ record: borrowing Record, canWait: Bool) -> Bool {
-        buffer.accept()
-        guard prepare(record) else { return true }
-        if buffer.hasRoom(line.count, record.level.rawValue) {
-            append(record.level)
+        do {
+            try write(record, sequence: buffer.nextSequence)
+        } catch {
+            buffer.accept()
+            giveUp(record.level, because: error)
             return true
         }
-        return acceptIntoFullBuffer(record, canWait)
+        return buffer.append(line.bytes, record.level.rawValue) || acceptIntoFullBuffer(record, canWait)
     }
 
     private final func acceptIntoFullBuffer(_ record: borrowing Record, _ canWait: Bool) -> Bool {
@@ -111,22 +112,30 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     // MARK: The line
 
     /// Lays the record out in `line`. False: it cannot be, and has been dropped.
-    @inline(__always)
     private final func prepare(_ record: borrowing Record) -> Bool { prepare(record, sequence: buffer.nextSequence) }
 
-    @inline(__always)
     private final func prepare(_ record: borrowing Record, sequence: UInt64) -> Bool {
-        line.clear()
-        line.sequence = sequence
         do {
-            try layOut(record, to: &line)
-            if line.count > maximumLineLength { try cut(record) }
+            try write(record, sequence: sequence)
             return true
         } catch {
-            buffer.drop(.handler, record.level.rawValue)
-            explain(error)
+            giveUp(record.level, because: error)
             return false
         }
+    }
+
+    @inline(__always)
+    private final func write(_ record: borrowing Record, sequence: UInt64) throws {
+        line.clear()
+        line.sequence = sequence
+        try layOut(record, to: &line)
+        if line.count > maximumLineLength { try cut(record) }
+    }
+
+    @inline(never)
+    private final func giveUp(_ level: Level, because error: any Error) {
+        buffer.drop(.handler, level.rawValue)
+        explain(error)
     }
 
     /// Lays the record out again with its texts cut, shorter and shorter, until the line is short enough.

@@ -12,16 +12,18 @@ import EventLoop
 public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     // Twenty-four bytes, so that a nested `Fields` fits into an existential without a box.
     /// Where the object stands in the scratch, if `own` is nil.
-    private let start: UInt32
-    private let count: UInt32
-    private let epoch: UInt64
+    @usableFromInline let start: UInt32
+    @usableFromInline let count: UInt32
+    @usableFromInline let epoch: UInt64
     /// The object, if no logger was being called when it was made.
-    private let own: [UInt8]?
+    @usableFromInline let own: [UInt8]?
 
     /// No fields.
-    public static let none = Fields(start: 0, count: 0, epoch: 0, own: nil)
+    @inlinable
+    public static var none: Fields { Fields(start: 0, count: 0, epoch: 0, own: nil) }
 
-    private init(start: UInt32, count: UInt32, epoch: UInt64, own: [UInt8]?) {
+    @inlinable
+    init(start: UInt32, count: UInt32, epoch: UInt64, own: [UInt8]?) {
         self.start = start
         self.count = count
         self.epoch = epoch

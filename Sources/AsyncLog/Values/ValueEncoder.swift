@@ -32,12 +32,13 @@ public struct ValueEncoder: ~Copyable {
     public mutating func encode(_ value: Bool) { restart(value ? .true : .false, 0) }
 
     /// An integer of any size that a register holds.
+    @inlinable
     @inline(__always)
     public mutating func encode(_ value: some FixedWidthInteger) {
         if let small = Int64(exactly: value) {
             encodeInt(small)
         } else if let large = UInt64(exactly: value) {
-            put(.uint, large)
+            encodeInt(large)
         } else {
             encode(String(value))
         }
@@ -133,7 +134,11 @@ public struct ValueEncoder: ~Copyable {
         Encoding.put(UInt32(scratch.count - begin), at: scratch.pointer(at: begin - 4), 0)
     }
 
-    private mutating func encodeInt(_ value: Int64) { put(.int, value) }
+    @usableFromInline
+    mutating func encodeInt(_ value: Int64) { put(.int, value) }
+
+    @usableFromInline
+    mutating func encodeInt(_ value: UInt64) { put(.uint, value) }
 
     @inline(__always)
     private mutating func put<Value: BitwiseCopyable>(_ kind: ValueKind, _ value: Value) {

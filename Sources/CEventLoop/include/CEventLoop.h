@@ -16,6 +16,8 @@
 
 #include "CrashWriter.h"
 
+#include "Scratch.h"
+
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
@@ -95,19 +97,5 @@ void cel_signal_stop(int signal, bool on);
 /// Adds an eventfd to those that the handler writes to. Counts: as often as it is added it has to be removed. False: there are too many.
 bool cel_signal_wake(int eventfd);
 void cel_signal_wake_no_more(int eventfd);
-
-/// Memory in which this thread builds texts, one after the other like a stack. Freed with the thread.
-struct cel_scratch {
-    uint8_t *base;
-    intptr_t count;
-    intptr_t capacity;
-    /// How many users are building right now, one inside the other.
-    intptr_t depth;
-    /// Counts outermost users.
-    uint64_t epoch;
-};
-extern _Thread_local struct cel_scratch *cel_thread_scratch;
-struct cel_scratch *cel_make_scratch(void);
-static inline struct cel_scratch *cel_current_scratch(void) { return cel_thread_scratch ? cel_thread_scratch : cel_make_scratch(); }
 
 #endif
