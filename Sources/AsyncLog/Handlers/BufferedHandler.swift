@@ -15,8 +15,6 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     public final let maximumLineLength: Int
     package final let buffer: OutputBuffer
     @exclusivity(unchecked) private final var line = LineBuffer()
-    /// Standard error, unless this is the handler of standard error.
-    private final let speaksElsewhere: Bool
 
     /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
     init(
@@ -26,7 +24,6 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
         buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
-        speaksElsewhere = outlet.descriptor?.descriptor.rawValue != 2
         super.init(levels: levels, loop: outlet.loop)
         buffer.owner = self
         line.handler = self
@@ -197,7 +194,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     // MARK: Reports
 
     package final func reportDrops(_ drops: DropSummary) {
-        report(drops.text) { fields in
+        report(drops.text, .warning) { fields in
             fields["dropped"] = drops.total
             for level in Level.allCases where drops.counts[Int(level.rawValue)] > 0 {
                 fields[FieldKey("dropped_\(level.name)")] = drops.counts[Int(level.rawValue)]
@@ -222,39 +219,18 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
 
     package func bufferRecovered() { enter(.ready) }
 
-    package final func reportFailure(_ error: IOError, dropped count: UInt64) {
-        sayElsewhere("\(error); \(count) records dropped so far, trying again")
-    }
-
-    package final func reportRecovery() { sayElsewhere("\(buffer.label) works again") }
+    // The state says so: HandlerState.swift.
+    package final func reportFailure(_ error: IOError, dropped count: UInt64) {}
+    package final func reportRecovery() {}
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
         let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"
-        sayElsewhere("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped")
+        condition.hasBeenSaid()
+        say("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
     }
 
-    private final func sayElsewhere(_ text: String) {
-        guard speaksElsewhere else { return }
-        report(text) { _ in
-        } _: { record in
-            var formatter = TextFormatter()
-            var line = LineBuffer()
-            formatter.format(record, to: &line)
-            LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
-        }
-    }
-
-    /// Makes a record of the handler's own.
-    private final func report(_ text: String, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        guarded { Record.make(text, .warning, Handler.voice, WallClock.now, CallSite(), fields, body) }
-    }
-}
-
-extension Handler {
-    /// The logger in whose name the library itself speaks.
-    static let voice = LoggerTree(
-        "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
-    ).root
+    override final var label: String { buffer.label }
+    override final var speaksElsewhere: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
 }
 
 /// A line that remains too long however its texts are cut: a formatter of somebody's own does not let them be cut.

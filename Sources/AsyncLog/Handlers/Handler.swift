@@ -28,7 +28,10 @@ open class Handler: @unchecked Sendable {
     @exclusivity(unchecked) private final var isBusy = false
     @exclusivity(unchecked) final var books = Ledger()
     private final var troubles = 0
+    /// See HandlerState.swift.
     final var condition = HandlerCondition()
+    final var droppedBeforeTrouble: UInt64 = 0
+    final var fallback: Handler?
 
     /// A handler on the current event loop; outside of any, on the main loop.
     ///
@@ -150,6 +153,12 @@ open class Handler: @unchecked Sendable {
 
     /// The reason why nothing goes out, while nothing does. Loop thread.
     var failure: IOError? { nil }
+
+    /// What the handler's place is called in messages.
+    var label: String { "\(type(of: self))" }
+
+    /// False: it is the handler of standard error, and cannot say there that it does not work.
+    var speaksElsewhere: Bool { true }
 
     /// What became of the records. Loop thread.
     var ledger: Ledger { books }

@@ -1,5 +1,10 @@
-// How a handler is: whether what it is given goes where it should.
+// How a handler is: whether what it is given goes where it should, who wants to know, and who is told when that changes.
+//
+// A state is entered at once, and whoever watches (`states`) is told at once. The fallback is told of trouble a second later, so that a connection
+// that comes back within it is no news, and a program that is about to end says it only once, with the final count. It is told once of
+// each: of the trouble, whatever becomes of its reason, and of its end.
 import AsyncFD
+import EventLoop
 
 /// Whether a handler's records go where they should.
 public enum HandlerState: Sendable, Equatable {
@@ -10,20 +15,63 @@ public enum HandlerState: Sendable, Equatable {
     case degraded(IOError)
     /// Nothing goes out, and records are being lost, or soon will be. The handler keeps trying, and is `ready` again when the cause has gone.
     case failed(IOError)
+
+    fileprivate func isAlike(_ other: HandlerState) -> Bool {
+        switch (self, other) {
+        case (.ready, .ready), (.degraded, .degraded), (.failed, .failed): true
+        default: false
+        }
+    }
 }
 
-/// The state of one handler, and who wants to know of it. Loop thread only.
+extension HandlerState: CustomStringConvertible {
+    /// `ready`, `degraded: rename "app.log": permission denied (EACCES)`, `failed: write "app.log": no space left on device (ENOSPC)`
+    public var description: String {
+        switch self {
+        case .ready: "ready"
+        case .degraded(let reason): "degraded: \(reason)"
+        case .failed(let reason): "failed: \(reason)"
+        }
+    }
+}
+
+/// The state of one handler, who wants to know of it, and what the fallback has been told. Loop thread only; what is to be done is returned.
 struct HandlerCondition {
+    enum Action: Equatable {
+        case none
+        /// Call `isDue` in a second.
+        case announceLater
+        /// Tell the fallback of the state.
+        case announce
+    }
+
     private(set) var state = HandlerState.ready
+    private var announced = HandlerState.ready
+    private var isAnnouncementSet = false
     private var observers: [AsyncStream<HandlerState>.Continuation] = []
 
-    /// Returns true if that is another state than before.
-    mutating func enter(_ new: HandlerState) -> Bool {
-        guard new != state else { return false }
+    mutating func enter(_ new: HandlerState) -> Action {
+        guard new != state else { return .none }
         state = new
         observers.removeAll { if case .terminated = $0.yield(new) { true } else { false } }
-        return true
+        guard !new.isAlike(announced) else { return .none }
+        if new == .ready {
+            announced = new
+            return .announce
+        }
+        defer { isAnnouncementSet = true }
+        return isAnnouncementSet ? .none : .announceLater
     }
+
+    /// The second is over. True: tell the fallback of the state.
+    mutating func isDue() -> Bool {
+        isAnnouncementSet = false
+        defer { announced = state }
+        return !state.isAlike(announced)
+    }
+
+    /// The fallback knows of the state already.
+    mutating func hasBeenSaid() { announced = state }
 
     mutating func add(_ observer: AsyncStream<HandlerState>.Continuation) {
         observer.yield(state)
@@ -32,8 +80,54 @@ struct HandlerCondition {
 }
 
 extension Handler {
+    /// How long a trouble has to last before the fallback is told of it.
+    private static let hesitation = Duration.seconds(1)
+
     /// To be called by the handler itself when its state changes. Loop thread.
-    final func enter(_ state: HandlerState) { _ = condition.enter(state) }
+    final func enter(_ state: HandlerState) {
+        if condition.state == .ready { droppedBeforeTrouble = ledger.droppedTotal }
+        switch condition.enter(state) {
+        case .none: break
+        case .announce: announce()
+        case .announceLater: loop.after(Handler.hesitation) { [self] in if condition.isDue() { announce() } }
+        }
+    }
+
+    private final func announce() {
+        let dropped = ledger.droppedTotal &- droppedBeforeTrouble
+        switch condition.state {
+        case .ready: say("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
+        case .degraded(let reason): say("\(reason); no record is lost so far, trying again", .warning)
+        case .failed(let reason): say("\(reason); \(dropped) records dropped so far, trying again", .error)
+        }
+    }
+
+    /// Makes a record of the handler's own, and hands it to the fallback; without one, and where that has failed itself, to standard error. Loop thread.
+    final func say(_ text: String, _ level: Level) {
+        report(text, level) { _ in
+        } _: { record in
+            if let fallback, fallback.isAbleToSpeak {
+                if fallback.wants(record) { _ = fallback.take(record, canWait: false) }
+            } else if speaksElsewhere {
+                var formatter = TextFormatter()
+                var line = LineBuffer()
+                formatter.format(record, to: &line)
+                LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+            }
+        }
+    }
+
+    private final var isAbleToSpeak: Bool { if case .failed = condition.state { false } else { true } }
+
+    /// Makes a record of the handler's own. What is logged from within does not come back to it.
+    final func report(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+        guarded { Record.make(text, level, Handler.voice, WallClock.now, CallSite(), fields, body) }
+    }
+
+    /// The logger in whose name the library itself speaks.
+    static let voice = LoggerTree(
+        "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
+    ).root
 
     /// Whether the handler's records go where they should. Any task.
     public final var state: HandlerState {
@@ -54,5 +148,18 @@ extension Handler {
         loop.perform { self.condition.add(continuation) }
         if !isRunning { loop.lend() }
         return stream
+    }
+
+    /// Has the handler say on `fallback` what becomes of it: that its destination fails, that it works again, what was lost at the end. Without a
+    /// fallback, and while that has failed itself, it is said on standard error. Each is said once, in a record of the logger `asynclog`. Any thread.
+    ///
+    ///     network.reportTroubles(to: file)
+    ///
+    /// - Precondition: both handlers live on the same event loop.
+    public final func reportTroubles(to fallback: Handler?) {
+        precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "a fallback is another handler on the same event loop")
+        let isRunning = loop.isRunning
+        loop.perform { self.fallback = fallback }
+        if !isRunning { loop.lend() }
     }
 }
