@@ -8,7 +8,7 @@ import Synchronization
 /// Encoded fields that records refer to.
 ///
 /// Unchecked: immutable but for `layouts`, which only the loop that made the first of them touches.
-final class BoundFields: @unchecked Sendable {
+package final class BoundFields: @unchecked Sendable {
     private let body: UnsafeRawBufferPointer
 
     /// Laid out for one handler.

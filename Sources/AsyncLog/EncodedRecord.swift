@@ -1,6 +1,6 @@
 // A record that outlives its call: on its way from another thread, waiting for room, or kept in a flight recorder.
 //
-//     link of the inbox (16 bytes) │ header │ message │ fields
+//     link of the inbox (16 bytes) │ header │ message │ fields │ call site, if it is not part of the program
 //
 // One allocation, which is the inbox's envelope, the waiting record, and the kept one.
 import EventLoop
@@ -14,6 +14,7 @@ private struct RecordHeader {
     let time: Int64
     let callSite: CallSite
     let level: Level
+    let isAboveThreshold: Bool
     let messageCount: Int
     let fieldsCount: Int
     let fieldsMask: KeyMask
@@ -29,11 +30,13 @@ struct EncodedRecord {
 
     /// How much memory a copy of the record takes.
     static func size(_ record: borrowing Record) -> Int {
-        bodyOffset + record.message.bytes.count + record.fields.byteCount
+        bodyOffset + record.message.bytes.count + record.fields.byteCount + record.callSite.textSize
     }
 
     /// What it takes in memory.
-    var size: Int { EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount }
+    var size: Int {
+        EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount + header.pointee.callSite.textSize
+    }
 
     var core: LoggerCore { header.pointee.core.takeUnretainedValue() }
     var level: Level { header.pointee.level }
@@ -41,15 +44,15 @@ struct EncodedRecord {
     /// Copies the record. `deliver` is what the loop calls if the copy is posted to its inbox.
     init(_ record: borrowing Record, gate: Gate? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
-        memory = Envelope.make(size: EncodedRecord.bodyOffset - Envelope.headerSize + messageCount + fieldsCount, deliver: deliver)
+        memory = Envelope.make(size: EncodedRecord.size(record) - Envelope.headerSize, deliver: deliver)
+        let body = memory + EncodedRecord.bodyOffset
         // With its tree, the logger stays.
         record.core._withUnsafeGuaranteedRef { _ = Unmanaged.passRetained($0.tree) }
         header.initialize(
             to: RecordHeader(
                 core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
-                time: record.time.nanoseconds, callSite: record.callSite, level: record.level, messageCount: messageCount, fieldsCount: fieldsCount,
-                fieldsMask: record.fields.mask))
-        let body = memory + EncodedRecord.bodyOffset
+                time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
+                isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
@@ -65,7 +68,7 @@ struct EncodedRecord {
         let fields = UnsafeRawPointer(message + head.messageCount)
         return try body(
             Record(
-                level: head.level, time: WallTime(nanoseconds: head.time), callSite: head.callSite,
+                level: head.level, isAboveThreshold: head.isAboveThreshold, time: WallTime(nanoseconds: head.time), callSite: head.callSite,
                 message: Text(UnsafeBufferPointer(start: message, count: head.messageCount)),
                 fields: FieldList(start: fields, end: fields + head.fieldsCount, mask: head.fieldsMask), bound: head.bound, scope: head.scope,
                 core: head.core))

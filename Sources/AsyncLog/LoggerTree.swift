@@ -12,6 +12,8 @@ import Synchronization
 @usableFromInline
 final class LoggerCore: @unchecked Sendable {
     @usableFromInline let threshold = Atomic<UInt8>(Level.off)
+    /// Which texts of a call site any of the handlers reads.
+    let callSiteParts = Atomic<UInt8>(0)
     /// The tree owns its loggers; whoever holds one of them holds the tree as well (`Logger`, `EncodedRecord`).
     unowned(unsafe) let tree: LoggerTree
     // The tree's, at hand for each record.
@@ -74,7 +76,7 @@ final class Route: @unchecked Sendable {
     /// The logger's own say in whether a record goes on.
     @inline(__always)
     func selects(_ record: borrowing Record) -> Bool {
-        if record.level.rawValue < level, !isLetIn(record) { return false }
+        if record.level.rawValue < level, !record.isAboveThreshold, !isLetIn(record) { return false }
         return filters.isEmpty || passes(record)
     }
 
@@ -202,7 +204,7 @@ final class LoggerTree: Sendable {
             body(&state)
             return state.nodes.values.map { node in
                 let route = route(of: node.core.name, state)
-                node.core.threshold.store(threshold(route), ordering: .relaxed)
+                publish(route, for: node.core)
                 return (node.core, route)
             }
         }
@@ -212,7 +214,14 @@ final class LoggerTree: Sendable {
     /// For a logger that nobody else knows yet.
     private func install(_ core: LoggerCore, _ state: State) {
         core.route = route(of: core.name, state)
-        core.threshold.store(threshold(core.route), ordering: .relaxed)
+        publish(core.route, for: core)
+    }
+
+    /// What callers have to know of a route, on whatever thread they are.
+    private func publish(_ route: Route, for core: LoggerCore) {
+        core.threshold.store(threshold(route), ordering: .relaxed)
+        let parts = route.handlers.reduce(into: CallSite.Parts()) { $0.formUnion($1.callSiteParts) }
+        core.callSiteParts.store(parts.rawValue, ordering: .relaxed)
     }
 
     private func threshold(_ route: Route) -> UInt8 { route.rules.reduce(route.level) { min($0, $1.level) } }

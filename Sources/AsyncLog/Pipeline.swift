@@ -265,7 +265,8 @@ extension Record {
         message.withUnsafeBufferPointer { message in
             body(
                 Record(
-                    level: level, time: time, callSite: callSite, message: Text(message), fields: region.list(scratch), bound: bound, scope: scope,
+                    level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: Text(message),
+                    fields: region.list(scratch), bound: bound, scope: scope,
                     core: core))
         }
     }

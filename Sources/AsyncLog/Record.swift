@@ -5,9 +5,11 @@
 /// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that.
 public struct Record: ~Copyable {
     public let level: Level
+    /// The caller has a threshold of its own, and has looked at it: the logger's does not count.
+    var isAboveThreshold = false
     /// When the logger was called.
     public let time: WallTime
-    /// Where in the source the logger was called.
+    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
     public let callSite: CallSite
     /// The message, as the caller wrote it.
     public let message: Text
@@ -86,21 +88,5 @@ extension FieldList {
             }
             try body(field)
         }
-    }
-}
-
-/// A place in the source. It costs nothing to keep: everything in it stands in the program already.
-public struct CallSite: Sendable {
-    /// `Module/File.swift`
-    public let file: StaticString
-    public let function: StaticString
-    public let line: UInt32
-
-    @inlinable
-    @inline(__always)
-    public init(file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line) {
-        self.file = file
-        self.function = function
-        self.line = UInt32(truncatingIfNeeded: line)
     }
 }

@@ -60,6 +60,9 @@ final class Gate: @unchecked Sendable {
         let line: UInt32
     }
 
+    /// Names of files that are not part of the program: copies, which stay where they are.
+    private var files: [String: UnsafeBufferPointer<UInt8>] = [:]
+
     private struct State {
         let core: LoggerCore
         let callSite: CallSite
@@ -85,6 +88,8 @@ final class Gate: @unchecked Sendable {
         self.pipeline = pipeline
     }
 
+    deinit { for file in files.values { file.deallocate() } }
+
     /// Before the record is made. On the loop's thread what can be decided without the record is; elsewhere it is all for later.
     func mayPass(_ site: CallSite, _ core: LoggerCore) -> Bool {
         if case .deduplicated = policy { return true }
@@ -101,18 +106,31 @@ final class Gate: @unchecked Sendable {
         if let verdict = verdict.take() { return verdict }
         let core = record.core._withUnsafeGuaranteedRef { $0 }
         guard let verdict = judge(record.callSite, core, record.contentHash, record.time.nanoseconds) else {
-            let site = Gate.site(record.callSite, core)
+            let site = Gate.site(settled(record.callSite), core)
             sites[site]!.level = record.level
             return nil
         }
         return verdict
     }
 
+    /// The same place, whose file is at the same address each time it is asked for.
+    private func settled(_ site: CallSite) -> CallSite {
+        guard !site.isStatic else { return site }
+        let name = String(site.file)
+        let none = Text("")
+        if let file = files[name] { return CallSite(file: Text(file), function: none, line: UInt(site.line), module: none) }
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: site.file.bytes.count)
+        _ = copy.initialize(from: site.file.bytes)
+        files[name] = UnsafeBufferPointer(copy)
+        return CallSite(file: Text(UnsafeBufferPointer(copy)), function: none, line: UInt(site.line), module: none)
+    }
+
     private static func site(_ site: CallSite, _ core: LoggerCore) -> Site {
-        Site(core: ObjectIdentifier(core), file: UInt(bitPattern: site.file.utf8Start), line: site.line)
+        Site(core: ObjectIdentifier(core), file: UInt(bitPattern: site.file.bytes.baseAddress), line: site.line)
     }
 
     private func judge(_ callSite: CallSite, _ core: LoggerCore, _ hash: Int, _ now: Int64) -> UInt64? {
+        let callSite = settled(callSite)
         let site = Gate.site(callSite, core)
         var state = sites[site] ?? State(core: core, callSite: callSite)
         defer { sites[site] = state }

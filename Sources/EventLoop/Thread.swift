@@ -1,6 +1,7 @@
 // Starting a detached thread: the only place that talks to pthread_create.
 import CEventLoop
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// Runs `body` on a new, detached thread called `name` (the kernel keeps 15 bytes of it). Returns why not, if no thread is to be had.
@@ -46,5 +47,18 @@ extension EventLoop {
             pause.tv_nsec = min(pause.tv_nsec * 2, 1_000_000)
         }
         return true
+    }
+
+    /// Runs `body` on the loop's thread, and holds the calling thread up until it has run. For the moment in which a program sets things up on a loop that
+    /// it has just started.
+    ///
+    /// - Precondition: the caller is on that thread already, or on none that runs a loop.
+    package func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
+        if isCurrent { return body() }
+        let result = Mutex<Value?>(nil)
+        perform { result.withLock { $0 = body() } }
+        while true {
+            if EventLoop.wait(upTo: .seconds(1), until: { result.withLock { $0 != nil } }) { return result.withLock { $0! } }
+        }
     }
 }

@@ -43,6 +43,8 @@ public struct ConsoleFormatter: Formatter {
         timestamp = Timestamp(time, zone: timeZone)
     }
 
+    public var callSiteParts: CallSite.Parts { [] }
+
     public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
         let begin = line.count
         var column = Column()

@@ -16,6 +16,14 @@
 public protocol Formatter: Sendable {
     /// Writes the record, with whatever ends it (a line feed, usually), behind what `line` holds already.
     mutating func format(_ record: borrowing Record, to line: inout LineBuffer) throws
+
+    /// Which texts of a record's call site the format shows; all of them, unless it says otherwise. The others are not brought along from where they would
+    /// have to be copied: from calls that come through another logging API.
+    var callSiteParts: CallSite.Parts { get }
+}
+
+extension Formatter {
+    public var callSiteParts: CallSite.Parts { .all }
 }
 
 extension LineBuffer {

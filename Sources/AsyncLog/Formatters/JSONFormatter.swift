@@ -141,6 +141,8 @@ public struct JSONFormatter: Formatter {
         beforeFields = PaddedText(before)
     }
 
+    public var callSiteParts: CallSite.Parts { parts.contains(.source) ? [.file, .function] : [] }
+
     public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
         line.ensure(256 + Timestamp.maximumLength)
         if parts.contains(.time) {
@@ -174,11 +176,11 @@ public struct JSONFormatter: Formatter {
     private func appendSource(_ record: borrowing Record, _ line: inout LineBuffer) {
         if parts.contains(.source) {
             line.append(beforeFile)
-            JSONText.append(Text(record.callSite.file), to: &line)
+            JSONText.append(record.callSite.file, to: &line)
             line.append(beforeLine)
             line.append(Int64(record.callSite.line))
             line.append(beforeFunction)
-            JSONText.append(Text(record.callSite.function), to: &line)
+            JSONText.append(record.callSite.function, to: &line)
         }
         if parts.contains(.sequence) {
             line.append(beforeSequence)

@@ -26,6 +26,8 @@ public struct LogfmtFormatter: Formatter {
         self.extra = PaddedText(String(decoding: line.bytes, as: UTF8.self))
     }
 
+    public var callSiteParts: CallSite.Parts { includesSource ? [.file, .function] : [] }
+
     public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
         line.ensure(Timestamp.maximumLength + 64)
         line.append("time=")
@@ -38,11 +40,11 @@ public struct LogfmtFormatter: Formatter {
         LogfmtText.append(.text(record.message), to: &line)
         if includesSource {
             line.append(" file=")
-            line.append(record.callSite.file)
+            LogfmtText.append(.text(record.callSite.file), to: &line)
             line.append(" line=")
             line.append(Int64(record.callSite.line))
             line.append(" function=")
-            LogfmtText.append(.text(Text(record.callSite.function)), to: &line)
+            LogfmtText.append(.text(record.callSite.function), to: &line)
         }
         line.append(extra)
         line.appendFields(of: record) { [reserved] field, line in

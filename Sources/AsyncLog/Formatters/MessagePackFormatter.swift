@@ -20,6 +20,8 @@ public struct MessagePackFormatter: Formatter {
             ["time", "level", "logger", "message"] + (source ? ["file", "line", "function"] : []) + (sequence ? ["sequence"] : []))
     }
 
+    public var callSiteParts: CallSite.Parts { includesSource ? [.file, .function] : [] }
+
     public func format(_ record: borrowing Record, to line: inout LineBuffer) {
         let begin = line.count
         var count = 4
@@ -30,9 +32,9 @@ public struct MessagePackFormatter: Formatter {
         append("logger", .text(record.logger), &line)
         append("message", .text(record.message), &line)
         if includesSource {
-            append("file", .text(Text(record.callSite.file)), &line)
+            append("file", .text(record.callSite.file), &line)
             append("line", .int(Int64(record.callSite.line)), &line)
-            append("function", .text(Text(record.callSite.function)), &line)
+            append("function", .text(record.callSite.function), &line)
             count += 3
         }
         if includesSequence {

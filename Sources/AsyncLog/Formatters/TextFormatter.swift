@@ -27,6 +27,17 @@ public struct TextFormatter: Formatter {
         timestamp = Timestamp(.rfc3339(), zone: timeZone)
     }
 
+    public var callSiteParts: CallSite.Parts {
+        pieces.reduce(into: []) { parts, piece in
+            switch piece.part {
+            case .file: parts.insert(.file)
+            case .function: parts.insert(.function)
+            case .module: parts.insert(.module)
+            default: break
+            }
+        }
+    }
+
     public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
         if isStandard { return formatStandard(record, to: &line) }
         for piece in pieces {
@@ -64,9 +75,10 @@ public struct TextFormatter: Formatter {
         case .logger: line.appendEscaped(record.logger)
         case .message: line.appendEscaped(record.message)
         case .fields: line.appendFields(of: record, TextFormatter.append)
-        case .file: line.append(record.callSite.file)
+        case .file: line.appendEscaped(record.callSite.file)
         case .line: line.append(Int64(record.callSite.line))
-        case .function: line.append(record.callSite.function)
+        case .function: line.appendEscaped(record.callSite.function)
+        case .module: line.appendEscaped(record.callSite.module)
         case .sequence: line.append(line.sequence)
         }
     }

@@ -16,6 +16,7 @@
 /// | `message` | the message |
 /// | `fields` | ` key=value` for each field, each with a blank in front |
 /// | `file`, `line`, `function` | where the logger was called |
+/// | `source` | the module that called it |
 /// | `sequence` | the record's number in its handler's output |
 ///
 /// `<n` fills a part up with blanks on the right to n characters, `>n` on the left: `{logger:>20}`.
@@ -24,7 +25,7 @@ public struct TextPattern: Sendable {
         case text([UInt8])
         case time(Int)
         case level(LevelStyle)
-        case logger, message, fields, file, line, function, sequence
+        case logger, message, fields, file, line, function, module, sequence
     }
 
     enum LevelStyle: Sendable { case upper, lower, initial }
@@ -114,10 +115,11 @@ public struct TextPattern: Sendable {
         case "file": return .file
         case "line": return .line
         case "function": return .function
+        case "source": return .module
         case "sequence": return .sequence
         default:
             throw place.because(
-                "\"\(name)\" is no part of a record: time, clock, epoch, level, logger, message, fields, file, line, function, sequence")
+                "\"\(name)\" is no part of a record: time, clock, epoch, level, logger, message, fields, file, line, function, source, sequence")
         }
     }
 

@@ -35,6 +35,8 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
         super.init(levels: levels, loop: target.loop)
     }
 
+    override public var callSiteParts: CallSite.Parts { target.callSiteParts }
+
     deinit { for record in kept { record.free() } }
 
     override public func handle(_ record: borrowing Record) {

@@ -63,6 +63,9 @@ open class Handler: @unchecked Sendable {
         if !isRunning { loop.lend() }
     }
 
+    /// Which texts of a record's call site `handle` reads; all of them, unless a subclass says otherwise. Any thread.
+    open var callSiteParts: CallSite.Parts { .all }
+
     @inline(__always)
     final func wants(_ record: borrowing Record) -> Bool {
         let level = record.level.rawValue

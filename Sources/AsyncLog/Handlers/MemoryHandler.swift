@@ -63,8 +63,8 @@ public struct KeptRecord: Sendable, Equatable {
         var fields = KeptFields()
         record.forEachField { fields.append(String($0.key), KeptValue($0.value)) }
         self.fields = fields
-        file = record.callSite.file.description
-        function = record.callSite.function.description
+        file = String(record.callSite.file)
+        function = String(record.callSite.function)
         line = Int(record.callSite.line)
     }
 }

@@ -9,6 +9,7 @@ import AsyncFD
 /// The descriptor stays its owner's: it is not closed with the handler. Loop thread only, like every handler; making one is for any thread.
 public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var formatter: Format
+    private let parts: CallSite.Parts
 
     /// - Parameters:
     ///   - descriptor: where to write. Its event loop is the handler's.
@@ -23,10 +24,13 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
         reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 1 << 18
     ) {
         self.formatter = formatter
+        parts = formatter.callSiteParts
         super.init(
             Outlet(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
             overflow: overflow, maximumLineLength: maximumLineLength)
     }
+
+    override public var callSiteParts: CallSite.Parts { parts }
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
 }

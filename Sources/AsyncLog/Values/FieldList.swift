@@ -4,9 +4,12 @@
 public struct Text: CustomStringConvertible {
     public let bytes: UnsafeBufferPointer<UInt8>
 
+    @inlinable
     @inline(__always)
     public init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
+    @inlinable
+    @inline(__always)
     public init(_ text: StaticString) { bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount) }
 
     public var isEmpty: Bool { bytes.isEmpty }
