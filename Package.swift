@@ -9,6 +9,7 @@ let programSettings = settings + [.defaultIsolation(MainActor.self)]
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -17,11 +18,14 @@ let package = Package(
         .library(name: "EventLoop", targets: ["EventLoop"]),
         .library(name: "AsyncFD", targets: ["AsyncFD"]),
         .library(name: "AsyncLog", targets: ["AsyncLog"]),
+        .library(name: "AsyncLogBridge", targets: ["AsyncLogBridge"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Of the small targets for servers only; who does not use those does not build these.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         .target(name: "CEventLoop"),
@@ -29,6 +33,7 @@ let package = Package(
             name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
         .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque], swiftSettings: settings),
+        .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "EventLoop", logging], swiftSettings: settings),
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
@@ -57,6 +62,8 @@ let package = Package(
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
             exclude: ["Support/parse.py", "Support/zones.py"], swiftSettings: settings),
+        .testTarget(
+            name: "BridgeTests", dependencies: ["AsyncLogBridge", "AsyncLog", "EventLoop", "TestSupport", logging, system], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

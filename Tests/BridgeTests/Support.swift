@@ -1,0 +1,51 @@
+// What most tests of the bridge need: a loop, a handler that keeps records, and a swift-log logger in front of it.
+import AsyncLog
+import AsyncLogBridge
+import EventLoop
+import Logging
+
+/// What a memory handler has after `body`, which is given a backend whose root has no name.
+func records(
+    level: AsyncLog.Level = .trace, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
+    _ body: @escaping (AsyncLogBackend) async throws -> Void
+) throws -> [KeptRecord] {
+    try EventLoop.run {
+        let memory = MemoryHandler()
+        try await body(AsyncLogBackend(AsyncLog.Logger("", level: level, handlers: [memory]), privacy: privacy))
+        return memory.records
+    }
+}
+
+/// The lines that a formatter makes of what `body` logs.
+func lines<Format: Formatter>(_ formatter: Format, _ body: @escaping (AsyncLogBackend) async throws -> Void) throws -> [String] {
+    try EventLoop.run {
+        let collector = Collector(formatter)
+        try await body(AsyncLogBackend(AsyncLog.Logger("", level: .trace, handlers: [collector])))
+        return collector.lines
+    }
+}
+
+/// Keeps what a formatter makes of each record.
+final class Collector<Format: Formatter>: Handler, @unchecked Sendable {
+    private var formatter: Format
+    private(set) var lines: [String] = []
+
+    init(_ formatter: Format) {
+        self.formatter = formatter
+        super.init()
+    }
+
+    override var callSiteParts: CallSite.Parts { formatter.callSiteParts }
+
+    override func handle(_ record: borrowing Record) throws {
+        var line = LineBuffer()
+        try formatter.format(record, to: &line)
+        lines.append(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+    }
+}
+
+extension AsyncLogBackend {
+    func logger(_ label: String, metadataProvider: Logging.Logger.MetadataProvider? = nil) -> Logging.Logger {
+        Logging.Logger(label: label) { handler(label: $0, metadataProvider: metadataProvider) }
+    }
+}
