@@ -138,9 +138,9 @@ struct MetadataTests {
         }
         let all = try records(level: .info) { backend in
             let logger = backend.logger("app", metadataProvider: provider)
-            await Trace.$id.withValue("t1") {
+            try await Trace.$id.withValue("t1") {
                 logger.info("one")
-                await Task.detached { logger.info("detached") }.value
+                try await EventLoop.offload { logger.info("detached") }
             }
             logger.debug("not looked at")
         }
