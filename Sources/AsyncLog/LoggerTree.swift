@@ -182,6 +182,9 @@ final class LoggerTree: Sendable {
 
     func removeFilters(of core: LoggerCore) { change { $0.nodes[core.name]!.filters = [] } }
 
+    /// Where its records go: its own handlers and its ancestors'.
+    func takers(of core: LoggerCore) -> [Handler] { state.withLock { route(of: core.name, $0).handlers } }
+
     func handlers(of core: LoggerCore) -> [Handler] { state.withLock { $0.nodes[core.name]!.handlers } }
 
     func add(_ handler: Handler, to core: LoggerCore) {

@@ -150,7 +150,7 @@ final class Pipeline: @unchecked Sendable {
     /// For how long a thread of its own may be held up on behalf of one of the handlers.
     private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
         core._withUnsafeGuaranteedRef { core in
-            core.tree.handlers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
+            core.tree.takers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
         }
     }
 
