@@ -10,6 +10,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -19,6 +21,8 @@ let package = Package(
         .library(name: "AsyncFD", targets: ["AsyncFD"]),
         .library(name: "AsyncLog", targets: ["AsyncLog"]),
         .library(name: "AsyncLogBridge", targets: ["AsyncLogBridge"]),
+        .library(name: "AsyncLogLifecycle", targets: ["AsyncLogLifecycle"]),
+        .library(name: "AsyncLogMetrics", targets: ["AsyncLogMetrics"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -26,6 +30,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         // Of the small targets for servers only; who does not use those does not build these.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .target(name: "CEventLoop"),
@@ -34,6 +40,8 @@ let package = Package(
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
         .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque], swiftSettings: settings),
         .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "EventLoop", logging], swiftSettings: settings),
+        .target(name: "AsyncLogLifecycle", dependencies: ["AsyncLog", lifecycle], swiftSettings: settings),
+        .target(name: "AsyncLogMetrics", dependencies: ["AsyncLog", "AsyncFD", metrics], swiftSettings: settings),
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
@@ -63,7 +71,11 @@ let package = Package(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
             exclude: ["Support/parse.py", "Support/zones.py"], swiftSettings: settings),
         .testTarget(
-            name: "BridgeTests", dependencies: ["AsyncLogBridge", "AsyncLog", "EventLoop", "TestSupport", logging, system], swiftSettings: settings),
+            name: "BridgeTests",
+            dependencies: [
+                "AsyncLogBridge", "AsyncLogLifecycle", "AsyncLogMetrics", "AsyncLog", "EventLoop", "TestSupport", logging, lifecycle, system,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -19,9 +19,9 @@ struct CallSiteTests {
         let all = try records { backend in
             let logger = backend.logger("app")
             logger.info("here")
-            try await EventLoop.offload { logger.info("there") }
+            await onThread { logger.info("there") }
             let handler = backend.handler(label: "app")
-            for number in 0..<3 { try await EventLoop.offload { [self] in handler.log(event: event(number)) } }
+            for number in 0..<3 { await onThread { [self] in handler.log(event: event(number)) } }
         }
         #expect(all[0].file == "BridgeTests/CallSiteTests.swift" && all[0].function == "places()" && all[0].line == all[1].line - 1)
         for number in 0..<3 {
@@ -83,7 +83,7 @@ struct CallSiteTests {
             for _ in 0..<3 {
                 for number in 0..<2 { handler.log(event: event(number)) }
                 handler.log(event: event(0, line: 8))
-                try await EventLoop.offload { [self] in handler.log(event: event(2)) }
+                await onThread { [self] in handler.log(event: event(2)) }
             }
             try await logger.flush()
             return memory.records

@@ -55,7 +55,7 @@ struct LevelTests {
             quiet.error("below its own")
             backend.level = .critical
             loud.debug("2")
-            try await EventLoop.offload { [loud] in loud.debug("3") }
+            await onThread { [loud] in loud.debug("3") }
             logger.error("below")
         }
         #expect(all.map(\.message) == ["1", "2", "3"])

@@ -2,6 +2,7 @@
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
+import Glibc
 import Logging
 
 /// What a memory handler has after `body`, which is given a backend whose root has no name.
@@ -48,4 +49,34 @@ extension AsyncLogBackend {
     func logger(_ label: String, metadataProvider: Logging.Logger.MetadataProvider? = nil) -> Logging.Logger {
         Logging.Logger(label: label) { handler(label: $0, metadataProvider: metadataProvider) }
     }
+}
+
+/// Runs `body` on a thread of its own and suspends until it has run. Not a detached task: the tests that run a loop each hold up one of the few threads
+/// on which those run.
+func onThread(_ body: @escaping @Sendable () -> Void) async {
+    await withUnsafeContinuation { continuation in
+        detachThread {
+            body()
+            continuation.resume()
+        }
+    }
+}
+
+/// Runs `body` on a thread of its own.
+func detachThread(_ body: @escaping @Sendable () -> Void) {
+    var thread = pthread_t()
+    let start = Unmanaged.passRetained(ThreadBody(body))
+    let code = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, start.toOpaque())
+    precondition(code == 0, "pthread_create: \(code)")
+    pthread_detach(thread)
+}
+
+private final class ThreadBody {
+    let body: @Sendable () -> Void
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
