@@ -8,10 +8,16 @@ let package = Package(
     name: "Benchmarks",
     dependencies: [
         .package(name: "swift-async-log", path: ".."),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
-        .executableTarget(name: "logpeer", dependencies: [.product(name: "AsyncLog", package: "swift-async-log")], swiftSettings: settings),
+        .executableTarget(
+            name: "logpeer",
+            dependencies: [
+                .product(name: "AsyncLog", package: "swift-async-log"), .product(name: "AsyncLogBridge", package: "swift-async-log"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: settings),
         .executableTarget(
             name: "reactorpeer",
             dependencies: [.product(name: "AsyncFD", package: "swift-async-log"), .product(name: "SystemPackage", package: "swift-system")],

@@ -11,6 +11,12 @@
 //     slow    N lines of 100 bytes in batches of 100, beside a tick of 1 ms: how late is the tick? (the reader sleeps)
 //     lat     how long each of N calls takes
 //     off     N calls below the level
+//
+// PEER `asynclog-bridge` logs through swift-log, N batches of 1,000 calls with four values of metadata each (Bridge.swift):
+//
+//     thread   the handler on a loop with a thread of its own, in turns with StreamLogHandler
+//     loop     the same on the loop that logs
+//     alone    the first without StreamLogHandler, for a profiler
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -21,7 +27,7 @@ struct Logpeer {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let count = Int(arguments[3]) else {
-            fputs("usage: logpeer asynclog|asynclog-thread hello|text|json|slow|lat|off N OUT\n", stderr)
+            fputs("usage: logpeer asynclog|asynclog-thread hello|text|json|slow|lat|off N OUT | asynclog-bridge thread|loop|alone N OUT\n", stderr)
             exit(2)
         }
         if arguments[4] != "-" {
@@ -34,6 +40,16 @@ struct Logpeer {
         }
         let (peer, workload) = (arguments[1], arguments[2])
         let start = nanoseconds()
+        if peer == "asynclog-bridge" {
+            let results =
+                switch workload {
+                case "thread": try BridgeBench.onOwnThread(count)
+                case "loop": try EventLoop.run { try await BridgeBench.onLoop(count) }
+                case "alone": try BridgeBench.alone(count)
+                default: fatalError("no such workload: \(workload)")
+                }
+            return report("{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(results)}\n")
+        }
         let extra = try EventLoop.run {
             let logger = makeLogger(workload)
             let extra: () -> String
@@ -45,7 +61,10 @@ struct Logpeer {
             await logger.shutdown(within: .seconds(60))
             return extra
         }
-        let statistics = "{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(extra())}\n"
+        report("{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(extra())}\n")
+    }
+
+    static func report(_ statistics: String) {
         if let path = getenv("BENCH_STATS"), let file = fopen(path, "w") {
             fputs(statistics, file)
             fclose(file)
