@@ -64,7 +64,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend, and what is missing was dropped.
-    @exclusivity(unchecked) package private(set) var nextSequence: UInt64 = 1
+    package var nextSequence: UInt64 { next }
+    @exclusivity(unchecked) private var next: UInt64 = 1
     /// Records that were dropped, by severity.
     package private(set) var dropped = InlineArray<8, UInt64>(repeating: 0)
     @exclusivity(unchecked) package private(set) var mostPendingBytes = 0
@@ -156,8 +157,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package func begin(_ size: Int) -> UnsafeMutableRawPointer { outlet.queue.reserve(size) }
 
     package func commit(_ size: Int, _ severity: UInt8 = 0) {
-        records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: nextSequence))
-        nextSequence += 1
+        records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: next))
+        next += 1
         append(size)
     }
 
@@ -175,8 +176,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Drops a record that was accepted and not committed.
     package func drop(_ reason: Ledger.DropReason, _ severity: UInt8 = 0) {
-        drop(reason, severity, nextSequence)
-        nextSequence += 1
+        drop(reason, severity, next)
+        next += 1
     }
 
     /// Enters records into the books that were refused before they came here. They are reported like others that were dropped.
@@ -184,8 +185,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         if !outlet.isAttached { outlet.attach(self) }
         books.refuse(count)
         dropped[Int(severity)] += count
-        unreported.add(severity, sequence: nextSequence, count: count)
-        nextSequence += count
+        unreported.add(severity, sequence: next, count: count)
+        next += count
         if outlet.queue.isEmpty { reportDrops() }
     }
 

@@ -32,9 +32,9 @@ package final class BoundFields: @unchecked Sendable {
             let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .all)
             var writer = FieldWriter(scratch)
             outer?.list.forEachEncoded { field, bytes in
-                if !inner.contains(field.key) { writer.append(encoded: bytes, key: field.key) }
+                if !inner.contains(field.key) { writer.append(encoded: bytes, field.header) }
             }
-            inner.forEachEncoded { writer.append(encoded: $1, key: $0.key) }
+            inner.forEachEncoded { writer.append(encoded: $1, $0.header) }
             writer.close()
             let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: scratch.count - writer.start, alignment: 8)
             copy.copyMemory(from: UnsafeRawBufferPointer(scratch.bytes(from: writer.start, count: copy.count)))

@@ -208,8 +208,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         @usableFromInline
         mutating func append(_ value: String) {
-            // Strings of Swift's own are contiguous; those that are not come from elsewhere and are copied first.
-            if value.utf8.withContiguousStorageIfAvailable({ append($0) }) == nil { Array(value.utf8).withUnsafeBufferPointer { append($0) } }
+            value.utf8Span.span.withUnsafeBufferPointer { append($0) }
         }
 
         private mutating func append(_ value: StaticString) { append(value.utf8Start, value.utf8CodeUnitCount) }

@@ -257,7 +257,7 @@ extension Record {
         var writer = FieldWriter(scratch)
         own.withUnsafeBytes { bytes in
             FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: fields.mask)
-                .forEachEncoded { writer.append(encoded: $1, key: $0.key) }
+                .forEachEncoded { writer.append(encoded: $1, $0.header) }
         }
         more(&writer)
         writer.close()

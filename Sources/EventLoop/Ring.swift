@@ -34,8 +34,8 @@
     /// The element that is so many places behind the first.
     @inlinable
     public subscript(index: Int) -> Element {
-        get { ring[(head + index) & (capacity - 1)] }
-        set { ring[(head + index) & (capacity - 1)] = newValue }
+        get { ring[(head &+ index) & (capacity &- 1)] }
+        set { ring[(head &+ index) & (capacity &- 1)] = newValue }
     }
 
     /// Takes out one that is not the first: O(index).
@@ -46,18 +46,19 @@
     }
 
     @inlinable
+    @inline(__always)
     public mutating func append(_ element: Element) {
         if count == capacity { grow() }
-        (ring + ((head + count) & (capacity - 1))).initialize(to: element)
-        count += 1
+        (ring + ((head &+ count) & (capacity &- 1))).initialize(to: element)
+        count &+= 1
     }
 
     /// - Precondition: the queue is not empty.
     @inlinable
     public mutating func removeFirst() -> Element {
         let element = ring[head]
-        head = (head + 1) & (capacity - 1)
-        count -= 1
+        head = (head &+ 1) & (capacity &- 1)
+        count &-= 1
         return element
     }
 

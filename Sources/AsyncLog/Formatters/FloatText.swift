@@ -7,36 +7,33 @@ enum FloatText {
 
     /// Writes the shortest text and returns the number of bytes: `0.1`, `5.0`, `1e-07`, `-inf`, `nan`.
     static func write<Value: BinaryFloatingPoint & TextOutputStreamable>(_ value: Value, to memory: UnsafeMutablePointer<UInt8>) -> Int {
-        // Counts, prices and sizes that happen to be floating-point are mostly whole numbers.
-        if let whole = Int32(exactly: value), !(whole == 0 && value.sign == .minus) {
-            let length = Decimal.write(Int(whole), to: memory)
-            memory[length] = UInt8(ascii: ".")
-            memory[length + 1] = UInt8(ascii: "0")
-            return length + 2
-        }
-        if Value.self == Double.self, let length = writeShort(Double(value), to: memory) { return length }
+        if Value.self == Double.self, let length = writeShort(unsafeBitCast(value, to: Double.self), to: memory) { return length }
         var capture = Capture(memory: memory)
         value.write(to: &capture)
         return capture.count
     }
 
-    /// Measurements mostly have a few decimals. If the nearest number with six of them is this one, its digits are the shortest: no two
-    /// decimals of up to fifteen digits are the same `Double`.
+    /// Counts, prices and sizes that happen to be floating-point are mostly whole numbers, and measurements mostly have a few decimals. If the nearest
+    /// number with six of them is this one, its digits are the shortest: no two decimals of up to fifteen digits are the same `Double`.
     @inline(__always)
     private static func writeShort(_ value: Double, to memory: UnsafeMutablePointer<UInt8>) -> Int? {
         let magnitude = value.magnitude
-        guard magnitude >= 1e-4, magnitude < 1e8 else { return nil }
-        let scaled = (magnitude * 1e6).rounded()
-        guard scaled / 1e6 == magnitude else { return nil }
-        let (whole, fraction) = UInt64(scaled).quotientAndRemainder(dividingBy: 1_000_000)
+        guard magnitude < 1e8, magnitude >= 1e-4 || value.bitPattern == 0 else { return nil }
+        let scaled = UInt64(magnitude * 1e6 + 0.5)
+        guard Double(scaled) / 1e6 == magnitude else { return nil }
+        let (whole, fraction) = (scaled / 1_000_000, scaled % 1_000_000)
         var length = 0
         if value < 0 {
             memory[0] = UInt8(ascii: "-")
             length = 1
         }
-        length += Decimal.write(UInt(whole), to: memory + length)
+        length &+= Decimal.write(UInt(whole), to: memory + length)
         memory[length] = UInt8(ascii: ".")
-        return length + 1 + Decimal.writeFraction(UInt(fraction), digits: 6, to: memory + length + 1)
+        guard fraction > 0 else {
+            memory[length &+ 1] = UInt8(ascii: "0")
+            return length &+ 2
+        }
+        return length &+ 1 &+ Decimal.writeFraction(UInt(fraction), digits: 6, to: memory + length + 1)
     }
 
     private struct Capture: TextOutputStream {

@@ -162,10 +162,10 @@ public struct JSONFormatter: Formatter {
         line.append(beforeFields)
         let begin = line.count
         line.appendFields(of: record) { [exclude, reserved, dates] field, line in
-            if exclude.contains(field.key) { return }
+            if exclude.contains(field) { return }
             line.appendPair(",", "\"")
             line.appendEscaped(field.key, .json)
-            if reserved.contains(field.key) { line.append(UInt8(ascii: "_")) }
+            if reserved.contains(field) { line.append(UInt8(ascii: "_")) }
             line.appendPair("\"", ":")
             JSONText.append(field.value, to: &line, dates: dates)
         }

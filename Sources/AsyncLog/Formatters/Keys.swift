@@ -4,8 +4,6 @@
 struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
     private let keys: UnsafeBufferPointer<UnsafeBufferPointer<UInt8>>
     private let mask: KeyMask
-    /// One bit for each length.
-    private let lengths: UInt64
 
     init(_ names: [String]) {
         let copies = names.map { name in
@@ -16,14 +14,11 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
         let keys = UnsafeMutableBufferPointer<UnsafeBufferPointer<UInt8>>.allocate(capacity: copies.count)
         _ = keys.initialize(from: copies)
         self.keys = UnsafeBufferPointer(keys)
-        mask = copies.reduce(.none) { $0 | KeyMask($1) }
-        lengths = copies.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
+        mask = copies.reduce(.none) { $0 | KeyMask(Text($1)) }
     }
 
     @inline(__always)
-    func contains(_ key: Text) -> Bool {
-        lengths >> UInt64(min(key.bytes.count, 63)) & 1 != 0 && mask.intersects(KeyMask(key.bytes)) && isOneOf(key)
-    }
+    func contains(_ field: Field) -> Bool { mask.intersects(KeyMask(field.header)) && isOneOf(field.key) }
 
     @inline(never)
     private func isOneOf(_ key: Text) -> Bool {

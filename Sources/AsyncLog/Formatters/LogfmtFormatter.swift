@@ -49,7 +49,7 @@ public struct LogfmtFormatter: Formatter {
         line.append(extra)
         line.appendFields(of: record) { [reserved] field, line in
             line.append(" ")
-            if reserved.contains(field.key) { line.append("fields.") }
+            if reserved.contains(field) { line.append("fields.") }
             LogfmtText.append(field.key, "", field.value, to: &line)
         }
         line.append("\n")

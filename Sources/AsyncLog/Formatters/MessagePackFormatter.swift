@@ -42,7 +42,7 @@ public struct MessagePackFormatter: Formatter {
             count += 1
         }
         record.forEachField { field in
-            if reserved.contains(field.key) {
+            if reserved.contains(field) {
                 MessagePackText.append(Text(field.key.bytes), suffix: "_", to: &line)
             } else {
                 MessagePackText.append(field.key, to: &line)

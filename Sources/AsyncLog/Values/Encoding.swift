@@ -2,7 +2,7 @@
 //
 //     object   = mask (16 bytes), field…
 //     field    = key, value
-//     key      = length (4 bytes; the sign bit says static), then a pointer (static) or the bytes
+//     key      = header (8 bytes: length, hash, and whether it is static), then a pointer (static) or the bytes
 //     value    = kind (1 byte), then what the kind says:
 //                null, false, true          nothing
 //                int, uint, double, date, duration   8 bytes; float 4
@@ -24,6 +24,38 @@ enum ValueKind: UInt8 {
     case null, `false`, `true`, int, uint, double, float, text, staticText, date, duration, bytes, array, object, error
 }
 
+/// What stands in front of a key: its length in the lower half, twelve bits of hash in the upper one, and whether it is static in the sign.
+///
+/// For a literal the compiler works all of it out.
+@usableFromInline
+struct KeyHeader: BitwiseCopyable, Sendable {
+    @usableFromInline let bits: UInt64
+
+    @inline(__always)
+    init(bits: UInt64) { self.bits = bits }
+
+    @inlinable
+    @inline(__always)
+    init(_ key: UnsafeBufferPointer<UInt8>, isStatic: Bool) {
+        let count = key.count
+        var bytes: UInt64 = 0
+        if let base = key.baseAddress, count > 0 {
+            bytes = UInt64(base[0]) | UInt64(base[count / 2]) << 8 | UInt64(base[count &- 1]) << 16 | UInt64(truncatingIfNeeded: count) << 24
+        }
+        let mixed = bytes &* 0x9E37_79B9_7F4A_7C15  // multiplicative hashing: D. Knuth, TAOCP 6.4
+        bits = UInt64(UInt32(truncatingIfNeeded: count)) | (mixed >> 52) << 32 | (isStatic ? 1 << 63 : 0)
+    }
+
+    @inline(__always)
+    var count: Int { Int(UInt32(truncatingIfNeeded: bits)) }
+
+    @inline(__always)
+    var isStatic: Bool { Int64(bitPattern: bits) < 0 }
+
+    @inline(__always)
+    var hash: UInt64 { bits >> 32 & 0xFFF }
+}
+
 /// Which keys an object may have.
 struct KeyMask: BitwiseCopyable {
     private var first: UInt64
@@ -43,16 +75,13 @@ struct KeyMask: BitwiseCopyable {
 
     /// The mask of one key.
     @inline(__always)
-    init(_ key: UnsafeBufferPointer<UInt8>) {
-        guard let base = key.baseAddress, key.count > 0 else {
-            self.init(first: 1, second: 1)
-            return
-        }
-        let count = key.count
-        let bytes = UInt64(base[0]) | UInt64(base[count / 2]) << 8 | UInt64(base[count - 1]) << 16 | UInt64(truncatingIfNeeded: count) << 24
-        let mixed = bytes &* 0x9E37_79B9_7F4A_7C15  // multiplicative hashing: D. Knuth, TAOCP 6.4
-        self.init(first: 1 << min(mixed >> 58, 62), second: 1 << (mixed >> 52 & 63))
+    init(_ key: KeyHeader) {
+        let hash = key.hash
+        self.init(first: 1 << min(hash >> 6, 62), second: 1 << (hash & 63))
     }
+
+    @inline(__always)
+    init(_ key: Text) { self.init(KeyHeader(key.bytes, isStatic: false)) }
 
     @inline(__always)
     func intersects(_ other: KeyMask) -> Bool { first & other.first & ~KeyMask.repeated != 0 && second & other.second != 0 }
@@ -69,7 +98,6 @@ struct KeyMask: BitwiseCopyable {
 
 enum Encoding {
     static let maskSize = 16
-    static let staticKey: UInt32 = 1 << 31
 
     @inline(__always)
     static func put<Value: BitwiseCopyable>(_ value: Value, at memory: UnsafeMutablePointer<UInt8>, _ offset: Int) {

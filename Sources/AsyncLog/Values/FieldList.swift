@@ -57,6 +57,8 @@ public enum FieldValue {
 public struct Field {
     public let key: Text
     public let value: FieldValue
+    /// What the key is known by.
+    let header: KeyHeader
 }
 
 /// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call that hands them over.
@@ -102,10 +104,10 @@ public struct FieldList: Sequence {
         @inline(__always)
         public mutating func next() -> Field? {
             guard var at = cursor, at != end else { return nil }
-            let key = Decoding.key(&at)
+            let (key, header) = Decoding.key(&at)
             let value = Decoding.value(&at)
             cursor = at
-            return Field(key: key, value: value)
+            return Field(key: key, value: value, header: header)
         }
     }
 
@@ -125,7 +127,7 @@ public struct FieldList: Sequence {
     }
 
     func contains(_ key: Text) -> Bool {
-        mask.intersects(KeyMask(key.bytes)) && contains { $0.key == key }
+        mask.intersects(KeyMask(key)) && contains { $0.key == key }
     }
 }
 
@@ -147,16 +149,16 @@ public struct ValueList: Sequence {
 /// The other side of Encoding.swift. What is read here was written there, in this process.
 enum Decoding {
     @inline(__always)
-    static func key(_ at: inout UnsafeRawPointer) -> Text {
-        let length = Encoding.get(UInt32.self, at: at)
-        if length & Encoding.staticKey != 0 {
-            let pointer = UnsafePointer<UInt8>(bitPattern: Encoding.get(UInt.self, at: at, 4))
-            at += 12
-            return Text(UnsafeBufferPointer(start: pointer, count: Int(length & ~Encoding.staticKey)))
+    static func key(_ at: inout UnsafeRawPointer) -> (Text, KeyHeader) {
+        let header = KeyHeader(bits: Encoding.get(UInt64.self, at: at))
+        if header.isStatic {
+            let pointer = UnsafePointer<UInt8>(bitPattern: Encoding.get(UInt.self, at: at, 8))
+            at += 16
+            return (Text(UnsafeBufferPointer(start: pointer, count: header.count)), header)
         }
-        let pointer = (at + 4).assumingMemoryBound(to: UInt8.self)
-        at += 4 + Int(length)
-        return Text(UnsafeBufferPointer(start: pointer, count: Int(length)))
+        let pointer = (at + 8).assumingMemoryBound(to: UInt8.self)
+        at += 8 + header.count
+        return (Text(UnsafeBufferPointer(start: pointer, count: header.count)), header)
     }
 
     @inline(__always)

@@ -30,7 +30,20 @@ public struct FieldWriter: ~Copyable {
     public subscript<Value: LogValue>(key: FieldKey) -> Value {
         @available(*, unavailable, message: "fields can only be written")
         get { preconditionFailure("fields can only be written") }
-        @inline(__always) set { append(key, newValue) }
+        // Inlined into the caller, who knows the type: of these questions nothing remains there.
+        @inlinable
+        @inline(__always)
+        set {
+            if Value.self == Int.self {
+                append(key, unsafeBitCast(newValue, to: Int.self))
+            } else if Value.self == Double.self {
+                append(key, unsafeBitCast(newValue, to: Double.self))
+            } else if Value.self == Bool.self {
+                append(key, unsafeBitCast(newValue, to: Bool.self))
+            } else {
+                append(key, newValue)
+            }
+        }
     }
 
     /// Adds an error: its type, its message, and the chain of its causes.
@@ -75,7 +88,7 @@ public struct FieldWriter: ~Copyable {
         append(bodyAt: begin)
     }
 
-    @inline(__always)
+    @usableFromInline
     mutating func append<Value: LogValue>(_ key: FieldKey, _ value: Value) {
         let begin = scratch.count
         write(key)
@@ -85,22 +98,74 @@ public struct FieldWriter: ~Copyable {
         settle(begin)
     }
 
-    /// For dictionary literals, whose values are of any type.
+    @usableFromInline
+    mutating func append(_ key: FieldKey, _ value: Int) { append(key, .int, UInt64(bitPattern: Int64(value))) }
+
+    @usableFromInline
+    mutating func append(_ key: FieldKey, _ value: Double) { append(key, .double, value.bitPattern) }
+
+    @usableFromInline
+    mutating func append(_ key: FieldKey, _ value: Bool) { append(key, value ? .true : .false, 0) }
+
+    /// A value that fits into a register.
+    @inline(__always)
+    private mutating func append(_ key: borrowing FieldKey, _ kind: ValueKind, _ bits: UInt64) {
+        let begin = scratch.count
+        write(key)
+        let size = kind == .true || kind == .false ? 1 : 9
+        let memory = scratch.reserve(9)
+        memory[0] = kind.rawValue
+        Encoding.put(bits, at: memory, 1)
+        scratch.commit(size)
+        settle(begin)
+    }
+
+    @inline(__always)
+    private mutating func append(_ key: borrowing FieldKey, _ text: UnsafeBufferPointer<UInt8>) {
+        let begin = scratch.count
+        write(key)
+        let memory = scratch.reserve(5 &+ text.count)
+        memory[0] = ValueKind.text.rawValue
+        Encoding.put(UInt32(text.count), at: memory, 1)
+        if let base = text.baseAddress { Memory.copy(base, text.count, to: memory + 5) }
+        scratch.commit(5 &+ text.count)
+        settle(begin)
+    }
+
+    /// For dictionary literals, whose values are of any type. Those of the usual types are looked at where they stand; the others are asked to encode themselves.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
         guard let base = elements.baseAddress else { return }
         // Each half of a pair where it stands, so that neither keys nor values are copied.
         var element = UnsafeRawPointer(base)
         let offset = (MemoryLayout<FieldKey>.size + 7) & ~7
         for _ in 0..<elements.count {
-            let begin = scratch.count
-            write(element.assumingMemoryBound(to: FieldKey.self).pointee)
-            var encoder = ValueEncoder(scratch)
-            (element + offset).assumingMemoryBound(to: (any LogValue).self).pointee.encode(to: &encoder)
-            encoder.finish()
-            settle(begin)
+            let key = element.assumingMemoryBound(to: FieldKey.self)
+            let value = element + offset
+            let type = value.assumingMemoryBound(to: ExistentialContainer.self).pointee.type
+            if type == Int.self {
+                append(key.pointee, .int, value.assumingMemoryBound(to: UInt64.self).pointee)
+            } else if type == String.self {
+                append(key.pointee, value.assumingMemoryBound(to: String.self).pointee)
+            } else if type == Double.self {
+                append(key.pointee, .double, value.assumingMemoryBound(to: UInt64.self).pointee)
+            } else if type == Bool.self {
+                append(key.pointee, value.assumingMemoryBound(to: Bool.self).pointee ? .true : .false, 0)
+            } else {
+                append(key.pointee, other: value.assumingMemoryBound(to: (any LogValue).self).pointee)
+            }
             element += MemoryLayout<(FieldKey, any LogValue)>.stride
         }
     }
+
+    @inline(__always)
+    private mutating func append(_ key: borrowing FieldKey, _ value: String) {
+        if value.utf8.withContiguousStorageIfAvailable({ append(key, $0) }) == nil {
+            Array(value.utf8).withUnsafeBufferPointer { append(key, $0) }
+        }
+    }
+
+    @inline(never)
+    private mutating func append(_ key: FieldKey, other value: any LogValue) { append(key, value) }
 
     /// Makes the object that was just copied to the end, mask and all, part of this one.
     mutating func append(bodyAt begin: Int) {
@@ -119,10 +184,10 @@ public struct FieldWriter: ~Copyable {
     }
 
     /// Adds a field as it was encoded elsewhere.
-    mutating func append(encoded bytes: UnsafeRawBufferPointer, key: Text) {
+    mutating func append(encoded bytes: UnsafeRawBufferPointer, _ header: KeyHeader) {
         let begin = scratch.count
         scratch.append(bytes.bindMemory(to: UInt8.self))
-        add(KeyMask(key.bytes), begin)
+        add(header, begin)
         settle(begin)
     }
 
@@ -135,27 +200,30 @@ public struct FieldWriter: ~Copyable {
 
     @inline(__always)
     private mutating func write(_ key: borrowing FieldKey) {
-        switch key.storage {
-        case .literal(let literal):
-            let memory = scratch.reserve(12)
-            Encoding.put(UInt32(literal.utf8CodeUnitCount) | Encoding.staticKey, at: memory, 0)
-            Encoding.put(UInt(bitPattern: literal.utf8Start), at: memory, 4)
-            scratch.commit(12)
-            add(KeyMask(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)), scratch.count - 12)
-        case .dynamic(var text):
-            text.withUTF8 { text in
-                let memory = scratch.reserve(4 + text.count)
-                Encoding.put(UInt32(text.count), at: memory, 0)
-                if let base = text.baseAddress { (memory + 4).update(from: base, count: text.count) }
-                scratch.commit(4 + text.count)
-                add(KeyMask(text), scratch.count - 4 - text.count)
-            }
+        let begin = scratch.count
+        guard key.literal != 0 else { return write(dynamic: key, begin) }
+        let memory = scratch.reserve(16)
+        Encoding.put(key.header.bits, at: memory, 0)
+        Encoding.put(key.literal, at: memory, 8)
+        scratch.commit(16)
+        add(key.header, begin)
+    }
+
+    @inline(never)
+    private mutating func write(dynamic key: borrowing FieldKey, _ begin: Int) {
+        var text = key.text ?? ""
+        text.withUTF8 { text in
+            Encoding.put(key.header.bits, at: scratch.reserve(8), 0)
+            scratch.commit(8)
+            scratch.append(text)
         }
+        add(key.header, begin)
     }
 
     /// `begin` is where the key stands.
     @inline(__always)
-    private mutating func add(_ key: KeyMask, _ begin: Int) {
+    private mutating func add(_ header: KeyHeader, _ begin: Int) {
+        let key = KeyMask(header)
         if mask.intersects(key) { markIfRepeated(begin) }
         mask = mask | key
     }
@@ -163,9 +231,16 @@ public struct FieldWriter: ~Copyable {
     @inline(never)
     private mutating func markIfRepeated(_ begin: Int) {
         var at = UnsafeRawPointer(scratch.pointer(at: begin))
-        let key = Decoding.key(&at)
+        let (key, _) = Decoding.key(&at)
         let first = UnsafeRawPointer(scratch.pointer(at: start + Encoding.maskSize))
         let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .all)
         for field in fields where field.key == key { mask.hasRepeated = true }
     }
+}
+
+/// How `any LogValue` lies in memory ("Existential Containers" in the ABI's TypeLayout): a value of up to three words, its type, its witness table.
+private struct ExistentialContainer {
+    let value: (UInt, UInt, UInt)
+    let type: Any.Type
+    let witnesses: UInt
 }
