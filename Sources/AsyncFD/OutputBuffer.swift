@@ -144,10 +144,12 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     /// True if a record of at most `size` bytes may be formatted now. One of the severity for which room is kept need not stand in line.
+    @inline(__always)
     package func hasRoom(_ size: Int, _ severity: UInt8 = 0) -> Bool {
         fits(size, severity) && (waiting.isEmpty || severity >= reservedFrom)
     }
 
+    @inline(__always)
     private func fits(_ size: Int, _ severity: UInt8) -> Bool {
         let used = outlet.queue.count + promised
         return used + size <= (severity >= reservedFrom ? capacity : capacity - reserve) || used == 0
@@ -156,6 +158,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Memory for a record of at most `size` bytes. `commit` what was used of it before anything else happens.
     package func begin(_ size: Int) -> UnsafeMutableRawPointer { outlet.queue.reserve(size) }
 
+    @inline(__always)
     package func commit(_ size: Int, _ severity: UInt8 = 0) {
         records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1

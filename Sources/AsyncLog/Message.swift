@@ -214,10 +214,23 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         private mutating func append(_ value: StaticString) { append(value.utf8Start, value.utf8CodeUnitCount) }
 
         @usableFromInline
-        mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int) { append(UnsafeBufferPointer(start: text, count: count)) }
+        mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int) {
+            guard own == nil, count <= 32, scratch.hasRoom(count) else { return appendLong(text, count) }
+            Memory.copyShort(text, count, to: scratch.end)
+            scratch.commit(count)
+        }
+
+        @inline(never)
+        private mutating func appendLong(_ text: UnsafePointer<UInt8>, _ count: Int) { append(UnsafeBufferPointer(start: text, count: count)) }
 
         @usableFromInline
-        mutating func append(_ value: Int64) { appendPiece(Decimal.maximumLength) { Decimal.write(Int(value), to: $0) } }
+        mutating func append(_ value: Int64) {
+            guard own == nil, value >= 0, scratch.hasRoom(Decimal.maximumLength) else { return appendOther(value) }
+            scratch.commit(Decimal.write(UInt(value), to: scratch.end))
+        }
+
+        @inline(never)
+        private mutating func appendOther(_ value: Int64) { appendPiece(Decimal.maximumLength) { Decimal.write(Int(value), to: $0) } }
 
         @usableFromInline
         mutating func append(_ value: UInt64) { appendPiece(Decimal.maximumLength) { Decimal.write(UInt(value), to: $0) } }

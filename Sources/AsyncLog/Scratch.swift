@@ -57,6 +57,14 @@ struct Scratch: BitwiseCopyable {
         return header.pointee.base + header.pointee.count
     }
 
+    /// True if `size` bytes can be written at `end`.
+    @inline(__always)
+    func hasRoom(_ size: Int) -> Bool { header.pointee.capacity &- header.pointee.count >= size }
+
+    /// Where the next byte goes.
+    @inline(__always)
+    var end: UnsafeMutablePointer<UInt8> { header.pointee.base + header.pointee.count }
+
     @inline(__always)
     func commit(_ size: Int) { header.pointee.count &+= size }
 

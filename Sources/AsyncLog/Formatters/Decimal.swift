@@ -20,6 +20,10 @@ enum Decimal {
             memory[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)
             return 1
         }
+        if value < 100 {
+            writePair(Int(truncatingIfNeeded: value), to: memory)
+            return 2
+        }
         let length = digits(value)
         var rest = value
         var end = length

@@ -167,7 +167,7 @@ public struct JSONFormatter: Formatter {
             line.appendEscaped(field.key, .json)
             if reserved.contains(field) { line.append(UInt8(ascii: "_")) }
             line.appendPair("\"", ":")
-            JSONText.append(field.value, to: &line, dates: dates)
+            JSONText.append(field, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
         line.append(end)

@@ -4,8 +4,26 @@
 // text, durations seconds, dates what the formatter's time style says.
 
 enum JSONText {
-    /// - Parameter dates: how dates are written; RFC 3339 with nanoseconds, if nil.
+    /// Writes the value of a field: of the usual kinds as it stands there.
     @inline(__always)
+    static func append(_ field: Field, to line: inout LineBuffer, dates: DateStyle?) {
+        var at = field.encoded
+        let kind = Encoding.get(UInt8.self, at: at)
+        if kind == ValueKind.int.rawValue {
+            line.append(Encoding.get(Int64.self, at: at, 1))
+        } else if kind == ValueKind.text.rawValue {
+            at += 1
+            append(Text(Decoding.block(&at).assumingMemoryBound(to: UInt8.self)), to: &line)
+        } else if kind == ValueKind.true.rawValue {
+            line.append("true" as StaticString)
+        } else if kind == ValueKind.false.rawValue {
+            line.append("false" as StaticString)
+        } else {
+            append(field.value, to: &line, dates: dates)
+        }
+    }
+
+    /// - Parameter dates: how dates are written; RFC 3339 with nanoseconds, if nil.
     static func append(_ value: FieldValue, to line: inout LineBuffer, dates: DateStyle?) {
         switch value {
         case .null: line.append("null")

@@ -63,8 +63,7 @@ extension LineBuffer {
     @inline(__always)
     mutating func appendPair(_ first: Unicode.Scalar, _ second: Unicode.Scalar) {
         ensure(2)
-        cursor[0] = UInt8(ascii: first)
-        cursor[1] = UInt8(ascii: second)
+        UnsafeMutableRawPointer(cursor).storeBytes(of: UInt16(UInt8(ascii: first)) | UInt16(UInt8(ascii: second)) << 8, as: UInt16.self)
         cursor += 2
     }
 

@@ -161,6 +161,12 @@ enum Memory {
     @inline(__always)
     static func copy(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
         if count > 32 { return target.update(from: source, count: count) }
+        copyShort(source, count, to: target)
+    }
+
+    /// - Precondition: at most 32 bytes, for which the target has room.
+    @inline(__always)
+    static func copyShort(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
         if count >= 16 {
             let first = from.loadUnaligned(as: SIMD2<UInt64>.self)

@@ -88,10 +88,11 @@ struct Timestamp: Sendable {
             memory[22] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: millisecond % 10)
             return 23
         case .microseconds:
-            let microsecond = nanosecond / 1000
-            Decimal.writePair(microsecond / 10_000, to: memory + 20)
-            Decimal.writePair(microsecond / 100 % 100, to: memory + 22)
-            Decimal.writePair(microsecond % 100, to: memory + 24)
+            let microsecond = UInt32(truncatingIfNeeded: nanosecond) / 1000
+            let hundreds = microsecond / 100
+            Decimal.writePair(Int(hundreds / 100), to: memory + 20)
+            Decimal.writePair(Int(hundreds % 100), to: memory + 22)
+            Decimal.writePair(Int(microsecond % 100), to: memory + 24)
             return 26
         case .nanoseconds:
             Decimal.writeExactly(UInt(nanosecond), digits: 9, to: memory + 20)

@@ -56,9 +56,15 @@ public enum FieldValue {
 /// A field, in memory that belongs to somebody else: valid during the call that hands it over.
 public struct Field {
     public let key: Text
-    public let value: FieldValue
     /// What the key is known by.
     let header: KeyHeader
+    /// Where the value stands. It is decoded when somebody asks for it.
+    let encoded: UnsafeRawPointer
+
+    public var value: FieldValue {
+        var at = encoded
+        return Decoding.value(&at)
+    }
 }
 
 /// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call that hands them over.
@@ -105,9 +111,8 @@ public struct FieldList: Sequence {
         public mutating func next() -> Field? {
             guard var at = cursor, at != end else { return nil }
             let (key, header) = Decoding.key(&at)
-            let value = Decoding.value(&at)
-            cursor = at
-            return Field(key: key, value: value, header: header)
+            cursor = at + Decoding.size(at)
+            return Field(key: key, header: header, encoded: at)
         }
     }
 
@@ -161,7 +166,15 @@ enum Decoding {
         return (Text(UnsafeBufferPointer(start: pointer, count: header.count)), header)
     }
 
+    /// How many bytes the value at this place takes, its kind included.
     @inline(__always)
+    static func size(_ at: UnsafeRawPointer) -> Int {
+        // Four bits for each kind; 15: the length stands behind the kind.
+        let sizes: UInt64 = 0xFFFF_88CF_4888_000
+        let size = Int(truncatingIfNeeded: sizes >> (4 * UInt64(Encoding.get(UInt8.self, at: at))) & 15)
+        return size < 15 ? 1 &+ size : 5 &+ Int(Encoding.get(UInt32.self, at: at, 1))
+    }
+
     static func value(_ at: inout UnsafeRawPointer) -> FieldValue {
         let kind = ValueKind(rawValue: Encoding.get(UInt8.self, at: at))
         at += 1
@@ -192,13 +205,13 @@ enum Decoding {
     }
 
     @inline(__always)
-    private static func take<Value: BitwiseCopyable>(_ type: Value.Type, _ at: inout UnsafeRawPointer) -> Value {
+    static func take<Value: BitwiseCopyable>(_ type: Value.Type, _ at: inout UnsafeRawPointer) -> Value {
         defer { at += MemoryLayout<Value>.size }
         return Encoding.get(Value.self, at: at)
     }
 
     @inline(__always)
-    private static func block(_ at: inout UnsafeRawPointer) -> UnsafeRawBufferPointer {
+    static func block(_ at: inout UnsafeRawPointer) -> UnsafeRawBufferPointer {
         let count = Int(take(UInt32.self, &at))
         defer { at += count }
         return UnsafeRawBufferPointer(start: at, count: count)

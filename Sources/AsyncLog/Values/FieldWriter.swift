@@ -99,38 +99,58 @@ public struct FieldWriter: ~Copyable {
     }
 
     @usableFromInline
-    mutating func append(_ key: FieldKey, _ value: Int) { append(key, .int, UInt64(bitPattern: Int64(value))) }
-
-    @usableFromInline
-    mutating func append(_ key: FieldKey, _ value: Double) { append(key, .double, value.bitPattern) }
-
-    @usableFromInline
-    mutating func append(_ key: FieldKey, _ value: Bool) { append(key, value ? .true : .false, 0) }
-
-    /// A value that fits into a register.
-    @inline(__always)
-    private mutating func append(_ key: borrowing FieldKey, _ kind: ValueKind, _ bits: UInt64) {
-        let begin = scratch.count
-        write(key)
-        let size = kind == .true || kind == .false ? 1 : 9
-        let memory = scratch.reserve(9)
-        memory[0] = kind.rawValue
-        Encoding.put(bits, at: memory, 1)
-        scratch.commit(size)
-        settle(begin)
+    mutating func append(_ key: FieldKey, _ value: Int) {
+        if key.literal == 0 || scratch.count != end { return append(key, other: value) }
+        append(key.header, key.literal, .int, UInt64(bitPattern: Int64(value)))
     }
 
-    @inline(__always)
-    private mutating func append(_ key: borrowing FieldKey, _ text: UnsafeBufferPointer<UInt8>) {
-        let begin = scratch.count
-        write(key)
-        let memory = scratch.reserve(5 &+ text.count)
-        memory[0] = ValueKind.text.rawValue
-        Encoding.put(UInt32(text.count), at: memory, 1)
-        if let base = text.baseAddress { Memory.copy(base, text.count, to: memory + 5) }
-        scratch.commit(5 &+ text.count)
-        settle(begin)
+    @usableFromInline
+    mutating func append(_ key: FieldKey, _ value: Double) {
+        if key.literal == 0 || scratch.count != end { return append(key, other: value) }
+        append(key.header, key.literal, .double, value.bitPattern)
     }
+
+    @usableFromInline
+    mutating func append(_ key: FieldKey, _ value: Bool) {
+        if key.literal == 0 || scratch.count != end { return append(key, other: value) }
+        append(key.header, key.literal, value ? .true : .false, 0)
+    }
+
+    /// A field with a static key and a value that fits into a register, in one piece. Nothing stands beyond `end`.
+    @inline(__always)
+    private mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
+        let memory = scratch.reserve(25)
+        Encoding.put(header.bits, at: memory, 0)
+        Encoding.put(literal, at: memory, 8)
+        memory[16] = kind.rawValue
+        Encoding.put(bits, at: memory, 17)
+        scratch.commit(kind == .true || kind == .false ? 17 : 25)
+        add(header, end)
+        end = scratch.count
+    }
+
+    /// The same for a text. In place, so that its references are not counted.
+    @inline(__always)
+    private mutating func append(_ header: KeyHeader, _ literal: UInt, _ text: UnsafePointer<String>) {
+        let isContiguous: Void? = text.pointee.utf8.withContiguousStorageIfAvailable { text in
+            let memory = scratch.reserve(21 &+ text.count)
+            Encoding.put(header.bits, at: memory, 0)
+            Encoding.put(literal, at: memory, 8)
+            memory[16] = ValueKind.text.rawValue
+            Encoding.put(UInt32(text.count), at: memory, 17)
+            if let base = text.baseAddress { Memory.copy(base, text.count, to: memory + 21) }
+            scratch.commit(21 &+ text.count)
+        }
+        precondition(isContiguous != nil, "every String on Linux is contiguous UTF-8")
+        add(header, end)
+        end = scratch.count
+    }
+
+    @inline(never)
+    private mutating func append<Value: LogValue>(_ key: FieldKey, other value: Value) { append(key, value) }
+
+    @inline(never)
+    private mutating func append(any value: any LogValue, _ key: FieldKey) { append(key, other: value) }
 
     /// For dictionary literals, whose values are of any type. Those of the usual types are looked at where they stand; the others are asked to encode themselves.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
@@ -142,30 +162,23 @@ public struct FieldWriter: ~Copyable {
             let key = element.assumingMemoryBound(to: FieldKey.self)
             let value = element + offset
             let type = value.assumingMemoryBound(to: ExistentialContainer.self).pointee.type
-            if type == Int.self {
-                append(key.pointee, .int, value.assumingMemoryBound(to: UInt64.self).pointee)
+            let (header, literal) = (key.pointee.header, key.pointee.literal)
+            if literal == 0 || scratch.count != end {
+                append(any: value.assumingMemoryBound(to: (any LogValue).self).pointee, key.pointee)
+            } else if type == Int.self {
+                append(header, literal, .int, value.assumingMemoryBound(to: UInt64.self).pointee)
             } else if type == String.self {
-                append(key.pointee, value.assumingMemoryBound(to: String.self).pointee)
+                append(header, literal, value.assumingMemoryBound(to: String.self))
             } else if type == Double.self {
-                append(key.pointee, .double, value.assumingMemoryBound(to: UInt64.self).pointee)
+                append(header, literal, .double, value.assumingMemoryBound(to: UInt64.self).pointee)
             } else if type == Bool.self {
-                append(key.pointee, value.assumingMemoryBound(to: Bool.self).pointee ? .true : .false, 0)
+                append(header, literal, value.assumingMemoryBound(to: Bool.self).pointee ? .true : .false, 0)
             } else {
-                append(key.pointee, other: value.assumingMemoryBound(to: (any LogValue).self).pointee)
+                append(any: value.assumingMemoryBound(to: (any LogValue).self).pointee, key.pointee)
             }
             element += MemoryLayout<(FieldKey, any LogValue)>.stride
         }
     }
-
-    @inline(__always)
-    private mutating func append(_ key: borrowing FieldKey, _ value: String) {
-        if value.utf8.withContiguousStorageIfAvailable({ append(key, $0) }) == nil {
-            Array(value.utf8).withUnsafeBufferPointer { append(key, $0) }
-        }
-    }
-
-    @inline(never)
-    private mutating func append(_ key: FieldKey, other value: any LogValue) { append(key, value) }
 
     /// Makes the object that was just copied to the end, mask and all, part of this one.
     mutating func append(bodyAt begin: Int) {
@@ -211,12 +224,9 @@ public struct FieldWriter: ~Copyable {
 
     @inline(never)
     private mutating func write(dynamic key: borrowing FieldKey, _ begin: Int) {
-        var text = key.text ?? ""
-        text.withUTF8 { text in
-            Encoding.put(key.header.bits, at: scratch.reserve(8), 0)
-            scratch.commit(8)
-            scratch.append(text)
-        }
+        Encoding.put(key.header.bits, at: scratch.reserve(8), 0)
+        scratch.commit(8)
+        key.own?.withUnsafeBufferPointer { scratch.append($0) }
         add(key.header, begin)
     }
 

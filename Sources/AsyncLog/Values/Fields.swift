@@ -37,9 +37,19 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
 
     @usableFromInline
     init(encoding elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
-        var builder = FieldsBuilder()
-        builder.writer.append(elements)
-        self = builder.finish()
+        let scratch = Scratch.current
+        if scratch.isInUse {
+            var writer = FieldWriter(scratch)
+            writer.append(elements)
+            writer.close()
+            self.init(
+                start: UInt32(truncatingIfNeeded: writer.start), count: UInt32(truncatingIfNeeded: scratch.count &- writer.start),
+                epoch: scratch.epoch, own: nil)
+        } else {
+            var builder = FieldsBuilder()
+            builder.writer.append(elements)
+            self = builder.finish()
+        }
     }
 
     /// Fields written by a closure.
