@@ -33,23 +33,23 @@ public final class AsyncFD: @unchecked Sendable {
     let isOurs: Bool
     private let features: KernelFeatures
 
-    // Loop thread only.
-    var reading: Lane?
-    var writing: Lane?
-    var isClosed = false
-    var writers = WriteQueue()
+    // Loop thread only, and each access is over before the next begins: what is on the way of every read and write is spared the dynamic check of that.
+    @exclusivity(unchecked) var reading: Lane?
+    @exclusivity(unchecked) var writing: Lane?
+    @exclusivity(unchecked) var isClosed = false
+    @exclusivity(unchecked) var writers = WriteQueue()
     /// Writes to a regular file that wait to be made together.
     var fileWrites = FileWrites()
     /// What has been read and not been asked for yet.
-    var input = InputBuffer()
-    var isBeingRead = false
+    @exclusivity(unchecked) var input = InputBuffer()
+    @exclusivity(unchecked) var isBeingRead = false
     /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
-    var awaitsFirstByte = false
+    @exclusivity(unchecked) var awaitsFirstByte = false
     /// Calls that other threads are making with the number, and what is to be done when there are none.
     var callsInFlight = 0
     var afterCalls: (() -> Void)?
     /// Who gathers output for this descriptor, in the order in which they came.
-    var outlets: [Outlet] = []
+    @exclusivity(unchecked) var outlets: [Outlet] = []
     /// What is printed here; made by the first `print`.
     var printer: Printer?
     /// The books of printers that have gone with a loop that had ended.
@@ -117,15 +117,16 @@ public final class AsyncFD: @unchecked Sendable {
     /// Moves what can be moved right now, if the descriptor is ready for all that is known.
     package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        guard let registration = lane(direction).registration else { return withLane(direction) { $0.move(vectors) } }
+        let lane = lane(direction)
+        guard let registration = lane.registration else { return lane.move(vectors) }
         switch registration.attempt(direction) {
         case .wait: return .wouldBlock
         case .closed: return .failed(.badFileDescriptor)
         case .go(let edge):
-            let outcome = withLane(direction) { $0.move(vectors) }
+            let outcome = lane.move(vectors)
             switch outcome {
             case .wouldBlock: registration.clear(direction, edge, by: .wouldBlock)
-            case .bytes(let count) where count < vectors.byteCount && lane(direction).isDrainedByShortCount:
+            case .bytes(let count) where count < vectors.byteCount && lane.isDrainedByShortCount:
                 registration.clear(direction, edge, by: .shortCount)
             default: break
             }
@@ -136,12 +137,13 @@ public final class AsyncFD: @unchecked Sendable {
     /// The same for another call than read or write.
     func attempt(_ direction: Direction, _ call: (CInt) -> IOOutcome) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        guard let registration = lane(direction).registration else { return call(lane(direction).descriptor) }
+        let lane = lane(direction)
+        guard let registration = lane.registration else { return call(lane.descriptor) }
         switch registration.attempt(direction) {
         case .wait: return .wouldBlock
         case .closed: return .failed(.badFileDescriptor)
         case .go(let edge):
-            let outcome = call(lane(direction).descriptor)
+            let outcome = call(lane.descriptor)
             if outcome == .wouldBlock { registration.clear(direction, edge, by: .wouldBlock) }
             return outcome
         }
@@ -149,33 +151,35 @@ public final class AsyncFD: @unchecked Sendable {
 
     /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
-        if let registration = lane(direction).registration { return registration }
-        let other: Direction = direction == .read ? .write : .read
-        let otherLane = other == .read ? reading : writing
-        if let otherLane, otherLane.descriptor == lane(direction).descriptor, let shared = otherLane.registration {
-            withLane(direction) { $0.registration = shared }
+        let lane = lane(direction)
+        if let registration = lane.registration { return registration }
+        if let other = direction == .read ? writing : reading, other.descriptor == lane.descriptor, let shared = other.registration {
+            lane.registration = shared
             return shared
         }
         do {
-            let registration = try register(direction)
-            withLane(direction) { $0.registration = registration }
+            let registration = try register(lane)
+            lane.registration = registration
             return registration
         } catch {
             throw IOError(error.operation, on: label, error.errno)
         }
     }
 
-    private func register(_ direction: Direction) throws(EventLoopError) -> Registration? {
+    private func register(_ lane: Lane) throws(EventLoopError) -> Registration? {
         do {
-            return try loop.register(lane(direction).descriptor)
+            return try loop.register(lane.descriptor)
         } catch  where error.errno == .fileExists {
-            if let errno = withLane(direction, { $0.duplicate() }) { throw EventLoopError(operation: "fcntl", errno: errno) }
-            return try loop.register(lane(direction).descriptor)
+            if let errno = lane.duplicate() { throw EventLoopError(operation: "fcntl", errno: errno) }
+            return try loop.register(lane.descriptor)
         }
     }
 
     /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.
-    func isOffloaded(_ direction: Direction) -> Bool { lane(direction).access == .offloaded }
+    func isOffloaded(_ direction: Direction) -> Bool {
+        if case .offloaded = lane(direction).access { return true }
+        return false
+    }
 
     /// How many bytes a thread of the pool may be given at once. Zero: none, wait for readiness first.
     ///
@@ -198,6 +202,10 @@ public final class AsyncFD: @unchecked Sendable {
 
     private func lane(_ direction: Direction) -> Lane {
         if let lane = direction == .read ? reading : writing { return lane }
+        return makeLane(direction)
+    }
+
+    private func makeLane(_ direction: Direction) -> Lane {
         var registration: Registration?
         var isWatched = false
         if kind == .characterDevice {
@@ -210,15 +218,10 @@ public final class AsyncFD: @unchecked Sendable {
                 isWatched = error.errno == .fileExists  // by another object for the same number
             }
         }
-        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
+        let lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
         lane.registration = registration
         if direction == .read { reading = lane } else { writing = lane }
         return lane
-    }
-
-    private func withLane<Result>(_ direction: Direction, _ body: (inout Lane) -> Result) -> Result {
-        _ = lane(direction)
-        return direction == .read ? body(&reading!) : body(&writing!)
     }
 
     // MARK: Going to the loop

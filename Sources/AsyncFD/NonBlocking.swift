@@ -33,8 +33,8 @@ package struct KernelFeatures: Sendable {
     package init() {}
 }
 
-/// One direction of a descriptor: the number to use, and how.
-struct Lane {
+/// One direction of a descriptor: the number to use, and how. Loop thread only.
+final class Lane {
     enum Access: Equatable {
         case direct
         case noWait(flags: CInt)
@@ -43,15 +43,15 @@ struct Lane {
         case offloaded
     }
 
-    private(set) var descriptor: CInt
-    private(set) var access: Access
+    @exclusivity(unchecked) private(set) var descriptor: CInt
+    @exclusivity(unchecked) private(set) var access: Access
     /// The number was made by us, as a private description or a duplicate, and is closed with the lane.
     private(set) var isPrivate = false
     private let direction: Direction
     private let kind: Kind
     private let features: KernelFeatures
     /// The seat in the poller, once an attempt has said would-block.
-    var registration: Registration?
+    @exclusivity(unchecked) var registration: Registration?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
     init(_ direction: Direction, of descriptor: CInt, kind: Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
@@ -87,7 +87,7 @@ struct Lane {
         return cel_RWF_NOWAIT
     }
 
-    private mutating func reopen() {
+    private func reopen() {
         if direction == .write { cel_survive_sigpipe() }
         let mode = direction == .read ? O_RDONLY : O_WRONLY
         guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
@@ -100,7 +100,7 @@ struct Lane {
     }
 
     /// A second registration of the same number in one epoll instance is refused (EEXIST): register another number for it.
-    mutating func duplicate() -> Errno? {
+    func duplicate() -> Errno? {
         switch Syscalls.duplicate(descriptor) {
         case .success(let number):
             if isPrivate { Syscalls.close(descriptor) }
@@ -112,14 +112,14 @@ struct Lane {
     }
 
     /// Moves what can be moved right now. Never for `.offloaded` lanes.
-    mutating func move(_ vectors: Vectors) -> IOOutcome {
+    func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)
         case .message: return direction == .read ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
         case .polled: return polled(vectors)
         case .noWait(let flags):
             let outcome = direction == .read ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
-            guard outcome == .failed(.notSupportedOnSocket) || outcome == .failed(.invalidArgument) else { return outcome }
+            guard case .failed(let errno) = outcome, errno == .notSupportedOnSocket || errno == .invalidArgument else { return outcome }
             // An older kernel. First it may only lack RWF_NOSIGNAL, then RWF_NOWAIT on pipes.
             if flags & cel_RWF_NOSIGNAL != 0 {
                 cel_survive_sigpipe()

@@ -6,6 +6,7 @@
 import CEventLoop
 import EventLoop
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// Who uses an outlet and is told what becomes of the bytes. Loop thread.
@@ -52,8 +53,11 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private var turnEnd: UInt64 = 0
     private var flushes: [Flush] = []
     private let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 64)
-    /// Tells a write that was handed to the pool, and given up since, from one that still counts.
+    /// Tells a write that was handed to the pool, and given up or answered since, from one that still counts.
     private var epoch = 0
+    /// The write that a thread of the pool is making, and when to see whether it has made it.
+    private var underWay: WriteAnswer?
+    @exclusivity(unchecked) private var nextLook = UInt64.max
 
     private struct Flush {
         var position: UInt64
@@ -99,7 +103,21 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func didAppend(_ size: Int) {
         appended &+= UInt64(size)
         let action = machine.appended(isMuch: queue.count >= Self.threshold)
-        if action != .none { carryOut(action) }
+        if action != .none { carryOut(action) } else if appended >= nextLook { lookForAnswer() }
+    }
+
+    /// A task that logs without a pause keeps the loop from its inbox, where the pool's answer waits; without it the next write could not begin before the
+    /// buffer is full, and writing and logging would take turns instead of going on side by side.
+    private func lookForAnswer() {
+        nextLook = appended &+ UInt64(Self.threshold)
+        if let outcome = underWay?.outcome { answered(outcome) }
+    }
+
+    private func answered(_ outcome: IOOutcome) {
+        epoch += 1
+        underWay = nil
+        nextLook = .max
+        carryOut(completed(outcome))
     }
 
     /// Takes `size` bytes back that stand behind the oldest `kept`. False: they are being written by a thread of the pool right now.
@@ -268,12 +286,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
         let number = descriptor.descriptor.rawValue
-        let answer = Answer<IOOutcome>()
+        let answer = WriteAnswer()
         writeCalls &+= 1
         let epoch = epoch
-        descriptor.blockingCall({ answer.value = memory.write(number) }) { [self] in
+        underWay = answer
+        nextLook = appended &+ UInt64(Self.threshold)
+        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
             memory.release()
-            if epoch == self.epoch { carryOut(completed(answer.value!)) }
+            if epoch == self.epoch { answered(answer.outcome!) }
         }
         return machine.offloaded()
     }
@@ -303,6 +323,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             left &+= UInt64(count)
         }
         epoch += 1
+        underWay = nil
+        nextLook = .max
         if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
@@ -351,4 +373,19 @@ private struct PinnedVectors: @unchecked Sendable {
     }
 
     func release() { vectors.deallocate() }
+}
+
+/// What came of an offloaded write. Unchecked: written before `isThere` becomes true, read after.
+private final class WriteAnswer: @unchecked Sendable {
+    private var value = IOOutcome.wouldBlock
+    private let isThere = Atomic<Bool>(false)
+
+    /// On a thread of the pool, once.
+    func set(_ outcome: IOOutcome) {
+        value = outcome
+        isThere.store(true, ordering: .releasing)
+    }
+
+    /// Nil until there is one.
+    var outcome: IOOutcome? { isThere.load(ordering: .acquiring) ? value : nil }
 }

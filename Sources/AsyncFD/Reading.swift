@@ -13,13 +13,47 @@ extension AsyncFD {
     /// - Throws: `IOError`; `.cancelled` at once when the task is cancelled, without losing a byte; `.busy` if another task is reading.
     public func read(upTo limit: Int) async throws(IOError) -> [UInt8] {
         precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
-        return try await reading { descriptor async throws(IOError) in
-            if !descriptor.input.isEmpty { return descriptor.input.take(min(limit, descriptor.input.count)) }
-            await descriptor.loop.yieldIfGreedy()
-            while true {
-                if let bytes = try await descriptor.attemptRead(upTo: limit) { return bytes }
-                try await descriptor.wait(.read, "read")
-            }
+        if loop.isCurrent { return try await readHere(upTo: limit) }
+        return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit) }
+    }
+
+    private func readHere(upTo limit: Int) async throws(IOError) -> [UInt8] {
+        try beginReading()
+        defer { isBeingRead = false }
+        if !input.isEmpty { return input.take(min(limit, input.count)) }
+        if loop.isGreedy() { await Task.yield() }
+        while true {
+            let bytes = awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(upTo: limit) : try readNow(upTo: limit)
+            if let bytes { return bytes }
+            try await wait(.read, "read")
+        }
+    }
+
+    /// One read that waits for nothing, into memory that the loop's reads share: none is held while the stream is silent, and ten thousand idle
+    /// connections cost next to nothing. Nil: there is nothing yet, wait.
+    private func readNow(upTo limit: Int) throws(IOError) -> [UInt8]? {
+        let memory = loop.readBuffer
+        guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)])) else { return nil }
+        return [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
+            UnsafeMutableRawBufferPointer(bytes).copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+            initialized = count
+        }
+    }
+
+    /// One read that waits for nothing. Nil: there is nothing yet, wait.
+    private func readNow(_ memory: UnsafeMutableRawBufferPointer) throws(IOError) -> Int? {
+        if isClosed { throw IOError("read", on: label, .closed) }
+        var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
+        return try count(of: withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) })
+    }
+
+    private func count(of outcome: IOOutcome) throws(IOError) -> Int? {
+        switch outcome {
+        case .bytes(let count): return count
+        case .wouldBlock: return nil
+        // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
+        case .failed(.ioError) where kind == .terminal: return 0
+        case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
         }
     }
 
@@ -32,6 +66,7 @@ extension AsyncFD {
         precondition(!buffer.isEmpty, "a read into no memory could not tell the end of the stream from nothing")
         // The span is the caller's until this function returns, and with it every use of the pointer.
         let memory = unsafe buffer.withUnsafeMutableBytes { unsafe SendableMemory($0) }
+        if loop.isCurrent { return try await readHereAlone(memory.bytes) }
         return try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
     }
 
@@ -45,7 +80,12 @@ extension AsyncFD {
         let memory = unsafe buffer.withUnsafeMutableBytes { bytes, initialized in
             unsafe SendableMemory(UnsafeMutableRawBufferPointer(rebasing: bytes[initialized...]))
         }
-        let count = try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
+        let count: Int
+        if loop.isCurrent {
+            count = try await readHereAlone(memory.bytes)
+        } else {
+            count = try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
+        }
         unsafe buffer.withUnsafeMutableBytes { _, initialized in initialized += count }
         return count
     }
@@ -95,6 +135,12 @@ extension AsyncFD {
         isBeingRead = true
     }
 
+    private func readHereAlone(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
+        try beginReading()
+        defer { isBeingRead = false }
+        return try await readHere(memory)
+    }
+
     private func readHere(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
         if !input.isEmpty { return input.take(into: memory) }
         return try await readSome(memory)
@@ -110,9 +156,10 @@ extension AsyncFD {
 
     /// One read from the kernel, waited for. The memory stays where it is until this returns.
     private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
-        await loop.yieldIfGreedy()
+        if loop.isGreedy() { await Task.yield() }
         while true {
-            if let count = try await attemptRead(memory) { return count }
+            let count = awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(memory) : try readNow(memory)
+            if let count { return count }
             try await wait(.read, "read")
         }
     }
@@ -133,16 +180,10 @@ extension AsyncFD {
         } else {
             outcome = withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) }
         }
-        switch outcome {
-        case .bytes(let count): return count
-        case .wouldBlock: return nil
-        // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
-        case .failed(.ioError) where kind == .terminal: return 0
-        case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
-        }
+        return try count(of: outcome)
     }
 
-    /// The same. No memory is held while the stream is silent: ten thousand idle connections cost next to nothing.
+    /// The same.
     private func attemptRead(upTo limit: Int) async throws(IOError) -> [UInt8]? {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
         defer { memory.deallocate() }

@@ -26,6 +26,9 @@ struct WriteQueue {
     private var waiting: Deque<Writer?> = []
     private var first: Ticket = 0
 
+    /// Nobody writes, and the descriptor is open.
+    var isFree: Bool { !isTaken && !isClosed }
+
     /// True if somebody waits for the turn that is being taken now.
     var hasWaiting: Bool { !waiting.isEmpty }
 

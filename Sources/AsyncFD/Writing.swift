@@ -14,9 +14,22 @@ extension AsyncFD {
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
-        try await onLoop("write") { descriptor async throws(IOError) in
-            try await descriptor.writeHere(memory.bytes)
-            await descriptor.loop.yieldIfGreedy()
+        guard loop.isCurrent else {
+            return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
+        }
+        let begun = try writeNow(memory.bytes)
+        if begun < memory.bytes.count || memory.bytes.isEmpty { try await writeHere(memory.bytes, from: begun) }
+        if loop.isGreedy() { await Task.yield() }
+    }
+
+    /// Writes what can be written without waiting for anything or anybody; returns how many bytes that was.
+    private func writeNow(_ bytes: UnsafeRawBufferPointer) throws(IOError) -> Int {
+        guard !bytes.isEmpty, writers.isFree, outlets.isEmpty, kind != .file, !isOffloaded(.write) else { return 0 }
+        var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+        switch withUnsafePointer(to: &vector, { moveNow(.write, Vectors(start: $0, count: 1)) }) {
+        case .bytes(let count): return count
+        case .wouldBlock: return 0
+        case .failed(let errno): throw IOError("write", on: label, errno)
         }
     }
 
@@ -39,7 +52,7 @@ extension AsyncFD {
         try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(buffers) }
     }
 
-    private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
+    private func writeHere(_ bytes: UnsafeRawBufferPointer, from begun: Int = 0) async throws(IOError) {
         pushOutlets()
         if kind == .file {
             if isClosed { throw IOError("write", on: label, .closed) }
@@ -48,7 +61,7 @@ extension AsyncFD {
         try await takeTurn()
         defer { writers.leave()?.resume(.ready) }
 
-        var written = 0
+        var written = begun
         while written < bytes.count {
             do throws(IOError) {
                 written += try await writeSome(UnsafeRawBufferPointer(rebasing: bytes[written...]))

@@ -42,44 +42,53 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     private let forkGeneration: UInt32
     private let serial: LoopSerialExecutor
 
-    // MARK: Loop thread only
+    // MARK: Loop thread only. Each access is over before the next begins, so what every turn uses is spared the dynamic check of that.
 
     /// Jobs that were made ready by an event or a timer. They run ahead of `ready`, so that a crowd of busy tasks cannot make a timer late.
-    var woken = JobQueue()
-    var ready = JobQueue()
-    var poller: Poller
-    var timers = Timers()
+    @exclusivity(unchecked) var woken = JobQueue()
+    @exclusivity(unchecked) var ready = JobQueue()
+    @exclusivity(unchecked) var poller: Poller
+    @exclusivity(unchecked) var timers = Timers()
     /// The main actor and tasks without preference run here, too (ProcessExecutors.swift).
-    var isProcessExecutor = false
+    @exclusivity(unchecked) var isProcessExecutor = false
     /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
-    var isDispatching = false
+    @exclusivity(unchecked) var isDispatching = false
     /// The loop that the owning thread ran before it took this one.
     var outer: UnsafeMutableRawPointer?
     /// True while a thread that runs no loop of its own turns this one for a moment. It may block.
     var isBorrowed = false
     /// Work of this turn's end, in the order in which it was asked for.
-    var endOfTurn: [any EndOfTurnWork] = []
+    @exclusivity(unchecked) var endOfTurn: [any EndOfTurnWork] = []
     /// The list that is being worked off; kept for its memory.
-    var endingTurn: [any EndOfTurnWork] = []
+    @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
     var obligations: [any ExitObligation] = []
     /// For the layers above, and for users. Made when they are needed.
     lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
+    /// Memory for reads whose size is not known beforehand: one thread reads one descriptor at a time. Made when it is needed.
+    package var readBuffer: UnsafeMutableRawBufferPointer {
+        if let readMemory { return readMemory }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 64)
+        readMemory = memory
+        return memory
+    }
+    @exclusivity(unchecked) private var readMemory: UnsafeMutableRawBufferPointer?
+
     /// Tells time if the loop is measured.
-    var meter: Meter?
+    @exclusivity(unchecked) var meter: Meter?
     /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Set before a thread runs the loop, and then stays.
-    var manualClock: ManualClock?
+    @exclusivity(unchecked) var manualClock: ManualClock?
     /// How many tasks wait in the loop, for whatever.
-    var waiters = 0
+    @exclusivity(unchecked) var waiters = 0
     /// In which turn operations were done without waiting, and how many of them.
-    var greedyTurn: UInt64 = 0
-    var greedySteps = 0
+    @exclusivity(unchecked) var greedyTurn: UInt64 = 0
+    @exclusivity(unchecked) var greedySteps = 0
     /// How many pieces of work are off the loop right now.
     var offloaded = 0
     /// The count of caught signals up to which the subscriptions have been told.
-    var signalsSeen: UInt64 = 0
+    @exclusivity(unchecked) var signalsSeen: UInt64 = 0
     var signalSubscriptions: [SignalSubscription] = []
     var shutdownHooks: [ShutdownHook] = []
 
@@ -91,6 +100,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         serial = LoopSerialExecutor()
         serial.loop = self
     }
+
+    deinit { readMemory?.deallocate() }
 
     // MARK: Identity
 
@@ -182,8 +193,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if inbox.push(envelope) { poller.wake() }
     }
 
-    /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any thread.
-    package func perform(_ body: @escaping @Sendable () -> Void) {
+    /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any thread; lock-free.
+    ///
+    ///     loop.perform { table[key] = value }      // from a thread of a library's, say
+    ///
+    /// A loop that nobody runs does it when it is run.
+    public func perform(_ body: @escaping @Sendable () -> Void) {
         if isCurrent { body() } else { post(CallEnvelope.make(body)) }
     }
 

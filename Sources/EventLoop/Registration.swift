@@ -32,7 +32,8 @@ enum Waiter {
 package final class Registration: @unchecked Sendable {
     package let descriptor: CInt
     let generation: UInt32
-    private unowned let loop: EventLoop
+    /// Whoever has a registration has its loop.
+    private unowned(unsafe) let loop: EventLoop
 
     private struct Side {
         var readiness = Readiness()
@@ -40,9 +41,9 @@ package final class Registration: @unchecked Sendable {
         /// Whoever waits here waits in the other direction too, and is to be taken off there when this one wakes him.
         var waitsInBoth = false
     }
-    private var read = Side()
-    private var write = Side()
-    private var lastWait: Readiness.WaiterID = 0
+    @exclusivity(unchecked) private var read = Side()
+    @exclusivity(unchecked) private var write = Side()
+    @exclusivity(unchecked) private var lastWait: Readiness.WaiterID = 0
 
     init(descriptor: CInt, generation: UInt32, loop: EventLoop) {
         self.descriptor = descriptor

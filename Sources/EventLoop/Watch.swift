@@ -191,12 +191,17 @@ extension EventLoop {
     /// Lets the others go first now and then. For operations that are usually done without waiting: a task that finds its descriptor ready again and
     /// again would otherwise never give the thread back. Loop thread.
     package func yieldIfGreedy() async {
+        if isGreedy() { await Task.yield() }
+    }
+
+    /// Counts an operation that is done without waiting; true if there have been so many in this turn that it is the others' turn. Loop thread.
+    package func isGreedy() -> Bool {
         let turn = counters.turns.load(ordering: .relaxed)
         if greedyTurn != turn {
             greedyTurn = turn
             greedySteps = 0
         }
         greedySteps += 1
-        if greedySteps > Self.greed { await Task.yield() }
+        return greedySteps > Self.greed
     }
 }
