@@ -67,19 +67,40 @@ package struct ByteQueue: ~Copyable {
         commit(bytes.count)
     }
 
-    /// Fills `vectors` with the oldest `limit` bytes, or as many as fit into its elements; returns how many elements were used.
-    package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, limit: Int) -> Int {
+    /// Fills `vectors` with the oldest `limit` bytes behind the first `done`, or as many as fit into its elements; returns how many elements were used.
+    package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, limit: Int, behind done: Int = 0) -> Int {
         var used = 0
         var left = limit
+        var skipped = done
         var next = pending.pointee.first
         while let chunk = next, used < vectors.count, left > 0 {
-            let size = min(chunk.length, left)
+            let offset = min(chunk.length, skipped)
+            skipped -= offset
+            let size = min(chunk.length - offset, left)
             if size > 0 {
-                vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start, iov_len: size)
+                vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
                 used += 1
                 left -= size
             }
             next = chunk.pointee.next
+        }
+        return used
+    }
+
+    /// Fills each element of `vectors` with one record, the oldest first; `length` says how long the n-th is, nil ends it. Returns how many were used.
+    package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, lengths length: (Int) -> Int?) -> Int {
+        var used = 0
+        var offset = 0
+        var next = pending.pointee.first
+        while used < vectors.count, let size = length(used) {
+            while let chunk = next, offset >= chunk.length {
+                offset = 0
+                next = chunk.pointee.next
+            }
+            guard let chunk = next else { break }
+            vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
+            offset += size
+            used += 1
         }
         return used
     }

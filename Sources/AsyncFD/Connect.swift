@@ -36,7 +36,7 @@ public func connect(to host: String, port: UInt16, timeout: Duration? = nil) asy
 /// The attempts to make one connection, on several addresses.
 ///
 /// Unchecked: what changes is touched on the loop's thread only.
-private final class ConnectionAttempts: @unchecked Sendable {
+final class ConnectionAttempts: @unchecked Sendable {
     /// RFC 8305, section 5: Connection Attempt Delay.
     private static let delay = Duration.milliseconds(250)
 
@@ -49,7 +49,7 @@ private final class ConnectionAttempts: @unchecked Sendable {
     private var pending: [(socket: CInt, registration: Registration)] = []
     private var lastError: IOError?
     private var stagger: TimerID?
-    private var continuation: UnsafeContinuation<Result<CInt, IOError>, Never>?
+    private var completion: ((Result<CInt, IOError>) -> Void)?
     private var result: Result<CInt, IOError>?
 
     init(label: String, timeout: Duration?) {
@@ -104,14 +104,24 @@ private final class ConnectionAttempts: @unchecked Sendable {
             loop.after(deadline - .now) { [self] in finish(.failure(IOError("connect", on: label, IOError.Code.timedOut))) }
         }
         let result: Result<CInt, IOError> = await parkTask { continuation in
-            self.continuation = continuation
-            if Task.isCancelled { finish(.failure(IOError("connect", on: label, .cancelled))) } else { startNext() }
+            completion = { continuation.resume(returning: $0) }
+            if Task.isCancelled { cancel() } else { startNext() }
         } onCancel: {
-            loop.perform { self.finish(.failure(IOError("connect", on: self.label, .cancelled))) }
+            loop.perform { self.cancel() }
         }
         if let timer { loop.cancel(timer) }
         return AsyncFD(socket: try result.get(), label: "connection to \(label)")
     }
+
+    /// The same without a task. `completion` is called once, on the loop, perhaps from within this call; a socket is the caller's then. There is no
+    /// other time limit than the kernel's: `cancel` ends it.
+    func run(_ addresses: [Address], then completion: @escaping (Result<CInt, IOError>) -> Void) {
+        waiting = ConnectionAttempts.interleaved(addresses)
+        self.completion = completion
+        startNext()
+    }
+
+    func cancel() { finish(.failure(IOError("connect", on: label, .cancelled))) }
 
     private func startNext() {
         if let stagger { loop.cancel(stagger) }
@@ -183,6 +193,6 @@ private final class ConnectionAttempts: @unchecked Sendable {
             Syscalls.close(socket)
         }
         pending = []
-        continuation.take()?.resume(returning: result)
+        completion.take()?(result)
     }
 }

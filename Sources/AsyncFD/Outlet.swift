@@ -25,11 +25,29 @@ package protocol OutletClient: AnyObject {
     func outletReleased()
     /// Asked before each write: how many of the `count` bytes may be written with it? If 0, nothing is written until `Outlet.resume`.
     func outletMayWrite(_ count: Int) -> Int
+    /// A write has failed, be it the first or not. Where the outlet leads may be changed soon, but not from within this call.
+    func outletWriteFailed(_ error: IOError)
+    /// Does somebody see to it that the outlet, if it is held, is resumed or fails before long? `isEnding`: it is the last chance.
+    func outletIsSeenTo(isEnding: Bool) -> Bool
+
+    // For outlets that do not tear records (`Outlet.Delivery`).
+
+    /// How many of the oldest `count` bytes are whole records.
+    func outletWholeRecords(_ count: Int) -> Int
+    /// The length of the n-th of the records that pend; nil if there are no more.
+    func outletRecordLength(_ index: Int) -> Int?
+    /// The oldest record is larger than the network takes, and goes away. Returns its length.
+    func outletSkips(_ error: IOError) -> Int
 }
 
 extension OutletClient {
     package func outletReleased() {}
     package func outletMayWrite(_ count: Int) -> Int { count }
+    package func outletWriteFailed(_ error: IOError) {}
+    package func outletIsSeenTo(isEnding: Bool) -> Bool { false }
+    package func outletWholeRecords(_ count: Int) -> Int { count }
+    package func outletRecordLength(_ index: Int) -> Int? { nil }
+    package func outletSkips(_ error: IOError) -> Int { 0 }
 }
 
 /// Loop thread only.
@@ -49,6 +67,19 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package private(set) var left: UInt64 = 0
     /// How many system calls were made to write, those that were refused included.
     package private(set) var writeCalls: UInt64 = 0
+    /// How bytes are handed to the kernel.
+    package enum Delivery {
+        /// As a stream: what has been taken is gone from here.
+        case stream
+        /// As a stream that may break: the begun record is kept until it is out, to be sent whole once more to wherever the outlet then leads.
+        case wholeRecords
+        /// Each record is a datagram; those that pend go out with one sendmmsg(2).
+        case datagrams
+    }
+    /// To be set before the outlet leads anywhere, or while it is held.
+    package var delivery = Delivery.stream
+    /// Bytes of the oldest record that are in the kernel already (`wholeRecords`).
+    @exclusivity(unchecked) private var begun = 0
     /// Bytes up to here go out in this writer's turn.
     private var turnEnd: UInt64 = 0
     private var flushes: [Flush] = []
@@ -92,8 +123,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         descriptor?.outlets.append(self)
     }
 
-    /// For the crash handler; -2 if there is nowhere to write to.
-    private var number: CInt { descriptor?.numberForWriting ?? -2 }
+    /// For the crash handler; -2 if there is nowhere to write to. It does not know where a datagram ends.
+    private var number: CInt { delivery == .datagrams ? -2 : descriptor?.numberForWriting ?? -2 }
 
     deinit { vectors.deallocate() }
 
@@ -122,7 +153,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// Takes `size` bytes back that stand behind the oldest `kept`. False: they are being written by a thread of the pool right now.
     package func discard(_ size: Int, behind kept: Int) -> Bool {
-        guard !machine.isOffloaded else { return false }
+        guard !machine.isOffloaded, kept > 0 || begun == 0 else { return false }
         queue.remove(size, behind: kept)
         appended &-= UInt64(size)
         turnEnd = max(left, turnEnd &- min(UInt64(size), turnEnd &- left))
@@ -140,11 +171,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Keeps everything back from now on until `resume`. False: a write is under way, and the client is asked before the next one.
     package func hold() -> Bool { machine.hold() }
 
-    /// From now on the bytes go there. Only while the outlet is held; whose the old descriptor is, closes it.
+    /// From now on the bytes go there, beginning with the whole of a record that has not gone out whole. Only while the outlet is held; whose the
+    /// old descriptor is, closes it.
     package func lead(to descriptor: AsyncFD?) {
         precondition(machine.hold(), "an outlet is led elsewhere while it writes")
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
+        begun = 0
+        cel_pending_did_write(queue.pending, 0)
         guard isAttached else { return }
         descriptor?.outlets.append(self)
         cel_pending_set_descriptor(queue.pending, number)
@@ -160,11 +194,17 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         if isNews { client?.outletFailed(error) }
     }
 
+    /// There is a place to write to again.
+    package func recover() {
+        if machine.recovered() { client?.outletRecovered() }
+    }
+
     // MARK: Flushing
 
     /// Suspends until everything appended so far is in the kernel.
     package func flush() async throws(IOError) {
         guard !queue.isEmpty else { return }
+        if machine.isHeld, let failure = machine.failure, client?.outletIsSeenTo(isEnding: false) != true { throw failure }
         let position = appended
         let error = await withUnsafeContinuation { continuation in
             flushes.append(Flush(position: position, continuation: continuation))
@@ -222,12 +262,13 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func leaveTurn() { descriptor?.writers.leave()?.resume(.ready) }
 
     private func write() -> OutletMachine.Action {
-        let allowed = client?.outletMayWrite(queue.count) ?? .max
+        let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
         guard allowed > 0, let descriptor else {
             leaveTurn()
             machine.forbidden()
             return .none
         }
+        if delivery == .datagrams { return send(descriptor, allowed) }
         if descriptor.isOffloaded(.write) { return offload(descriptor, allowed) }
         writeCalls &+= 1
         let vectors = pending(descriptor, atMost: allowed)
@@ -239,31 +280,62 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
     private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
-        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left)))])
+        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
+    }
+
+    /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
+    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+        turnEnd = appended
+        writeCalls &+= 1
+        var room = allowed
+        let count = queue.fill(vectors) { index in
+            guard let length = client?.outletRecordLength(index), index == 0 || length <= room else { return nil }
+            room -= length
+            return length
+        }
+        return completed(descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) })
     }
 
     private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
         switch outcome {
-        case .bytes(let count):
+        case .bytes(let moved):
+            var count = moved
+            if delivery == .wholeRecords {
+                count = client?.outletWholeRecords(begun + moved) ?? moved
+                begun += moved - count
+            }
             queue.consume(count)
             cel_pending_end_write(queue.pending)
+            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
             left &+= UInt64(count)
             client?.outletWrote(count)
             resumeFlushes()
-            let (action, hasRecovered) = machine.wrote(isTurnOver: left >= turnEnd)
+            let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
             if hasRecovered { client?.outletRecovered() }
             return action
         case .wouldBlock:
             cel_pending_end_write(queue.pending)
+            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
             return machine.wouldBlock()
         case .failed(let errno):
             cel_pending_end_write(queue.pending)
+            if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
     }
 
+    /// The oldest record cannot be sent, and the others can.
+    private func skip(_ error: IOError) -> OutletMachine.Action {
+        let size = client?.outletSkips(error) ?? queue.count
+        queue.consume(size)
+        left &+= UInt64(size)
+        resumeFlushes()
+        return machine.wrote(isTurnOver: left >= turnEnd).0
+    }
+
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
+        client?.outletWriteFailed(error)
         resumeFlushes(error)
         if isNews { client?.outletFailed(error) }
         leaveTurn()
@@ -305,9 +377,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     package var isSettled: Bool { queue.isEmpty || machine.hasGivenUp }
-    package var progress: UInt64 { left }
+    package var progress: UInt64 { left &+ UInt64(begun) }
 
-    package func settle() { carryOut(machine.settle()) }
+    package func settle() { carryOut(machine.settle(isSeenTo: client?.outletIsSeenTo(isEnding: true) ?? false)) }
 
     package func conclude() {
         let error = machine.failure
@@ -321,6 +393,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
                 queue.consume(count)
             }
             left &+= UInt64(count)
+            begun = 0
         }
         epoch += 1
         underWay = nil

@@ -56,6 +56,7 @@ struct OutletMachine {
     private(set) var hasGivenUp = false
 
     var isOffloaded: Bool { phase == .offloaded }
+    var isHeld: Bool { phase == .held }
 
     mutating func appended(isMuch: Bool) -> Action {
         switch phase {
@@ -116,6 +117,13 @@ struct OutletMachine {
         return failure == nil
     }
 
+    /// There is a place to write to again. Returns true if there was none before.
+    mutating func recovered() -> Bool {
+        defer { failure = nil }
+        pause = Self.firstPause
+        return failure != nil
+    }
+
     mutating func granted() -> Action {
         phase = .writing
         return .write
@@ -170,10 +178,10 @@ struct OutletMachine {
         return .enter
     }
 
-    /// The loop ends: what gathers or pauses goes out now, and a failure is final.
-    mutating func settle() -> Action {
+    /// The loop ends: what gathers or pauses goes out now, and a failure is final. `isSeenTo`: of what is held somebody takes care.
+    mutating func settle(isSeenTo: Bool) -> Action {
         isEnding = true
-        if phase == .held, failure != nil { hasGivenUp = true }
+        if phase == .held, failure != nil, !isSeenTo { hasGivenUp = true }
         if hasGivenUp { return .none }
         return phase == .idle ? .none : hurry()
     }

@@ -22,6 +22,14 @@ package protocol OutputBufferOwner: AnyObject {
     /// The descriptor, or what leads to it, does not work; told at once, once until `bufferRecovered`.
     func bufferFailed(_ error: IOError)
     func bufferRecovered()
+    /// A write has failed, be it the first or not. Where the outlet leads may be changed soon, but not from within this call.
+    func bufferWriteFailed(_ error: IOError)
+    /// Does the owner see to it that the outlet, if it is held, is resumed or fails before long? `isEnding`: it is the last chance.
+    func bufferIsSeenTo(isEnding: Bool) -> Bool
+    /// The loop sees to the buffer from now on, until `bufferReleased`.
+    func bufferAttached()
+    /// A record has been dropped because it is larger than the network takes.
+    func bufferSkipped(_ error: IOError)
 }
 
 extension OutputBufferOwner {
@@ -29,6 +37,10 @@ extension OutputBufferOwner {
     package func bufferMayWrite(_ count: Int) -> Int { count }
     package func bufferFailed(_ error: IOError) {}
     package func bufferRecovered() {}
+    package func bufferWriteFailed(_ error: IOError) {}
+    package func bufferIsSeenTo(isEnding: Bool) -> Bool { false }
+    package func bufferAttached() {}
+    package func bufferSkipped(_ error: IOError) {}
 }
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
@@ -139,8 +151,14 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {
-        if !outlet.isAttached { outlet.attach(self) }
+        if !outlet.isAttached { attach() }
         books.accept()
+    }
+
+    /// Has the loop's end see to the buffer.
+    package func attach() {
+        outlet.attach(self)
+        owner?.bufferAttached()
     }
 
     /// True if a record of at most `size` bytes may be formatted now. One of the severity for which room is kept need not stand in line.
@@ -160,6 +178,10 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     @inline(__always)
     package func commit(_ size: Int, _ severity: UInt8 = 0) {
+        guard size > 0 else {  // a format that writes nothing for some records: there is nothing to wait for
+            next += 1
+            return books.write()
+        }
         records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1
         append(size)
@@ -185,7 +207,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Enters records into the books that were refused before they came here. They are reported like others that were dropped.
     package func refuse(_ count: UInt64, _ severity: UInt8) {
-        if !outlet.isAttached { outlet.attach(self) }
+        if !outlet.isAttached { attach() }
         books.refuse(count)
         dropped[Int(severity)] += count
         unreported.add(severity, sequence: next, count: count)
@@ -333,6 +355,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package func finish(within limit: Duration) async {
         // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
         let timer = loop.after(limit) { [outlet] in outlet.conclude() }
+        _ = owner?.bufferIsSeenTo(isEnding: true)
         try? await flush()
         loop.cancel(timer)
         outlet.conclude()
@@ -373,6 +396,29 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     package func outletMayWrite(_ count: Int) -> Int { owner?.bufferMayWrite(count) ?? count }
+
+    package func outletWriteFailed(_ error: IOError) { owner?.bufferWriteFailed(error) }
+
+    package func outletIsSeenTo(isEnding: Bool) -> Bool { owner?.bufferIsSeenTo(isEnding: isEnding) ?? false }
+
+    package func outletWholeRecords(_ count: Int) -> Int {
+        var total = 0
+        for index in 0..<records.count {
+            let length = Int(records[index].length)
+            if total + length > count { break }
+            total += length
+        }
+        return total
+    }
+
+    package func outletRecordLength(_ index: Int) -> Int? { index < records.count ? Int(records[index].length) : nil }
+
+    package func outletSkips(_ error: IOError) -> Int {
+        let entry = records.removeFirst()
+        if !entry.isReport { drop(.failure, entry.severity, entry.sequence) }
+        owner?.bufferSkipped(error)
+        return Int(entry.length)
+    }
 
     /// How many bytes the oldest records have that fit into `limit` bytes, and there are never fewer than one.
     package func wholeRecords(within limit: Int) -> Int {

@@ -80,6 +80,13 @@ enum Syscalls {
         }
     }
 
+    /// sendmmsg(2) on a connected socket: each of the vectors is a datagram. The outcome's bytes are those of the datagrams that were sent.
+    static func sendDatagrams(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
+        let result = outcome(vectors, mayBeShort: false) { Int(cel_send_datagrams(descriptor, $0.baseAddress, CInt($0.count))) }
+        guard case .bytes(let count) = result else { return result }
+        return .bytes(Vectors(rebasing: vectors[..<count]).byteCount)
+    }
+
     /// recvmsg(2) of one datagram, and who sent it. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
     static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, Address) {
         var sender = Address.unnamed

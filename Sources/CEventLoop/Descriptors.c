@@ -45,6 +45,15 @@ ssize_t cel_send_descriptors(int socket, const struct iovec *vectors, int vector
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+int cel_send_datagrams(int socket, const struct iovec *vectors, int count) {
+    struct mmsghdr messages[64];
+    if (count > 64) count = 64;
+    for (int index = 0; index < count; index++) {
+        messages[index] = (struct mmsghdr){.msg_hdr = {.msg_iov = (struct iovec *)&vectors[index], .msg_iovlen = 1}};
+    }
+    return sendmmsg(socket, messages, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vector_count, int *descriptors, int *count, int *truncated) {
     union control control;
     int room = *count < MOST_DESCRIPTORS ? *count : MOST_DESCRIPTORS;

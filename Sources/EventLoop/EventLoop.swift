@@ -128,7 +128,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     public var isRunning: Bool { owned.load(ordering: .acquiring) }
 
     /// The time by the loop's clock. Any thread.
-    var now: Instant { manualClock?.now ?? .monotonic }
+    package var now: Instant { manualClock?.now ?? .monotonic }
 
     /// A fork shares the poller's descriptors with its parent and has none of the parent's threads: what it did to the loop, it would do to the
     /// parent's.

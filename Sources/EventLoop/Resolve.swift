@@ -29,11 +29,16 @@ extension EventLoop {
     ///   - service: a port number, or a name from `/etc/services`.
     /// - Throws: `ResolveError`; what `offload` throws. A cancelled call returns at once; the resolver finishes in the background.
     public static func resolve(_ host: String, service: String) async throws -> [ResolvedAddress] {
-        try await offload(abandonOnCancel: true) { try getAddresses(host, service) }
+        try await offload(abandonOnCancel: true) { try addresses(of: host, service: service) }
+    }
+
+    /// getaddrinfo(3): blocks.
+    package static func addresses(of host: String, service: String) throws(ResolveError) -> [ResolvedAddress] {
+        try getAddresses(host, service)
     }
 }
 
-private func getAddresses(_ host: String, _ service: String) throws -> [ResolvedAddress] {
+private func getAddresses(_ host: String, _ service: String) throws(ResolveError) -> [ResolvedAddress] {
     var hints = addrinfo()
     hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
     hints.ai_flags = host.isEmpty ? AI_PASSIVE : 0

@@ -152,8 +152,3 @@ struct FailureTests {
         }
     }
 }
-
-private struct Unexpected: Error {
-    let what: String
-    init(_ what: String) { self.what = what }
-}

@@ -51,6 +51,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         // Writing may have had others dropped, who have taken this record's number.
         if line.sequence != buffer.nextSequence, !prepare(record) { return true }
         if !buffer.hasRoom(line.count, level) {
+            becameFull()
             switch overflow.rule {
             case .shed(below: let limit) where record.level < limit:
                 buffer.drop(.shed, level)
@@ -105,6 +106,9 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         buffer.redeem(size)
         guarded { parked.withRecord { if prepare($0) { append($0.level) } } }
     }
+
+    /// A record has found no room.
+    func becameFull() {}
 
     // MARK: The line
 
@@ -218,6 +222,18 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     package func bufferFailed(_ error: IOError) { enter(.failed(error)) }
 
     package func bufferRecovered() { enter(.ready) }
+
+    package func bufferWriteFailed(_ error: IOError) {}
+
+    /// Does the handler see to it that what is held back goes out or fails before long? `isEnding`: it is the last chance.
+    package func bufferIsSeenTo(isEnding: Bool) -> Bool { false }
+
+    /// The loop sees to the buffer from now on, until `bufferReleased`.
+    package func bufferAttached() {}
+
+    package func bufferReleased() {}
+
+    package final func bufferSkipped(_ error: IOError) { explain(error) }
 
     // The state says so: HandlerState.swift.
     package final func reportFailure(_ error: IOError, dropped count: UInt64) {}

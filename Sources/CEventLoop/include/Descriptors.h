@@ -29,6 +29,9 @@ ssize_t cel_send_descriptors(int socket, const struct iovec *vectors, int vector
 /// room are closed by the kernel, and `*truncated` becomes 1.
 ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vector_count, int *descriptors, int *count, int *truncated);
 
+/// sendmmsg(2) with MSG_DONTWAIT | MSG_NOSIGNAL: each of the vectors, of which there are at most 64, is a datagram. Returns how many were sent.
+int cel_send_datagrams(int socket, const struct iovec *vectors, int count);
+
 /// What the calling thread's system calls are made to suffer, in tests. Unretained.
 extern _Thread_local void *cel_thread_faults;
 static inline void *cel_current_faults(void) { return cel_thread_faults; }

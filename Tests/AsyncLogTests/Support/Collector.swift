@@ -46,3 +46,9 @@ func records(level: Level = .trace, _ body: @escaping (Logger) async throws -> V
 extension ManualLogClock {
     static var fixed: ManualLogClock { ManualLogClock(WallTime(nanoseconds: 1_795_336_020_123_456_789)) }
 }
+
+/// A test cannot go on.
+struct Unexpected: Error {
+    let what: String
+    init(_ what: String) { self.what = what }
+}

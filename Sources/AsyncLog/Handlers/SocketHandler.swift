@@ -1,0 +1,117 @@
+// A handler that sends records over the network, or to another process of the machine.
+import AsyncFD
+@_exported import enum AsyncFD.Endpoint
+
+/// Sends records in any format over TCP, UDP or a Unix socket.
+///
+///     let handler = SocketHandler(.tcp("logs.example.com", port: 6514), formatter: JSONFormatter(), spool: .memory(8 << 20))
+///
+/// The connection is made when the first record comes, and again, with growing pauses, whenever it breaks; until then records wait in the spool, and
+/// `state` is `.degraded`. When the spool is full, `overflow` decides, and `state` is `.failed`. At the end of its loop a handler without a
+/// connection tries once more, and says what it could not send.
+///
+/// What a stream promises: records arrive whole and in order, and one that was begun when the connection broke is sent again. What the kernel had
+/// taken when the other side vanished may be lost without anybody knowing; no protocol without answers can do better. A datagram is sent
+/// whole or not at all; over UDP it may be lost, doubled or overtaken on its way. A Unix datagram socket whose reader is slow makes records wait.
+///
+/// A crash sends what pends on a stream, as to any descriptor; datagrams that pend are lost then.
+public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecked Sendable {
+    @exclusivity(unchecked) private var formatter: Format
+    private let framing: Framing
+
+    /// - Parameters:
+    ///   - endpoint: where to connect.
+    ///   - formatter: how records look.
+    ///   - framing: how the receiver tells where a record ends: a line feed on streams, nothing in datagrams, unless given.
+    ///   - spool: where records wait while there is no connection.
+    ///   - levels: records of other levels are ignored.
+    ///   - reserve: how many of the spool's bytes are kept for records of level error and above; a sixteenth, if not given.
+    ///   - overflow: what happens when the spool is full.
+    ///   - maximumLineLength: in bytes. A longer record has its texts cut, each with a mark. 256 KiB on streams; over UDP 65,000, which a datagram holds.
+    ///   - backoff: the pauses between attempts to connect.
+    ///   - connectTimeout: how long an attempt may take, the looking up of the name included.
+    public convenience init(
+        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(), levels: ClosedRange<Level> = .trace ... .critical,
+        reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int? = nil, backoff: Backoff = Backoff(),
+        connectTimeout: Duration = .seconds(10)
+    ) {
+        self.init(
+            endpoint, formatter: formatter, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow,
+            maximumLineLength: maximumLineLength, backoff: backoff, connectTimeout: connectTimeout, random: SystemRandomNumberGenerator())
+    }
+
+    package init(
+        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(), levels: ClosedRange<Level> = .trace ... .critical,
+        reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int? = nil, backoff: Backoff = Backoff(),
+        connectTimeout: Duration = .seconds(10), random: any RandomNumberGenerator & Sendable
+    ) {
+        self.formatter = formatter
+        self.framing = framing ?? (endpoint.isDatagrams ? .none : .newline)
+        super.init(
+            endpoint, levels: levels, capacity: spool.memory, reserve: reserve, overflow: overflow,
+            maximumLineLength: maximumLineLength ?? endpoint.longestRecord, backoff: backoff, timeout: connectTimeout, random: random)
+    }
+
+    override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
+        try formatter.format(record, to: &line)
+        framing.frame(&line)
+    }
+}
+
+extension Endpoint {
+    /// In bytes, unless said otherwise.
+    var longestRecord: Int {
+        if case .udp = self { 65_000 } else if isDatagrams { 1 << 17 } else { 1 << 18 }
+    }
+}
+
+/// How a receiver tells where a record ends.
+public enum Framing: Sendable, Equatable {
+    /// A line feed behind each record that does not end with one. For formats without line feeds within records: all text formats of this library.
+    case newline
+    /// The record's length in bytes, a blank, the record (RFC 6587, section 3.4.1). For any format.
+    case octetCounting
+    /// Nothing: for datagrams, which have bounds, and for formats that say themselves where they end (MessagePack).
+    case none
+
+    /// Frames what has been laid out in `line`.
+    @inline(__always)
+    func frame(_ line: inout LineBuffer) {
+        switch self {
+        case .none: break
+        case .newline: if line.bytes.last != UInt8(ascii: "\n") { line.append(UInt8(ascii: "\n")) }
+        case .octetCounting: line.prefixLength()
+        }
+    }
+}
+
+extension LineBuffer {
+    /// Puts `length blank` in front of what has been written.
+    fileprivate mutating func prefixLength() {
+        let length = count
+        ensure(Decimal.maximumLength + 1)
+        let end = cursor
+        var digits = Decimal.write(length, to: end)
+        end[digits] = UInt8(ascii: " ")
+        digits += 1
+        cursor = end + digits
+        // The digits stand behind the record: turn the two around.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: digits) { memory in
+            let prefix = memory.baseAddress!
+            prefix.update(from: end, count: digits)
+            overwrite(0) { start in
+                (start + digits).update(from: start, count: length)
+                start.update(from: prefix, count: digits)
+            }
+        }
+    }
+}
+
+/// Where records wait while there is no connection.
+public struct Spool: Sendable {
+    /// How many bytes may wait in memory.
+    let memory: Int
+
+    /// In memory, at most so many bytes: a mebibyte, unless given.
+    public static func memory(_ bytes: Int = BufferedHandler.defaultCapacity) -> Spool { Spool(memory: bytes) }
+}

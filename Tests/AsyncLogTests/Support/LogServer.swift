@@ -1,0 +1,127 @@
+// Receivers of log records, on the test's own loop.
+import AsyncFD
+import EventLoop
+import Glibc
+import SystemPackage
+import TestSupport
+
+/// Waits until something is so, while the loop turns; for what the kernel does in its own time. False: it has not come to be in ten seconds.
+func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
+    for _ in 0..<10_000 {
+        if try await condition() { return true }
+        try? await EventLoop.sleep(for: .milliseconds(1))
+    }
+    return try await condition()
+}
+
+/// Accepts connections and keeps what comes, until it vanishes.
+final class LogServer: @unchecked Sendable {  // used on one loop
+    let address: Address
+    private let listener: Listener
+    private var connections: [AsyncFD] = []
+    /// What each connection has brought so far, in the order in which they were accepted.
+    private(set) var streams: [[UInt8]] = []
+    /// What connections say when they begin.
+    private let isReading: Bool
+    private let loop = EventLoop.current!
+
+    /// - Parameter isReading: false: connections are accepted, and nothing is read.
+    init(on address: Address = .loopback(port: 0), isReading: Bool = true) async throws {
+        listener = try await Listener(on: address)
+        self.address = listener.address
+        self.isReading = isReading
+        Task(executorPreference: loop) { await self.accept() }
+    }
+
+    private func accept() async {
+        while let connection = try? await listener.accept() {
+            let index = streams.count
+            connections.append(connection)
+            streams.append([])
+            if isReading { Task(executorPreference: loop) { await self.read(connection, index) } }
+        }
+    }
+
+    private func read(_ connection: AsyncFD, _ index: Int) async {
+        while let bytes = try? await connection.read(upTo: 65_536), !bytes.isEmpty { streams[index] += bytes }
+    }
+
+    /// Reads at most so many bytes of a connection, for a server that does not read by itself.
+    func readSome(_ limit: Int, of index: Int) async throws { streams[index] += try await connections[index].read(upTo: limit) }
+
+    /// Hangs up all connections and listens on.
+    func hangUp() async {
+        for connection in connections { await connection.close() }
+        connections = []
+    }
+
+    /// Is gone: nobody listens any more, and connections are hung up.
+    func vanish() async {
+        await listener.close()
+        await hangUp()
+        if let path = address.path { _ = path.withPlatformString { unlink($0) } }
+    }
+
+    var text: String { String(decoding: streams.joined(), as: UTF8.self) }
+    var lines: [String] { text.split(separator: "\n").map(String.init) }
+    var port: UInt16 { address.port! }
+}
+
+/// A bound datagram socket that somebody may read, blocking nobody.
+final class DatagramReceiver {
+    let descriptor: CInt
+    private let path: String?
+
+    /// On a path, or, without one, on a port of this machine.
+    init(path: String? = nil, port: UInt16 = 0) throws {
+        self.path = path
+        descriptor = socket(
+            path == nil ? AF_INET : AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemError(operation: "socket", errno: errno) }
+        let result: CInt
+        if let path {
+            unlink(path)
+            var name = sockaddr_un()
+            name.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+            result = withUnsafePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            }
+        } else {
+            var name = sockaddr_in()
+            name.sin_family = sa_family_t(AF_INET)
+            name.sin_port = port.bigEndian
+            name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            result = withUnsafePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+        }
+        guard result == 0 else { throw SystemError(operation: "bind", errno: errno) }
+    }
+
+    var port: UInt16 {
+        var name = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = withUnsafeMutablePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return UInt16(bigEndian: name.sin_port)
+    }
+
+    /// The datagrams that have come, at most so many of them.
+    func receive(_ limit: Int = .max) -> [String] {
+        var datagrams: [String] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while datagrams.count < limit {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            if count < 0 { break }
+            datagrams.append(String(decoding: buffer[..<count], as: UTF8.self))
+        }
+        return datagrams
+    }
+
+    func vanish() {
+        close(descriptor)
+        if let path { unlink(path) }
+    }
+}
