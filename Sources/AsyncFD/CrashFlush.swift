@@ -7,6 +7,14 @@ import Synchronization
 /// On SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT and SIGFPE (so also on `fatalError`, a failed precondition, an index out of range, and when the stack
 /// runs out) a signal handler writes what is pending, in order, for at most a second, and then lets the signal do what it would have
 /// done: end the process, write a core, run the backtracer. The handler calls nothing that is not safe in a signal handler.
+///
+/// The log of a handler that takes critical records ends with one that names the signal, in the handler's own format:
+///
+///     2026-11-22T08:27:00.123456Z CRITICAL asynclog: crashed: SIGSEGV signal=SIGSEGV signal_number=11 unwritten=0 undelivered=0
+///
+/// What cannot be written is counted there: `unwritten` are records that waited for room in the handler's buffer, `undelivered` are records that other threads
+/// had logged and that had not come to any handler; only the code of formatters could make bytes of them, and that must not run in a signal
+/// handler. If it is one of those threads that crashes, and not the loop's, the loop gets a fifth of a second to take and write them.
 public enum CrashFlush {
     private static let enabled = Atomic<Bool>(true)
 

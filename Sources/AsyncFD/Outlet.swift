@@ -128,6 +128,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     deinit { vectors.deallocate() }
 
+    /// What the crash handler writes behind what pends, instead of what it had. The words are its own from now on.
+    package func setLastWords(_ words: OpaquePointer?) { cel_pending_set_last_words(queue.pending, words) }
+
+    /// So many records more, or less, wait for room: they are lost if the program crashes now, and the last words say so.
+    package func addUnwritten(_ records: Int) { cel_pending_add_unwritten(queue.pending, Int64(records)) }
+
     // MARK: Appending
 
     /// To be called after each `queue.commit(size)`.

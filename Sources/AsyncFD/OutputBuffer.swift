@@ -140,6 +140,16 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     // MARK: A record
 
+    /// Has the loop's end, and a crash, see to the buffer, also if nothing is in it yet.
+    package func attach() {
+        guard !outlet.isAttached else { return }
+        outlet.attach(self)
+        owner?.bufferAttached()
+    }
+
+    /// The line that a crash leaves behind all that pends (LastWords.h), which owns them from now on.
+    package func setLastWords(_ words: OpaquePointer?) { outlet.setLastWords(words) }
+
     /// Opens the books for a record and appends it, if there is room. False: there is none, and the record will be committed or dropped.
     package func append(_ record: UnsafeRawBufferPointer, _ severity: UInt8) -> Bool {
         accept()
@@ -153,12 +163,6 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package func accept() {
         if !outlet.isAttached { attach() }
         books.accept()
-    }
-
-    /// Has the loop's end see to the buffer.
-    package func attach() {
-        outlet.attach(self)
-        owner?.bufferAttached()
     }
 
     /// True if a record of at most `size` bytes may be formatted now. One of the severity for which room is kept need not stand in line.
@@ -256,8 +260,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             if Task.isCancelled {
                 continuation.resume(returning: .refused(.cancelled))
             } else {
-                waiting.append(Waiting(size: size, severity: severity, waiter: .task(continuation)))
-                outlet.pushOut()
+                wait(Waiting(size: size, severity: severity, waiter: .task(continuation)))
                 admitWaiting()
             }
         } onCancel: {
@@ -268,12 +271,20 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// The same for a record whose caller has gone on: `body` is called when there is room, or there never will be.
     package func whenRoom(_ size: Int, _ severity: UInt8 = 0, _ body: @escaping (Room) -> Void) {
         if outlet.failure != nil { return body(.refused(.failure)) }
-        waiting.append(Waiting(size: size, severity: severity, waiter: .call(body)))
+        wait(Waiting(size: size, severity: severity, waiter: .call(body)))
+    }
+
+    private func wait(_ record: Waiting) {
+        waiting.append(record)
+        outlet.addUnwritten(1)
         outlet.pushOut()
     }
 
     /// The room that was promised is being used.
-    package func redeem(_ size: Int) { promised -= size }
+    package func redeem(_ size: Int) {
+        promised -= size
+        outlet.addUnwritten(-1)
+    }
 
     private func cancel(_ ticket: UInt64) {
         guard ticket >= firstTicket, ticket < nextTicket else { return }
@@ -302,6 +313,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     private func resume(_ waiting: Waiting, _ room: Room) {
+        if room != .granted { outlet.addUnwritten(-1) }
         switch waiting.waiter {
         case .task(let continuation): continuation.resume(returning: room)
         case .call(let body): body(room)

@@ -4,6 +4,7 @@
 // loop's inbox: one allocation, one compare-exchange. The bytes on that way are bounded too. If no thread runs the loop, the calling
 // thread turns it for a moment, so that a program without a loop sees its lines at once.
 import AsyncFD
+import CEventLoop
 import EventLoop
 import Synchronization
 
@@ -14,8 +15,8 @@ final class Pipeline: @unchecked Sendable {
     private(set) var handlers: [Handler]
     /// Those that have suppressed records.
     var gates: [Gate] = []
-    /// Bytes that other threads have posted and that no handler has taken yet.
-    private let inFlight = Atomic<Int>(0)
+    /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
+    private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
@@ -26,10 +27,17 @@ final class Pipeline: @unchecked Sendable {
         precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger live on one event loop")
         self.loop = loop
         self.handlers = handlers
+        guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
+        self.inFlight = inFlight
+        if !handlers.isEmpty { perform { for handler in $0.handlers { handler.prepareForCrash() } } }
     }
 
+    deinit { cel_in_flight_release(inFlight) }
+
     func add(_ handler: Handler) {
-        if !handlers.contains(where: { $0 === handler }) { handlers.append(handler) }
+        guard !handlers.contains(where: { $0 === handler }) else { return }
+        handlers.append(handler)
+        handler.prepareForCrash()
     }
 
     /// Runs `body` on the loop's thread: now, or behind what other threads have posted.
@@ -132,7 +140,7 @@ final class Pipeline: @unchecked Sendable {
                 loop.lend(EventLoop.exitPatience) { [self] in hasRoom(size) }
             }
         }
-        inFlight.add(size, ordering: .relaxed)
+        cel_in_flight_add(inFlight, 1, Int64(size))
         let encoded = EncodedRecord(record, gate: gate) { memory in
             let record = EncodedRecord(delivered: memory)
             record.core.tree.pipeline.deliver(record)
@@ -143,7 +151,7 @@ final class Pipeline: @unchecked Sendable {
     }
 
     private func hasRoom(_ size: Int) -> Bool {
-        let used = inFlight.load(ordering: .relaxed)
+        let used = Int(cel_in_flight_bytes(inFlight))
         return used + size <= inFlightLimit || used == 0
     }
 
@@ -180,15 +188,16 @@ final class Pipeline: @unchecked Sendable {
     private func deliver(_ encoded: EncodedRecord) {
         let full = encoded.withRecord { takeOrPark($0, encoded.gate) }
         guard !full.isEmpty else {
-            inFlight.subtract(encoded.size, ordering: .relaxed)
+            cel_in_flight_add(inFlight, -1, Int64(-encoded.size))
             return encoded.free()
         }
+        cel_in_flight_add(inFlight, -1, 0)
         let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { inFlight.subtract(parked.size, ordering: .relaxed) }
+                if left == 0 { cel_in_flight_add(inFlight, 0, Int64(-parked.size)) }
             }
         }
     }

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -41,7 +40,8 @@ struct cel_pending *cel_pending_make(int descriptor) {
 
 void cel_pending_release(struct cel_pending *pending) {
     cel_pending_set_first(pending, NULL);
-    pending->opening = pending->middle = pending->closing = NULL;
+    cel_pending_set_last_words(pending, NULL);
+    __atomic_store_n(&pending->unwritten, 0, __ATOMIC_RELAXED);
     cel_pending_end_write(pending);
     __atomic_store_n(&pending->descriptor, -1, __ATOMIC_RELEASE);
 }
@@ -52,6 +52,12 @@ enum { none, waiting, writing };
 /// What the handler is doing: `waiting` for the loops to write by themselves, or `writing` in their stead.
 static int stage = none;
 static int is_enabled = 1;
+
+void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_words *words) {
+    struct cel_last_words *old = __atomic_exchange_n(&pending->last_words, words, __ATOMIC_SEQ_CST);
+    // A crash handler sets the stage before it looks for the words: either it does not find these, or they stay.
+    if (__atomic_load_n(&stage, __ATOMIC_SEQ_CST) == none) cel_last_words_free(old);
+}
 
 void cel_crash_enable(int enabled) { __atomic_store_n(&is_enabled, enabled, __ATOMIC_RELAXED); }
 
@@ -94,51 +100,6 @@ static int put(int descriptor, const char *bytes, size_t size, int64_t deadline)
     return 1;
 }
 
-static const char *name_of(int signal) {
-    switch (signal) {
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGILL: return "SIGILL";
-    case SIGTRAP: return "SIGTRAP";
-    case SIGABRT: return "SIGABRT";
-    default: return "SIGFPE";
-    }
-}
-
-/// Writes `value` with `digits` digits.
-static char *digits(char *cursor, int64_t value, int count) {
-    for (int i = count - 1; i >= 0; i--, value /= 10) cursor[i] = (char)('0' + value % 10);
-    return cursor + count;
-}
-
-/// RFC 3339 in UTC with microseconds; the civil date by H. Hinnant's civil_from_days.
-static size_t timestamp(char *text) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    int64_t days = time.tv_sec / 86400 + 719468, second = time.tv_sec % 86400;
-    int64_t era = days / 146097, day_of_era = days % 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    char *cursor = text;
-    cursor = digits(cursor, year_of_era + era * 400 + (month <= 2), 4);
-    *cursor++ = '-';
-    cursor = digits(cursor, month, 2);
-    *cursor++ = '-';
-    cursor = digits(cursor, day_of_year - (153 * month_from_march + 2) / 5 + 1, 2);
-    *cursor++ = 'T';
-    cursor = digits(cursor, second / 3600, 2);
-    *cursor++ = ':';
-    cursor = digits(cursor, second / 60 % 60, 2);
-    *cursor++ = ':';
-    cursor = digits(cursor, second % 60, 2);
-    *cursor++ = '.';
-    cursor = digits(cursor, time.tv_nsec / 1000, 6);
-    *cursor++ = 'Z';
-    return (size_t)(cursor - text);
-}
-
 static int is_empty(struct cel_pending *entry) {
     for (struct cel_chunk *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = chunk->next) {
         if (__atomic_load_n(&chunk->end, __ATOMIC_ACQUIRE) > __atomic_load_n(&chunk->start, __ATOMIC_ACQUIRE)) return 0;
@@ -164,23 +125,15 @@ static void write_entry(struct cel_pending *entry, int signal, int64_t deadline)
         skip -= skipped;
         if (!put(descriptor, (const char *)cel_chunk_bytes(chunk) + chunk->start + skipped, (size_t)(size - skipped), deadline)) return;
     }
-    if (!entry->opening) return;
-    char line[512];
-    size_t length = 0;
-    const char *parts[] = {entry->opening, NULL, entry->middle, name_of(signal), entry->closing};
-    for (int i = 0; i < 5; i++) {
-        if (!parts[i]) {
-            length += timestamp(line + length);
-            continue;
-        }
-        for (const char *c = parts[i]; *c && length < sizeof line - 64; c++) line[length++] = *c;
-    }
-    put(descriptor, line, length, deadline);
+    struct cel_last_words *words = __atomic_load_n(&entry->last_words, __ATOMIC_SEQ_CST);
+    if (!words) return;
+    const char *line;
+    size_t size = cel_last_words_compose(
+        words, signal, __atomic_load_n(&entry->unwritten, __ATOMIC_RELAXED), cel_undelivered_records(), &line);
+    put(descriptor, line, size, deadline);
 }
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE};
-enum { signal_count = sizeof signals / sizeof *signals };
-static struct sigaction previous[signal_count];
+static struct sigaction previous[cel_crash_signal_count];
 
 static void crash(int number) {
     int saved = errno;
@@ -188,9 +141,10 @@ static void crash(int number) {
     if (__atomic_load_n(&is_enabled, __ATOMIC_RELAXED)) {
         if (__atomic_compare_exchange_n(&stage, &expected, waiting, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
             int64_t deadline = now() + 1000000000;
-            // Not a loop's thread: the loops are well, and write what they have. A fifth of a second is a long time for that.
+            // Not a loop's thread: the loops are well, take what threads have handed to them, and write it. A fifth of a second is a long
+            // time for that.
             if (!cel_current_loop()) {
-                for (int i = 0; i < 200 && !all_are_empty(); i++) rest();
+                for (int i = 0; i < 200 && (cel_undelivered_records() > 0 || !all_are_empty()); i++) rest();
             }
             __atomic_store_n(&stage, writing, __ATOMIC_SEQ_CST);
             for (struct cel_pending *entry = entries; entry; entry = entry->next) {
@@ -203,8 +157,8 @@ static void crash(int number) {
             for (int i = 0; i < 1500; i++) rest();
         }
     }
-    for (int i = 0; i < signal_count; i++) {
-        if (signals[i] == number) sigaction(number, &previous[i], NULL);
+    for (int i = 0; i < cel_crash_signal_count; i++) {
+        if (cel_crash_signals[i] == number) sigaction(number, &previous[i], NULL);
     }
     // Blocked while this handler runs: it is delivered on return, with the old disposition and the context of the crash.
     raise(number);
@@ -214,12 +168,12 @@ static void crash(int number) {
 void cel_crash_install(void) {
     static int installed;
     if (__atomic_exchange_n(&installed, 1, __ATOMIC_ACQ_REL)) return;
-    for (int i = 0; i < signal_count; i++) {
-        if (sigaction(signals[i], NULL, &previous[i]) != 0) continue;
+    for (int i = 0; i < cel_crash_signal_count; i++) {
+        if (sigaction(cel_crash_signals[i], NULL, &previous[i]) != 0) continue;
         // Who ignores such a signal has his reasons.
         if (!(previous[i].sa_flags & SA_SIGINFO) && previous[i].sa_handler == SIG_IGN) continue;
         struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK};
-        sigaction(signals[i], &action, NULL);
+        sigaction(cel_crash_signals[i], &action, NULL);
     }
 }
 

@@ -236,73 +236,6 @@ struct HelloLogTests {
         #expect(numbers == (0..<count).map { $0 })
     }
 
-    // MARK: How programs begin and end
-
-    @Test(
-        "what was logged goes out however the program ends",
-        arguments: [
-            ("forget", ChildProcess.End.exited(0), 3), ("exit-in-task", .exited(7), 3), ("exit-in-thread", .exited(8), 3),
-            ("before-loop", .exited(0), 9),
-            ("no-loop", .exited(0), 3), ("no-loop-exit", .exited(9), 3), ("no-loop-abort", .signalled(SIGABRT), 3),
-        ])
-    func endings(way: String, end: ChildProcess.End, lines: Int) throws {
-        for kind in ["pipe", "file"] {
-            let path = try temporaryFile()
-            defer { unlink(path) }
-            let pipe = try Pipe()
-            let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY)
-            let child = try ChildProcess("LogProgram", [way], output: output)
-            let read = pipe.readToEnd()
-            // Less than the patience with which a loop that ends waits for a descriptor that takes nothing.
-            #expect(try child.wait(limit: 25) == end, "\(kind)")
-            let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try contents(path)
-            let messages = text.split(separator: "\n").map { String($0.suffix(6)) }
-            #expect(messages == (0..<lines).map { "line \($0 % 3)" }, "\(kind)")
-        }
-    }
-
-    @Test(
-        "what waits in memory is written when the program crashes, in order and once, and the crash is what it was",
-        arguments: [
-            ("trap", SIGILL), ("index", SIGILL), ("segv", SIGSEGV), ("stack", SIGSEGV), ("abort", SIGABRT), ("fpe", SIGFPE), ("bus", SIGBUS),
-            ("thread", SIGILL),
-        ])
-    func crash(how: String, signal: CInt) throws {
-        // A sanitizer's frames leave no room on the handler's stack, and it guards the stack in its own way.
-        if how == "stack" && isSanitized { return }
-        for kind in ["pipe", "file"] {
-            let path = try temporaryFile()
-            defer { unlink(path) }
-            let pipe = try Pipe()
-            let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY)
-            let child = try ChildProcess("LogProgram", ["crash", how], output: output)
-            let read = pipe.readToEnd()
-            let end = try child.wait()
-            // A failed precondition is `int3` in debug builds and `ud2` in others.
-            #expect(end == .signalled(signal) || (signal == SIGILL && end == .signalled(SIGTRAP)), "\(kind): \(end)")
-            let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try contents(path)
-            let messages = text.split(separator: "\n").map { $0.dropFirst("2026-11-22T08:27:00.123456Z INFO program: ".count) }
-            #expect(messages == (0..<1000).map { "line \($0)" }, "\(kind)")
-        }
-    }
-
-    @Test("who does not want it has his crashes left alone")
-    func quietCrash() throws {
-        let output = try Pipe()
-        let child = try ChildProcess("LogProgram", ["crash", "quietly"], output: .descriptor(output.writer))
-        let text = String(decoding: output.readToEnd(), as: UTF8.self)
-        #expect(try child.wait() == .signalled(SIGABRT))
-        #expect(text.isEmpty)
-    }
-
-    @Test("a loop that has ended leaves nothing behind, though a logger and a print lived on it")
-    func loopsLeaveNothingBehind() throws {
-        let error = try Pipe()
-        let child = try ChildProcess("LogProgram", ["loops"], error: .descriptor(error.writer))
-        #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "descriptors left behind: 0\n")
-        #expect(try child.wait() == .exited(0))
-    }
-
     @Test("records of other threads arrive, each thread's in its order")
     func threads() throws {
         let output = try Pipe()
@@ -335,9 +268,6 @@ struct HelloLogTests {
         #expect(lines.dropLast().count == 7)
         #expect(Set(lines.dropLast().compactMap { $0.split(separator: " ").last }).count == 1)
     }
-
-    /// The tests, and with them the programs, are built with a sanitizer.
-    private var isSanitized: Bool { (["__tsan_init", "__asan_init"] as [String]).contains { dlsym(nil, $0) != nil } }
 
     // MARK: Files
 

@@ -27,3 +27,14 @@ private func removeAll(_ path: String) {
     }
     rmdir(path)
 }
+
+/// The whole text of a file.
+public func readText(path: String) throws -> String { String(decoding: try readAll(path: path), as: UTF8.self) }
+
+/// All bytes of a file.
+public func readAll(path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw SystemError(operation: "open \(path)", errno: errno) }
+    defer { close(descriptor) }
+    return readAll(descriptor)
+}

@@ -59,7 +59,10 @@ public struct ConsoleFormatter: Formatter {
         let nameBegin = line.count
         line.appendEscaped(record.logger)
         let name = ConsoleFormatter.characters(line, from: nameBegin)
-        nameWidth = max(nameWidth, min(name, ConsoleFormatter.longestName))
+        // The library's own name makes no room for itself.
+        if record.core.toOpaque() != Unmanaged.passUnretained(Handler.voice).toOpaque() {
+            nameWidth = max(nameWidth, min(name, ConsoleFormatter.longestName))
+        }
         line.appendBlanks(max(0, nameWidth - name) + 2)
         column.count(line, from: nameBegin)
         let indent = column.value
@@ -205,4 +208,8 @@ extension LineBuffer {
         appendBlanks(indent)
         moved.withUnsafeBufferPointer { append($0) }
     }
+}
+
+extension ConsoleFormatter: TimedFormatter {
+    var timestamps: [Timestamp] { [timestamp] }
 }

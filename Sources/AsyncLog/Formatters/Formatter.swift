@@ -26,6 +26,11 @@ extension Formatter {
     public var callSiteParts: CallSite.Parts { .all }
 }
 
+/// A formatter that says how it writes times. The last line of a crash has its time filled in later (LastWords.swift).
+protocol TimedFormatter {
+    var timestamps: [Timestamp] { get }
+}
+
 extension LineBuffer {
     /// Writes each field that counts, of the task's scope, of the logger, and of the call, in this order.
     ///

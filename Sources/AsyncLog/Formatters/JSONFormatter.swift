@@ -195,3 +195,7 @@ public struct JSONFormatter: Formatter {
         return String(decoding: line.bytes, as: UTF8.self)
     }
 }
+
+extension JSONFormatter: TimedFormatter {
+    var timestamps: [Timestamp] { [timestamp] }
+}

@@ -55,3 +55,7 @@ public struct LogfmtFormatter: Formatter {
         line.append("\n")
     }
 }
+
+extension LogfmtFormatter: TimedFormatter {
+    var timestamps: [Timestamp] { [timestamp] }
+}

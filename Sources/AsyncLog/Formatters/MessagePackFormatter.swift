@@ -207,3 +207,7 @@ extension LineBuffer {
         overwrite(offset) { ($0 + size).update(from: $0, count: length) }
     }
 }
+
+extension MessagePackFormatter: TimedFormatter {
+    var timestamps: [Timestamp] { [] }
+}

@@ -4,7 +4,7 @@
 /// message can tell a terminal what to do.
 public struct TextFormatter: Formatter {
     private let pieces: [TextPattern.Piece]
-    private var timestamps: [Timestamp]
+    private var patternTimestamps: [Timestamp]
     /// The pattern is the standard one, which is written without looking at it.
     private let isStandard: Bool
     private var timestamp: Timestamp
@@ -14,7 +14,7 @@ public struct TextFormatter: Formatter {
     ///   - timeZone: in which zone times are written.
     public init(pattern: TextPattern = .standard, timeZone: LogTimeZone = .utc) {
         pieces = pattern.pieces
-        timestamps = pattern.times.map { Timestamp($0, zone: timeZone) }
+        patternTimestamps = pattern.times.map { Timestamp($0, zone: timeZone) }
         isStandard = false
         timestamp = Timestamp(.rfc3339(), zone: timeZone)
     }
@@ -22,7 +22,7 @@ public struct TextFormatter: Formatter {
     /// Lines like `2026-11-22T08:27:00.123456Z INFO app: Hello world ! user=7`.
     public init(timeZone: LogTimeZone = .utc) {
         pieces = []
-        timestamps = []
+        patternTimestamps = []
         isStandard = true
         timestamp = Timestamp(.rfc3339(), zone: timeZone)
     }
@@ -68,7 +68,7 @@ public struct TextFormatter: Formatter {
         case .text(let bytes): bytes.withUnsafeBufferPointer { line.append($0) }
         case .time(let index):
             line.ensure(Timestamp.maximumLength)
-            line.cursor += timestamps[index].write(record.time.nanoseconds, to: line.cursor)
+            line.cursor += patternTimestamps[index].write(record.time.nanoseconds, to: line.cursor)
         case .level(.upper): line.append(record.level.label)
         case .level(.lower): line.append(record.level.name)
         case .level(.initial): line.append(record.level.label.utf8Start[0])
@@ -100,4 +100,8 @@ public struct TextFormatter: Formatter {
             text.update(repeating: UInt8(ascii: " "), count: missing)
         }
     }
+}
+
+extension TextFormatter: TimedFormatter {
+    var timestamps: [Timestamp] { isStandard ? [timestamp] : patternTimestamps }
 }

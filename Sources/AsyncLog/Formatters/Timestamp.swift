@@ -22,8 +22,8 @@ struct Timestamp: Sendable {
     /// Enough for any style.
     static let maximumLength = 40
 
-    private let style: TimestampStyle
-    private let zone: LogTimeZone
+    let style: TimestampStyle
+    let zone: LogTimeZone
     private var second = Int64.min
     /// `2026-11-22T08:27:00.`
     private var text = InlineArray<24, UInt8>(repeating: UInt8(ascii: "0"))

@@ -15,6 +15,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     public final let maximumLineLength: Int
     package final let buffer: OutputBuffer
     @exclusivity(unchecked) private final var line = LineBuffer()
+    private final var hasLastWords = false
 
     /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
     init(
@@ -31,6 +32,16 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
 
     /// Writes the record in the handler's format.
     func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { preconditionFailure("a buffered handler has a format") }
+
+    /// How the format writes times; nil if that is not known.
+    var timestamps: [Timestamp]? { nil }
+
+    override final func prepareForCrash() {
+        buffer.attach()
+        guard wants(.critical), !hasLastWords else { return }
+        hasLastWords = true
+        guarded { buffer.setLastWords(LastWords.make(timestamps) { record, line in try layOut(record, to: &line) }) }
+    }
 
     // MARK: A record
 

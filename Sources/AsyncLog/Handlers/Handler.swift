@@ -145,6 +145,9 @@ open class Handler: @unchecked Sendable {
 
     // MARK: Making sure
 
+    /// A logger has the handler now: it may crash before anything has been logged. Loop thread.
+    func prepareForCrash() {}
+
     /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
     open func flush(_ mode: FlushMode) async throws(IOError) {}
 

@@ -31,6 +31,7 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
     }
 
     override public var callSiteParts: CallSite.Parts { parts }
+    override var timestamps: [Timestamp]? { (formatter as? any TimedFormatter)?.timestamps }
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
 }

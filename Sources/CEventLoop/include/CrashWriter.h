@@ -3,14 +3,16 @@
 // Output that waits to be written stands in chunks, and the chunks of a descriptor in a list that a signal handler can follow: one
 // word makes a record visible, after its bytes are there. On SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT and SIGFPE (a failed
 // precondition, `fatalError`, an index out of range among them) the handler writes what the lists hold, in order, adds a line that
-// names the signal, and lets the signal do what it would have done. It calls nothing that is not async-signal-safe (signal-safety(7)).
+// names the signal (LastWords.h), and lets the signal do what it would have done. It calls nothing that is not async-signal-safe (signal-safety(7)).
 //
 // A crash on another thread than the loop's finds the loop alive: it is given a moment to write what it has by itself.
 #ifndef CEVENTLOOP_CRASHWRITER_H
 #define CEVENTLOOP_CRASHWRITER_H
 
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "LastWords.h"
 
 /// A piece of memory with bytes that wait; they follow the header. Written by the queue's thread, read by the crash handler.
 struct cel_chunk {
@@ -52,8 +54,10 @@ struct cel_pending {
     int busy;
     /// Bytes at the front that are in the kernel already, though they have not been consumed yet.
     intptr_t done;
-    /// The last line, in three parts: the time goes between the first two, the signal's name between the second and the third. NULL: no line.
-    const char *opening, *middle, *closing;
+    /// Records that were accepted and wait for room.
+    int64_t unwritten;
+    /// The line that comes last. NULL: none.
+    struct cel_last_words *last_words;
 };
 
 /// An entry without chunks, known to the crash handler. NULL if there is no memory. Any thread.
@@ -66,6 +70,11 @@ static inline void cel_pending_set_descriptor(struct cel_pending *pending, int d
 }
 static inline void cel_pending_set_first(struct cel_pending *pending, struct cel_chunk *chunk) {
     __atomic_store_n(&pending->first, chunk, __ATOMIC_RELEASE);
+}
+/// Has the crash handler write a last line behind what pends; it takes the words over, and frees those that it had. NULL: no line. Any thread.
+void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_words *words);
+static inline void cel_pending_add_unwritten(struct cel_pending *pending, int64_t records) {
+    __atomic_store_n(&pending->unwritten, pending->unwritten + records, __ATOMIC_RELAXED);
 }
 /// Around every write of pending bytes and the noting of its result, on whatever thread. Does not return if the process is crashing: the
 /// handler, on another thread, does the writing now.

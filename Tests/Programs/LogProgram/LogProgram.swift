@@ -54,8 +54,8 @@ struct LogProgram {
             }
         case "executors":
             try EventLoop.run { try await showExecutors() }
-        case "crash":  // how it crashes is the second argument; what was logged waits in memory
-            try EventLoop.run { await crash(arguments[2]) }
+        case "crash":  // how is the second argument, in which format the third; what was logged waits in memory
+            try EventLoop.run { try await Crash(format: arguments.count > 3 ? arguments[3] : "standard").happen(arguments[2]) }
         case "loops":  // many loops, one after the other, each with a logger and a print; how many descriptors are left?
             var thread = pthread_t()
             pthread_create(&thread, nil, runManyLoops, nil)
@@ -87,25 +87,6 @@ struct LogProgram {
 
     static func log(_ lines: Int) {
         for line in 0..<lines { logger.info("line \(line)") }
-    }
-
-    static func crash(_ how: String) async {
-        if how == "quietly" { CrashFlush.isEnabled = false }
-        logSynchronously(1000)
-        switch how {
-        case "trap": fatalError("on purpose")
-        case "index": _ = [1, 2, 3][CommandLine.arguments.count]
-        case "segv": UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
-        case "abort", "quietly": abort()
-        case "stack": if overflow(1) == 7 { exit(3) }
-        case "fpe": raise(SIGFPE)
-        case "bus": raise(SIGBUS)
-        case "thread":  // another thread crashes, while the loop is busy
-            var thread = pthread_t()
-            pthread_create(&thread, nil, crashThread, nil)
-            while true { usleep(1000) }
-        default: exit(2)
-        }
     }
 
     static func logSynchronously(_ lines: Int) { log(lines) }
@@ -179,8 +160,6 @@ nonisolated func logFromThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMu
     return nil
 }
 
-nonisolated func crashThread(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? { fatalError("on purpose") }
-
 nonisolated func runManyLoops(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     func openDescriptors() -> Int { (0..<1000).count { fcntl($0, F_GETFD) >= 0 } }
     func run() {
@@ -199,7 +178,3 @@ nonisolated func runManyLoops(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPo
     fputs("descriptors left behind: \(openDescriptors() - before)\n", stderr)
     return nil
 }
-
-/// Needs more stack than there is.
-@inline(never)
-nonisolated func overflow(_ depth: Int) -> Int { depth == -1 ? 0 : overflow(depth + 1) &+ depth }
