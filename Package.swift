@@ -45,6 +45,8 @@ let package = Package(
 
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
+            name: "LogLoad", dependencies: ["AsyncLog", "EventLoop", arguments, system], path: "Examples/LogLoad", swiftSettings: settings),
+        .executableTarget(
             name: "EchoServer", dependencies: ["AsyncFD", "EventLoop", arguments], path: "Examples/EchoServer", swiftSettings: settings),
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
         .executableTarget(name: "Cat", dependencies: ["AsyncFD"], path: "Examples/Cat", swiftSettings: programSettings),

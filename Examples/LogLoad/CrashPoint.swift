@@ -1,0 +1,45 @@
+// `--crash HOW@LINE`: an end in the middle of things.
+import ArgumentParser
+import Glibc
+
+/// How the program ends, and after how many records.
+struct CrashPoint: CustomStringConvertible {
+    enum How: String, CaseIterable {
+        /// A failed precondition.
+        case trap
+        /// A bad pointer.
+        case segv
+        case abort
+        /// No crash: `exit(0)`, from within a task.
+        case exit
+        /// SIGKILL, which nobody can catch.
+        case kill
+    }
+
+    let how: How
+    let line: Int
+
+    static let list = How.allCases.map(\.rawValue).joined(separator: ", ")
+
+    var description: String { "\(how)@\(line)" }
+
+    static func parse(_ text: String) throws -> CrashPoint {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, let line = Int(parts[1]), line >= 0 else {
+            throw ValidationError("\"\(text)\" is not HOW@LINE: segv@5000 crashes when 5000 records are logged")
+        }
+        guard let how = How(rawValue: String(parts[0])) else { throw ValidationError("\"\(parts[0])\" is no way to crash: \(list)") }
+        return CrashPoint(how: how, line: line)
+    }
+
+    func happen() -> Never {
+        switch how {
+        case .trap: fatalError("on purpose")
+        case .segv: UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
+        case .abort: Glibc.abort()
+        case .exit: Glibc.exit(0)
+        case .kill: Glibc.kill(getpid(), SIGKILL)
+        }
+        while true { pause() }
+    }
+}

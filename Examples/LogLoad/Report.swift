@@ -1,0 +1,68 @@
+// What became of the records and what it cost, as one JSON object in one line.
+import AsyncLog
+@preconcurrency import Glibc
+
+struct Report {
+    var ledger = Ledger()
+    var bytes: UInt64 = 0
+    var maxTickGap: Int64 = 0
+    var latencies = LatencyHistogram()
+    var elapsed: Int64 = 0
+    var turns: UInt64 = 0
+    var state = "ready"
+
+    /// Lost for another reason than the policy that was asked for.
+    func lostUnintentionally(_ overflow: OverflowOption) -> Bool {
+        ledger.dropped.contains { reason, count in
+            switch reason {
+            case .overflow, .shed: false
+            default: count > 0
+            }
+        }
+    }
+
+    private var json: String {
+        let dropped = Ledger.DropReason.allCases.compactMap { reason in ledger.dropped[reason].map { "\"\(reason.rawValue)\": \($0)" } }
+        let numbers: [(String, any CustomStringConvertible)] = [
+            ("accepted", ledger.accepted), ("written", ledger.written), ("dropped", "{\(dropped.joined(separator: ", "))}"),
+            ("pending", ledger.pending), ("bytes", bytes), ("max_tick_gap_ms", Double(maxTickGap / 1000) / 1000),
+            ("p50_ns", latencies.quantile(0.5)), ("p99_ns", latencies.quantile(0.99)), ("p999_ns", latencies.quantile(0.999)),
+            ("max_ns", latencies.largest), ("clock_ns", Clock.cost), ("elapsed_ns", elapsed), ("cpu_ns", usage.cpu),
+            ("peak_rss_kb", usage.peak), ("turns", turns), ("write_calls", ledger.writeCalls), ("state", quoted(state)),
+        ]
+        return "{" + numbers.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}"
+    }
+
+    private func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n") + "\""
+    }
+
+    private var usage: (cpu: Int64, peak: Int) {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF.rawValue, &usage)
+        let cpu = [usage.ru_utime, usage.ru_stime].reduce(Int64(0)) { $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000 }
+        return (cpu, usage.ru_maxrss)
+    }
+
+    /// Writes the report to standard error, or to the file, which then holds this report or the one before, whole, whatever happens. Blocks.
+    func publish(to path: String?) throws {
+        let line = json + "\n"
+        guard let path else {
+            fputs(line, stderr)
+            return
+        }
+        let draft = path + ".new"
+        guard let file = fopen(draft, "we") else { throw ReportError(operation: "open", path: draft, errno: errno) }
+        let isWritten = fputs(line, file) >= 0
+        guard fclose(file) == 0, isWritten else { throw ReportError(operation: "write", path: draft, errno: errno) }
+        guard rename(draft, path) == 0 else { throw ReportError(operation: "rename", path: draft, errno: errno) }
+    }
+}
+
+/// The report could not be written.
+struct ReportError: Error, CustomStringConvertible {
+    let operation: String
+    let path: String
+    let errno: CInt
+    var description: String { "\(operation) \"\(path)\": \(String(cString: strerror(errno)))" }
+}
