@@ -85,7 +85,7 @@ public final class StatisticsReporter: Sendable {
 extension Handler {
     /// What it writes to, or else what it is.
     fileprivate var destination: String {
-        if let handler = self as? BufferedHandler { return handler.buffer.descriptor.label }
+        if let handler = self as? BufferedHandler { return handler.buffer.label }
         return "\(type(of: self))"
     }
 }
