@@ -38,7 +38,7 @@ let package = Package(
         .target(
             name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
-        .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque], swiftSettings: settings),
+        .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
         .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "EventLoop", logging], swiftSettings: settings),
         .target(name: "AsyncLogLifecycle", dependencies: ["AsyncLog", lifecycle], swiftSettings: settings),
         .target(name: "AsyncLogMetrics", dependencies: ["AsyncLog", "AsyncFD", metrics], swiftSettings: settings),

@@ -38,6 +38,8 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var writing: Lane?
     @exclusivity(unchecked) var isClosed = false
     @exclusivity(unchecked) var writers = WriteQueue()
+    /// Its owner closes it by letting go of it.
+    private var mayBeForgotten = false
     /// Writes to a regular file that wait to be made together.
     var fileWrites = FileWrites()
     /// What has been read and not been asked for yet.
@@ -69,6 +71,12 @@ public final class AsyncFD: @unchecked Sendable {
         self.init(descriptor, owns: true, label: label)
     }
 
+    /// A descriptor that one of the layers above has opened with O_NONBLOCK for itself. It is closed with the object, and that is nothing to complain of.
+    package convenience init(forgettable descriptor: CInt, label: String) {
+        self.init(FileDescriptor(rawValue: descriptor), owns: true, label: label, isOurs: true)
+        mayBeForgotten = true
+    }
+
     /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is shared with nobody.
     /// - Parameter kind: if it is known already.
     package init(
@@ -88,7 +96,7 @@ public final class AsyncFD: @unchecked Sendable {
         guard !isClosed, reading != nil || writing != nil || owns else { return }
         let leftovers = Leftovers(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
         let mayWait = kind == .file || kind == .socket
-        let leak = owns ? label : nil
+        let leak = owns && !mayBeForgotten ? label : nil
         loop.perform { [loop] in
             leftovers.forget()
             if mayWait { loop.offloadCall({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }

@@ -52,6 +52,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let differentLoops = Code(name: "they live on different event loops")
         /// The host's name could not be resolved; the subject says why.
         public static let unresolved = Code(name: "cannot be resolved")
+        /// A program that was to do a part of the work ended otherwise than well; the subject says how.
+        public static let programFailed = Code(name: "the program has failed")
         /// Anything else: see `errno`.
         public static let system = Code(name: "system error")
     }

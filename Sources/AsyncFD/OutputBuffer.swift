@@ -43,6 +43,19 @@ extension OutputBufferOwner {
     package func bufferSkipped(_ error: IOError) {}
 }
 
+/// What stands between a buffer and its place where the place changes: a file that is rotated. The buffer keeps it, so it is there as long as something
+/// pends, whatever has become of the buffer's owner.
+package protocol OutputGate: AnyObject {
+    /// Asked before each write instead of the owner: see `OutputBufferOwner.bufferMayWrite`.
+    func mayWrite(_ count: Int) -> Int
+    /// So many bytes have been written just now.
+    func wrote(_ count: Int)
+    /// See `OutputBufferOwner.bufferFailed`, of which the owner is told as well.
+    func failed(_ error: IOError)
+    /// The buffer's loop has ended.
+    func released()
+}
+
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
 package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
@@ -54,6 +67,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     @exclusivity(unchecked) private var books = Ledger()
     /// Set once, right after the owner has been made.
     package weak var owner: (any OutputBufferOwner)?
+    package var gate: (any OutputGate)?
 
     package let outlet: Outlet
     package var descriptor: AsyncFD? { outlet.descriptor }
@@ -348,16 +362,18 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         let served = syncWaiters
         syncWaiters = []
         isSyncing = true
-        guard let number = descriptor?.descriptor.rawValue else {
+        guard let descriptor else {
             isSyncing = false
             for waiter in served { waiter.resume(returning: outlet.failure ?? IOError("fdatasync", on: label, .closed)) }
             return
         }
-        let answer = SyncAnswer()
+        let number = descriptor.descriptor.rawValue
+        let answer = Answer<Errno?>()
         syncCalls += 1
-        loop.offload({ answer.errno = Syscalls.sync(number, dataOnly: true) }) { [self] in
+        // The number stays open until then, whatever the outlet is led to meanwhile.
+        descriptor.blockingCall({ answer.value = .some(Syscalls.sync(number, dataOnly: true)) }) { [self] in
             isSyncing = false
-            let error = answer.errno.map { IOError("fdatasync", on: label, $0) }
+            let error = answer.value!.map { IOError("fdatasync", on: label, $0) }
             for waiter in served { waiter.resume(returning: error) }
             if !syncWaiters.isEmpty { startSync() }
         }
@@ -403,11 +419,15 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             left -= length
             if !records.removeFirst().isReport { books.write() }
         }
+        gate?.wrote(count)
         reportDrops()
         admitWaiting()
     }
 
-    package func outletMayWrite(_ count: Int) -> Int { owner?.bufferMayWrite(count) ?? count }
+    package func outletMayWrite(_ count: Int) -> Int { gate?.mayWrite(count) ?? owner?.bufferMayWrite(count) ?? count }
+
+    /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
+    package var restOfBegunRecord: Int { !records.isEmpty && records.first.isBegun ? Int(records.first.length) : 0 }
 
     package func outletWriteFailed(_ error: IOError) { owner?.bufferWriteFailed(error) }
 
@@ -444,6 +464,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     }
 
     package func outletFailed(_ error: IOError) {
+        gate?.failed(error)
         owner?.bufferFailed(error)
         refuseWaiting(.failure)
         failureIsUnreported = true
@@ -476,7 +497,10 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         lastError = error
     }
 
-    package func outletReleased() { owner?.bufferReleased() }
+    package func outletReleased() {
+        gate?.released()
+        owner?.bufferReleased()
+    }
 
     package func outletConcluded() {
         refuseWaiting(.timeout)
@@ -486,9 +510,4 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         failureIsUnreported = false
         lastError = nil
     }
-}
-
-/// What fdatasync(2) said. Unchecked: written by a thread of the pool before it hands the work back, read afterwards.
-private final class SyncAnswer: @unchecked Sendable {
-    var errno: Errno?
 }

@@ -2,6 +2,7 @@
 #include "Descriptors.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -77,3 +78,7 @@ ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vec
     }
     return result;
 }
+
+int cel_rename_noreplace(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE); }
+
+int cel_syncfs(int descriptor) { return syncfs(descriptor); }

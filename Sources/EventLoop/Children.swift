@@ -64,4 +64,43 @@ extension EventLoop {
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
         }
     }
+
+    /// Collects the child when it has ended, and calls `body` with how it did; with nil if somebody else has collected it. For the layers above, where
+    /// no task may run any more. Loop thread.
+    package func whenExited(_ pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
+        let pidfd = cel_pidfd_open(pid)
+        guard pidfd >= 0, let registration = try? register(pidfd) else {
+            if pidfd >= 0 { close(pidfd) }
+            return waitOnThread(for: pid, body)
+        }
+        collect(pid, pidfd, registration, body)
+    }
+
+    private func collect(_ pid: pid_t, _ pidfd: CInt, _ registration: Registration, _ body: @escaping (TerminationStatus?) -> Void) {
+        let end = Result { () throws(EventLoopError) in try EventLoop.collect(pidfd, pid) }
+        if case .success(nil) = end {
+            if case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }
+            return registration.whenReady(.read) { [self] _ in collect(pid, pidfd, registration, body) }
+        }
+        registration.close()
+        close(pidfd)
+        body(try? end.get())
+    }
+
+    /// Where there is no pidfd to be had: a thread waits.
+    private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
+        let end = ChildEnd()
+        offload({
+            var status: CInt = 0
+            var collected = waitpid(pid, &status, 0)
+            while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
+            if collected == pid {
+                let signal = status & 0x7F
+                end.status = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
+            }
+        }) { body(end.status) }
+    }
 }
+
+/// Unchecked: written by a thread of the pool before it reports, read after.
+private final class ChildEnd: @unchecked Sendable { var status: TerminationStatus? }

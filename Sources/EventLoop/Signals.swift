@@ -66,6 +66,13 @@ extension EventLoop {
         return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
     }
 
+    /// Calls `body` on the loop at each arrival of `signal`, until the observation goes. Nil where nobody would listen: outside of `run` and
+    /// `start`. For the layers above. Loop thread.
+    package func observe(_ signal: Signal, _ body: @escaping () -> Void) -> SignalObservation? {
+        guard !isBorrowed, let caught = try? CaughtSignals([signal], on: self) else { return nil }
+        return SignalObservation(SignalSubscription(caught, on: self) { _ in body() })
+    }
+
     /// Nobody turns the loop from now on: signals must not be swallowed by one that does not listen. Loop thread.
     func giveSignalsBack() {
         for subscription in signalSubscriptions { subscription.end() }
@@ -101,6 +108,13 @@ public struct SignalSequence: AsyncSequence, Sendable {
         init(_ subscription: SignalSubscription) { self.subscription = subscription }
         deinit { subscription.end() }
     }
+}
+
+/// See `EventLoop.observe`. Any thread.
+package final class SignalObservation: Sendable {
+    private let subscription: SignalSubscription
+    init(_ subscription: SignalSubscription) { self.subscription = subscription }
+    deinit { subscription.end() }
 }
 
 /// What one sequence, or one `run(stopOn:)`, has seen of its signals.

@@ -20,10 +20,15 @@ public protocol Formatter: Sendable {
     /// Which texts of a record's call site the format shows; all of them, unless it says otherwise. The others are not brought along from where they would
     /// have to be copied: from calls that come through another logging API.
     var callSiteParts: CallSite.Parts { get }
+
+    /// The byte that ends each record and is found in none, a line feed if not said otherwise. With it a file whose last record was cut off is mended.
+    /// Nil if the format has no such byte.
+    var recordEnd: UInt8? { get }
 }
 
 extension Formatter {
     public var callSiteParts: CallSite.Parts { .all }
+    public var recordEnd: UInt8? { UInt8(ascii: "\n") }
 }
 
 /// A formatter that says how it writes times. The last line of a crash has its time filled in later (LastWords.swift).

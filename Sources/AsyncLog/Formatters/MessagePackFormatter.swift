@@ -10,6 +10,9 @@ public struct MessagePackFormatter: Formatter {
     private let includesSequence: Bool
     private let reserved: ReservedKeys
 
+    /// Nil: any byte may be in a record.
+    public var recordEnd: UInt8? { nil }
+
     /// - Parameters:
     ///   - source: whether `file`, `line` and `function` appear.
     ///   - sequence: whether the record's number in its handler's output appears.

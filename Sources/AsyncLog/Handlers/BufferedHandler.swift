@@ -184,7 +184,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         }
     }
 
-    override final func finish(within limit: Duration) async { await buffer.finish(within: limit) }
+    override func finish(within limit: Duration) async { await buffer.finish(within: limit) }
     override final func conclude() { buffer.conclude() }
     override final var failure: IOError? { buffer.failure }
     override final var ledger: Ledger { buffer.ledger }

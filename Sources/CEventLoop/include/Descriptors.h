@@ -32,6 +32,12 @@ ssize_t cel_receive_descriptors(int socket, const struct iovec *vectors, int vec
 /// sendmmsg(2) with MSG_DONTWAIT | MSG_NOSIGNAL: each of the vectors, of which there are at most 64, is a datagram. Returns how many were sent.
 int cel_send_datagrams(int socket, const struct iovec *vectors, int count);
 
+/// renameat2(2) with RENAME_NOREPLACE: EEXIST if there is something at `to`. EINVAL where the file system does not know how.
+int cel_rename_noreplace(const char *from, const char *to);
+
+/// syncfs(2): all of the file system that the descriptor is on.
+int cel_syncfs(int descriptor);
+
 /// What the calling thread's system calls are made to suffer, in tests. Unretained.
 extern _Thread_local void *cel_thread_faults;
 static inline void *cel_current_faults(void) { return cel_thread_faults; }

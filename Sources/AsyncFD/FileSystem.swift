@@ -1,0 +1,223 @@
+// What the layers above do with files by their names: the blocking calls as throwing functions, each error with operation and path.
+//
+// All of it is for threads of the pool: `EventLoop.offWork`.
+import EventLoop
+import Glibc
+import SystemPackage
+
+/// What a file is, at one moment.
+package struct FileStatus: Sendable {
+    /// Which file it is, whatever it is called.
+    package struct Identity: Hashable, Sendable {
+        let device: UInt64
+        let number: UInt64
+    }
+
+    package let identity: Identity
+    package let size: Int64
+    /// Since 1970-01-01T00:00:00Z, in nanoseconds.
+    package let modified: Int64
+    package let isRegular: Bool
+    package let permissions: FilePermissions
+    /// How many names it has; 0 if it has been removed.
+    package let names: Int
+    fileprivate let user: uid_t
+    fileprivate let group: gid_t
+
+    init(_ status: stat) {
+        identity = Identity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+        size = Int64(status.st_size)
+        modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        isRegular = status.st_mode & S_IFMT == S_IFREG
+        permissions = FilePermissions(rawValue: status.st_mode & 0o7777)
+        names = Int(status.st_nlink)
+        user = status.st_uid
+        group = status.st_gid
+    }
+}
+
+/// Blocking; a thread of the pool.
+package enum FileSystem {
+    /// Opens a file for appending; creates it, with these permissions less the process' umask, unless `create` is false.
+    package static func openForAppending(
+        _ path: FilePath, create: Bool = true, exclusively: Bool = false, permissions: FilePermissions, followingLink: Bool
+    ) throws(IOError) -> CInt {
+        let flags = O_WRONLY | O_APPEND | (create ? O_CREAT : 0) | (exclusively ? O_EXCL : 0)
+        return try get("open", path, Syscalls.openFile(path, flags, permissions.rawValue, followingLink: followingLink))
+    }
+
+    package static func openForReading(_ path: FilePath) throws(IOError) -> CInt {
+        try get("open", path, Syscalls.openFile(path, O_RDONLY, 0, followingLink: false))
+    }
+
+    /// A new file that looks to others like `model`: its permissions, and its owner as far as that is allowed.
+    package static func create(_ path: FilePath, like model: FileStatus) throws(IOError) -> CInt {
+        let number = try get("open", path, Syscalls.openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0o600, followingLink: false))
+        _ = Syscalls.setOwner(number, model.user, model.group)
+        if let errno = Syscalls.setPermissions(number, model.permissions.rawValue) {
+            Syscalls.close(number)
+            throw IOError("fchmod", on: quoted(path), errno)
+        }
+        return number
+    }
+
+    package static func close(_ descriptor: CInt) { Syscalls.close(descriptor) }
+
+    package static func status(_ descriptor: CInt, of path: FilePath) throws(IOError) -> FileStatus {
+        FileStatus(try get("fstat", path, Syscalls.status(descriptor)))
+    }
+
+    /// Nil if there is nothing at the path.
+    package static func status(_ path: FilePath, followingLink: Bool) throws(IOError) -> FileStatus? {
+        switch Syscalls.status(path, followingLink: followingLink) {
+        case .success(let status): return FileStatus(status)
+        case .failure(.noSuchFileOrDirectory): return nil
+        case .failure(let errno): throw IOError("stat", on: quoted(path), errno)
+        }
+    }
+
+    /// The path without links and dots.
+    package static func resolve(_ path: FilePath) throws(IOError) -> FilePath { try get("realpath", path, Syscalls.resolve(path)) }
+
+    /// What a path that does not begin at the root begins at.
+    package static func absolute(_ path: FilePath) throws(IOError) -> FilePath {
+        path.isAbsolute ? path : try get("getcwd", path, Syscalls.currentFolder()).pushing(path)
+    }
+
+    package static func list(_ folder: FilePath) throws(IOError) -> [String] { try get("readdir", folder, Syscalls.list(folder)) }
+
+    /// The folder, and those above it that are missing.
+    package static func makeFolders(_ path: FilePath) throws(IOError) {
+        guard let errno = Syscalls.makeFolder(path, 0o755), errno != .fileExists else { return }
+        guard errno == .noSuchFileOrDirectory, !path.removingLastComponent().isEmpty else { throw IOError("mkdir", on: quoted(path), errno) }
+        try makeFolders(path.removingLastComponent())
+        if let errno = Syscalls.makeFolder(path, 0o755), errno != .fileExists { throw IOError("mkdir", on: quoted(path), errno) }
+    }
+
+    /// - Throws: `.alreadyExists` if there is something at `to`.
+    package static func rename(_ from: FilePath, to: FilePath) throws(IOError) {
+        try check("rename", from, Syscalls.renameWithoutReplacing(from, to))
+    }
+
+    package static func rename(_ from: FilePath, replacing to: FilePath) throws(IOError) { try check("rename", from, Syscalls.rename(from, to)) }
+
+    /// Does nothing if there is nothing at the path.
+    package static func remove(_ path: FilePath) throws(IOError) {
+        let errno = Syscalls.remove(path)
+        if errno != .noSuchFileOrDirectory { try check("unlink", path, errno) }
+    }
+
+    /// Makes a symbolic link, or has the one that is there lead to `target`, without a moment in between. What is no link is left alone.
+    package static func link(_ path: FilePath, to target: String) throws(IOError) {
+        switch Syscalls.readSymbolicLink(path) {
+        case .success(target): return
+        case .failure(.invalidArgument): throw IOError("symlink", on: quoted(path), Errno.fileExists)
+        case .success, .failure: break
+        }
+        let temporary = FilePath(path.string + ".partial")
+        _ = Syscalls.remove(temporary)
+        try check("symlink", path, Syscalls.makeSymbolicLink(to: target, at: temporary))
+        try rename(temporary, replacing: path)
+    }
+
+    /// The last byte of an open file; nil if it is empty, or may not be read.
+    package static func lastByte(_ descriptor: CInt, size: Int64) -> UInt8? {
+        guard size > 0, case .success(let reader) = Syscalls.reopen(descriptor, O_RDONLY) else { return nil }
+        defer { Syscalls.close(reader) }
+        var byte: UInt8 = 0
+        let outcome = withUnsafeMutableBytes(of: &byte) { memory in
+            withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) {
+                Syscalls.read(reader, Vectors(start: $0, count: 1), at: size - 1)
+            }
+        }
+        return outcome == .bytes(1) ? byte : nil
+    }
+
+    package static func append(_ byte: UInt8, to descriptor: CInt, of path: FilePath) throws(IOError) {
+        var byte = byte
+        let outcome = withUnsafeMutableBytes(of: &byte) { memory in
+            withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
+        }
+        switch outcome {
+        case .bytes: break
+        case .wouldBlock: throw IOError("write", on: quoted(path), Errno.resourceTemporarilyUnavailable)
+        case .failed(let errno): throw IOError("write", on: quoted(path), errno)
+        }
+    }
+
+    package static func setModificationTime(_ descriptor: CInt, of path: FilePath, _ nanoseconds: Int64) throws(IOError) {
+        try check("futimens", path, Syscalls.setModificationTime(descriptor, nanoseconds))
+    }
+
+    package static func sync(_ descriptor: CInt, of path: FilePath, timesToo: Bool = false) throws(IOError) {
+        try check(timesToo ? "fsync" : "fdatasync", path, Syscalls.sync(descriptor, dataOnly: !timesToo))
+    }
+
+    /// Makes names durable: that of a new file, and of one that was renamed.
+    package static func syncFolder(_ folder: FilePath) throws(IOError) {
+        let number = try get("open", folder, Syscalls.open(folder, O_RDONLY | O_DIRECTORY, 0))
+        defer { Syscalls.close(number) }
+        try check("fsync", folder, Syscalls.sync(number, dataOnly: false))
+    }
+
+    /// Everything that is on the descriptor's file system.
+    package static func syncFileSystem(_ descriptor: CInt, of path: FilePath) throws(IOError) {
+        try check("syncfs", path, Syscalls.syncFileSystem(descriptor))
+    }
+
+    /// Whether the process has a terminal that it can be hung up from: only then `/dev/tty` can be opened (tty(4)).
+    package static var hasTerminal: Bool {
+        guard case .success(let number) = Syscalls.open("/dev/tty", O_RDONLY, 0) else { return false }
+        Syscalls.close(number)
+        return true
+    }
+
+    private static func quoted(_ path: FilePath) -> String { "\"\(path)\"" }
+
+    private static func check(_ operation: String, _ path: FilePath, _ errno: Errno?) throws(IOError) {
+        if let errno { throw IOError(operation, on: quoted(path), errno) }
+    }
+
+    private static func get<Value>(_ operation: String, _ path: FilePath, _ result: Result<Value, Errno>) throws(IOError) -> Value {
+        switch result {
+        case .success(let value): return value
+        case .failure(let errno): throw IOError(operation, on: quoted(path), errno)
+        }
+    }
+}
+
+extension EventLoop {
+    /// Makes blocking calls on a thread of the pool; `done` gets what they came to, on the loop. Loop thread.
+    package func offWork<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
+    ) {
+        let answer = Answer<Result<Value, IOError>>()
+        offloadCall({
+            do throws(IOError) { answer.value = .success(try body()) } catch { answer.value = .failure(error) }
+        }) { done(answer.value!) }
+    }
+}
+
+extension AsyncFD {
+    /// The same with this descriptor's number, which stays open until the calls have been made.
+    package func offWork<Value: Sendable>(
+        _ body: @escaping @Sendable (CInt) throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
+    ) {
+        let number = descriptor.rawValue
+        let answer = Answer<Result<Value, IOError>>()
+        blockingCall({
+            do throws(IOError) { answer.value = .success(try body(number)) } catch { answer.value = .failure(error) }
+        }) { done(answer.value!) }
+    }
+}
+
+extension IOError {
+    /// The path names a folder, where a file is wanted.
+    package static func isFolder(_ path: FilePath) -> IOError { IOError("open", on: "\"\(path)\"", Errno.isDirectory) }
+
+    /// The handler of this file has been closed.
+    package static func closedFile(_ path: FilePath) -> IOError { IOError("write", on: "\"\(path)\"", .closed) }
+
+    /// Nobody runs the loop that would open this file.
+    package static func noLoop(_ path: FilePath) -> IOError { IOError("open", on: "\"\(path)\"", .noEventLoop) }
+}

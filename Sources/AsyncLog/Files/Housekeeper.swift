@@ -1,0 +1,110 @@
+// Sees to rotated files after each rotation: the surplus goes, the rest is compressed, one file at a time, oldest first.
+//
+// It keeps no list of what is to be done: each round begins with a look into the folder. So a restarted program finishes what the last one has begun.
+import AsyncFD
+import EventLoop
+
+/// Loop thread only.
+final class Housekeeper {
+    private let place: LogPlace
+    private let work: SerialWork
+    /// Gets what goes wrong, and nil when it goes well again.
+    var report: (LogFile.Trouble, IOError?) -> Void = { _, _ in }
+
+    private var isBusy = false
+    /// Another round is due, with this file.
+    private var path: FilePath?
+    private var hasStarted = false
+    private var failures = 0
+    private var waiting: [(id: UInt64, continuation: UnsafeContinuation<Void, Never>)] = []
+    private var lastWait: UInt64 = 0
+
+    init(_ place: LogPlace, _ work: SerialWork) {
+        self.place = place
+        self.work = work
+    }
+
+    /// - Parameter path: where the file lies that is being written.
+    func tidy(_ path: FilePath) {
+        self.path = path
+        if !isBusy { next() }
+    }
+
+    private func next() {
+        guard let path = path.take() else {
+            isBusy = false
+            for (_, continuation) in waiting { continuation.resume() }
+            waiting = []
+            return
+        }
+        isBusy = true
+        let (place, now, isStart) = (place, WallClock.now, !hasStarted)
+        work.run(nil) { (_) throws(IOError) in
+            try place.tidy(path, now: now, isStart: isStart)
+        } then: { [self] result in
+            switch result {
+            case .success(let name):
+                hasStarted = true
+                report(.retention, nil)
+                if let name { compress(name, path) } else { end(path, nil) }
+            case .failure(let error):
+                report(.retention, error)
+                next()
+            }
+        }
+    }
+
+    private func compress(_ name: RotatedName, _ path: FilePath) {
+        let place = place
+        work.run(nil) { (_) throws(IOError) in
+            try place.startCompressing(name, in: path)
+        } then: { [self] result in
+            switch result {
+            case .success(let compressing?): work.loop.whenExited(compressing.pid) { [self] in publish(compressing, $0, path) }
+            case .success(nil): again(path)
+            case .failure(let error): end(path, error)
+            }
+        }
+    }
+
+    private func publish(_ compressing: LogPlace.Compressing, _ status: TerminationStatus?, _ path: FilePath) {
+        let (place, failure) = (place, place.compressor?.error(status, on: path.sibling(compressing.name.name)))
+        work.run(nil) { (_) throws(IOError) in
+            try place.finishCompressing(compressing, in: path, failure: failure)
+        } then: { [self] result in
+            if case .failure(let error) = result { end(path, error) } else { again(path) }
+        }
+    }
+
+    private func again(_ path: FilePath) {
+        self.path = self.path ?? path
+        next()
+    }
+
+    /// There is nothing to compress, or it does not work: then after a pause, or after the next rotation, whichever is first.
+    private func end(_ path: FilePath, _ error: IOError?) {
+        report(.compression, error)
+        failures = error == nil ? 0 : failures + 1
+        if error != nil {
+            work.loop.after(min(.seconds(1) * (1 << min(failures - 1, 10)), .seconds(300))) { [weak self] in
+                guard let self, !isBusy else { return }
+                tidy(path)
+            }
+        }
+        next()
+    }
+
+    /// Suspends until there is nothing to do, or until then.
+    func waitUntilIdle(until deadline: Instant) async {
+        guard isBusy else { return }
+        lastWait += 1
+        let id = lastWait
+        await withUnsafeContinuation { continuation in
+            waiting.append((id, continuation))
+            work.loop.after(deadline - .now) { [weak self] in
+                guard let self, let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+                waiting.remove(at: index).continuation.resume()
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// When a log file is left for another one: the order of things, without doing any of them.
+//
+//     closed ── begin(.open) ──► switching ── opened ──► open ── reopening or rotation is due ──► switching
+//                                    ▲   │                ▲                                          │
+//                       retry is due └───┴── failed       └────────── opened, unchanged, failed ─────┘
+//
+// Before each write it is asked how many bytes may go into the file that is open. So a file ends between two records, and what was accepted before
+// the moment at which it ends is still in it.
+import AsyncFD
+import EventLoop
+
+/// Pure. Loop thread only, like the handler that it belongs to.
+struct RotationMachine {
+    /// What is to be done next, off the loop, while nothing is written.
+    enum Switch: Equatable, Sendable {
+        case open
+        /// - Parameter isPatient: others have moved the file away, and probably make a new one in a moment.
+        case reopen(isPatient: Bool)
+        /// - Parameter limit: not if the file is not larger than this.
+        case rotate(ifLargerThan: Int64)
+    }
+
+    enum Answer: Equatable {
+        /// So many bytes may be written.
+        case write(Int)
+        /// None may; do this and report with `opened`, `unchanged` or `failed`.
+        case begin(Switch)
+        /// None may: something is being done.
+        case wait
+    }
+
+    private enum Phase: Equatable { case closed, switching(wasOpen: Bool), open }
+
+    /// What waits to be written, as far as it matters here.
+    struct Pending {
+        /// In bytes.
+        let count: Int
+        /// What is left of a record that is half in the file.
+        let begun: Int
+        /// The oldest record's bytes.
+        let first: Int
+    }
+
+    private let sizeLimit: Int64?
+    private let schedule: RotationSchedule?
+    private let rotatesAtStart: Bool
+
+    private var phase = Phase.closed
+    private var canRotate = false
+    private var hasBeenOpen = false
+    private(set) var size: Int64 = 0
+    /// When what is in the file began, by the schedule; in seconds since 1970.
+    private var start: Int64?
+    /// When the file ends; nil as long as there is nothing in it.
+    private(set) var deadline: Int64?
+    private var wanted: Switch?
+    /// Bytes that still belong into the old file.
+    private var cutoff = 0
+    /// What has failed, and is tried again after a pause.
+    private var postponed: Switch?
+    private var quietUntil: Instant?
+    private var failures = 0
+
+    init(sizeLimit: Int64?, schedule: RotationSchedule?, rotatesAtStart: Bool) {
+        self.sizeLimit = sizeLimit
+        self.schedule = schedule
+        self.rotatesAtStart = rotatesAtStart
+    }
+
+    var isSwitching: Bool { if case .switching = phase { true } else { false } }
+    var isOpen: Bool { phase == .open || phase == .switching(wasOpen: true) }
+    var isSwitchWanted: Bool { wanted != nil }
+
+    // MARK: Wishes
+
+    /// Somebody wants another file, from behind the `pending` bytes that wait now. A rotation includes a reopening.
+    mutating func request(_ switching: Switch, pending: Int) {
+        guard phase != .closed else { return }
+        if case .rotate = wanted, case .reopen = switching { return }
+        wanted = switching
+        cutoff = pending
+    }
+
+    /// The time has come at which a timer was set. Returns true if the file ends now.
+    mutating func timerFired(second: Int64, pending: Int) -> Bool {
+        guard phase == .open, let deadline, second >= deadline else { return false }
+        request(.rotate(ifLargerThan: 0), pending: pending)
+        return true
+    }
+
+    // MARK: Writing
+
+    /// What may be done now that bytes wait, or somebody wishes something. `whole`: how many bytes the oldest records have that fit into a limit.
+    mutating func next(_ pending: Pending, second: Int64, now: Instant, whole: (Int) -> Int) -> Answer {
+        switch phase {
+        case .switching: return .wait
+        case .closed: return begin(.open)
+        case .open: break
+        }
+        if wanted == nil, isTime(now) {
+            wanted = postponed ?? (deadline.map { second >= $0 } == true ? .rotate(ifLargerThan: 0) : nil)
+            cutoff = 0
+        }
+        if let wanted {
+            if pending.begun > 0 { return .write(pending.begun) }
+            if cutoff > 0, pending.count > 0 { return .write(min(pending.count, whole(cutoff))) }
+            return begin(wanted)
+        }
+        guard let sizeLimit, canRotate, isTime(now) else { return .write(pending.count) }
+        if size > 0, pending.begun == 0, pending.count > 0, size + Int64(pending.first) > sizeLimit {
+            return begin(.rotate(ifLargerThan: max(0, sizeLimit - Int64(pending.first))))
+        }
+        return .write(min(pending.count, whole(Int(max(0, sizeLimit - size)))))
+    }
+
+    private func isTime(_ now: Instant) -> Bool { quietUntil.map { now >= $0 } ?? true }
+
+    private mutating func begin(_ switching: Switch) -> Answer {
+        phase = .switching(wasOpen: phase == .open)
+        wanted = nil
+        cutoff = 0
+        return .begin(switching)
+    }
+
+    mutating func wrote(_ count: Int, second: Int64) {
+        if size == 0, canRotate { begin(at: second) }
+        size += Int64(count)
+        cutoff = max(0, cutoff - count)
+    }
+
+    private mutating func begin(at second: Int64) {
+        start = schedule?.start(at: second)
+        deadline = schedule?.next(after: second)
+    }
+
+    /// What the name of the file that ends says: when it began, or, if it does not end by the clock, when it ended.
+    func moment(second: Int64) -> Int64 { start ?? schedule?.start(at: second) ?? second }
+
+    // MARK: What came of it
+
+    /// - Parameter second: when the file was last written to, if there is something in it.
+    mutating func opened(size: Int64, modified second: Int64, canRotate: Bool) {
+        phase = .open
+        self.canRotate = canRotate
+        self.size = size
+        (start, deadline) = (nil, nil)
+        succeeded()
+        if canRotate, size > 0 {
+            begin(at: second)
+            if rotatesAtStart, !hasBeenOpen { wanted = .rotate(ifLargerThan: 0) }
+        }
+        hasBeenOpen = true
+    }
+
+    private mutating func succeeded() {
+        (postponed, quietUntil) = (nil, nil)
+        failures = 0
+    }
+
+    /// The file that is open is the right one, and has this size.
+    mutating func unchanged(size: Int64) {
+        phase = .open
+        self.size = size
+        succeeded()
+        if size == 0 { (start, deadline) = (nil, nil) }
+    }
+
+    /// It did not work. With a file that is open, that one is written to on, and `switching` comes again with the first write after the pause.
+    ///
+    /// - Returns: how long to wait before `next` is asked again.
+    mutating func failed(_ switching: Switch, now: Instant) -> Duration {
+        let wasOpen = phase == .switching(wasOpen: true)
+        phase = wasOpen ? .open : .closed
+        postponed = wasOpen ? switching : nil
+        let (first, longest): (Duration, Duration) = wasOpen ? (.seconds(1), .seconds(60)) : (.milliseconds(100), .seconds(10))
+        let pause = min(first * (1 << min(failures, 10)), longest)
+        failures += 1
+        quietUntil = now + pause
+        return pause
+    }
+
+    /// A look at the file has said that it is `size` bytes large, where our own account says `known`: somebody has truncated it.
+    mutating func corrected(size: Int64, known: Int64) {
+        guard phase == .open, size < known else { return }
+        self.size = size
+        if size == 0 { (start, deadline) = (nil, nil) }
+    }
+}
