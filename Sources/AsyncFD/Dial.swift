@@ -103,6 +103,15 @@ package final class Dial: @unchecked Sendable {
 }
 
 extension AsyncFD {
+    /// Why writing to this connection would be in vain, as far as the kernel knows: the other side has ended it, or it is broken. Loop thread.
+    package var peerHasGone: IOError? {
+        switch Syscalls.peek(descriptor.rawValue) {
+        case .bytes(0): IOError("read", on: label, .endOfStream)
+        case .failed(let errno): IOError("read", on: label, errno)
+        case .bytes, .wouldBlock: nil
+        }
+    }
+
     /// Calls `body` once when the other side has ended the connection, or it is broken, and not when the descriptor is closed here. What the other
     /// side sends is thrown away. Loop thread; `body` may be called from within this call.
     package func watchPeer(_ isDatagrams: Bool, _ body: @escaping (IOError) -> Void) {

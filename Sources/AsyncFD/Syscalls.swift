@@ -51,6 +51,12 @@ enum Syscalls {
         }
     }
 
+    /// recv(2) of a byte that stays where it is: no bytes are the end of the stream.
+    static func peek(_ descriptor: CInt) -> IOOutcome {
+        var byte: UInt8 = 0
+        return struck ?? outcome { recv(descriptor, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) }
+    }
+
     /// recvmsg(2), without waiting, with the descriptors that came along: at most `limit`. `truncated`: there were more, and they are gone.
     static func receive(_ descriptor: CInt, _ vectors: Vectors, passedAtMost limit: Int) -> (IOOutcome, passed: [CInt], truncated: Bool) {
         var truncated: CInt = 0

@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-private let plain = TextFormatter(pattern: try! TextPattern("{message}"))
+private let plain = MessageFormatter()
 private let quick = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
 
 @Suite("Sockets")

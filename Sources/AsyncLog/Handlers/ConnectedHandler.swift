@@ -130,7 +130,12 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     // MARK: The buffer's news
 
     override package final func bufferMayWrite(_ count: Int) -> Int {
-        guard connection != nil else { return 0 }
+        guard let connection else { return 0 }
+        // The kernel would take records for a connection that it knows to be dead. A look costs a fifth of a microsecond for all of a turn.
+        if !endpoint.isDatagrams, let error = connection.peerHasGone {
+            loop.soon { [self] in broke(error, connection) }
+            return 0
+        }
         switch probation {
         case .none: return count
         case .awaitingVerdict: return 0

@@ -52,3 +52,11 @@ struct Unexpected: Error {
     let what: String
     init(_ what: String) { self.what = what }
 }
+
+/// The message alone, a line each.
+struct MessageFormatter: Formatter {
+    func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        line.appendEscaped(record.message)
+        line.append("\n")
+    }
+}

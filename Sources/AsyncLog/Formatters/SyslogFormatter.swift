@@ -1,0 +1,240 @@
+// Records as syslog messages, as RFC 5424 has them, with fields as structured data, or as RFC 3164 and /dev/log have them.
+//
+//     <30>1 2026-11-22T08:27:00.123456Z host web 4711 web.db [fields@32473 user="7" ms="1.5"] user logged in
+//     <30>Nov 22 09:27:00 host web[4711]: user logged in user=7 ms=1.5
+//     <30>Nov 22 09:27:00 web[4711]: user logged in user=7 ms=1.5          (to /dev/log)
+import EventLoop
+
+/// From which part of a system a syslog message comes (RFC 5424, table 1).
+public enum SyslogFacility: UInt8, Sendable, CaseIterable {
+    case kernel, user, mail, daemon, auth, syslog, printer, news, uucp, cron, authPrivate, ftp, ntp, audit, alert, clock
+    case local0, local1, local2, local3, local4, local5, local6, local7
+}
+
+/// Which kind of syslog messages.
+public enum SyslogFormat: Sendable {
+    /// RFC 5424: times with a zone and microseconds, and fields as structured data, which the receiver can search.
+    case rfc5424
+    /// RFC 3164, which every receiver knows: local time to the second, no year; fields stand behind the message, as `key=value`.
+    case rfc3164
+    /// What `syslog(3)` writes to /dev/log: RFC 3164 without the machine's name, which the receiver knows.
+    case local
+}
+
+/// Lays records out as syslog messages.
+///
+/// Control characters in messages and values are escaped (`\n`, `\u{1b}`), so that no message can be taken for two. What RFC 5424 does not allow in a
+/// name becomes `_`. An object's fields are flattened (`user.id`), a list becomes JSON.
+public struct SyslogFormatter: Formatter {
+    private let format: SyslogFormat
+    /// One for each level: `<30>1 ` or `<30>`.
+    private let priorities: LevelTexts
+    /// What stands between the time and the message: ` host app 4711 `, ` host app[4711]: `.
+    private let origin: PaddedText
+    /// `[fields@32473`
+    private let structuredData: PaddedText
+    private let endsLine: Bool
+    private var timestamp: Timestamp
+    private var date: SyslogDate
+
+    /// - Parameters:
+    ///   - format: which kind of messages.
+    ///   - facility: from which part of the system they come.
+    ///   - app: what the program is called; the name by which it was started, if not given.
+    ///   - host: what the machine is called; its own name, if not given.
+    ///   - structuredDataID: what the structured data with the fields are called: a name, `@`, and your private enterprise number (RFC 5424, section
+    ///     6.3.2). 32473 is the number for examples (RFC 5612).
+    ///   - timeZone: in which zone times are written; UTC for RFC 5424, the local one for RFC 3164, if not given.
+    ///   - endsLine: whether each message ends with a line feed: for files and streams without framing of their own.
+    public init(
+        _ format: SyslogFormat = .rfc5424, facility: SyslogFacility = .user, app: String? = nil, host: String? = nil,
+        structuredDataID: String = "fields@32473", timeZone: LogTimeZone? = nil, endsLine: Bool = true
+    ) {
+        self.format = format
+        self.endsLine = endsLine
+        let version = if case .rfc5424 = format { "1 " } else { "" }
+        priorities = LevelTexts { "<\(facility.rawValue * 8 + $0.syslogSeverity)>\(version)" }
+        let hostName = SyslogName.clean(host ?? SyslogFormatter.machine, limit: 255)
+        let app = app ?? SyslogFormatter.program
+        switch format {
+        case .rfc5424: origin = PaddedText(" \(hostName) \(SyslogName.clean(app, limit: 48)) \(SyslogFormatter.process) ")
+        case .rfc3164: origin = PaddedText(" \(hostName) \(SyslogName.tag(app))[\(SyslogFormatter.process)]: ")
+        case .local: origin = PaddedText(" \(SyslogName.tag(app))[\(SyslogFormatter.process)]: ")
+        }
+        structuredData = PaddedText("[" + SyslogName.clean(structuredDataID, limit: 32, without: "=]\""))
+        timestamp = Timestamp(.rfc3339(.microseconds), zone: timeZone ?? .utc)
+        date = SyslogDate(timeZone ?? (try? .local()) ?? .utc)
+    }
+
+    public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        line.append(priorities[record.level])
+        line.ensure(Timestamp.maximumLength)
+        switch format {
+        case .rfc5424:
+            line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
+            line.append(origin)
+            SyslogName.append(record.logger, limit: 32, to: &line)
+            line.append(" ")
+            appendStructuredData(record, to: &line)
+            if !record.message.isEmpty {
+                line.append(" ")
+                line.appendEscaped(record.message)
+            }
+        case .rfc3164, .local:
+            line.cursor += date.write(record.time.nanoseconds, to: line.cursor)
+            line.append(origin)
+            line.appendEscaped(record.message)
+            line.appendFields(of: record) { field, line in
+                line.append(" ")
+                LogfmtText.append(field.key, "", field.value, to: &line)
+            }
+        }
+        if endsLine { line.append("\n") }
+    }
+
+    /// `[fields@32473 user="7"]`, or `-`.
+    private func appendStructuredData(_ record: borrowing Record, to line: inout LineBuffer) {
+        let begin = line.count
+        line.append(structuredData)
+        let empty = line.count
+        line.appendFields(of: record) { field, line in SyslogFormatter.append(field.key, "", field.value, to: &line) }
+        guard line.count > empty else {
+            line.cut(to: begin)
+            line.append("-")
+            return
+        }
+        line.append("]")
+    }
+
+    /// ` key="value"`
+    private static func append(_ key: Text, _ prefix: String, _ value: FieldValue, to line: inout LineBuffer) {
+        switch value {
+        case .object(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, to: &line)
+        case .error(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, to: &line)
+        default:
+            line.append(" ")
+            if prefix.isEmpty { SyslogName.append(key, limit: 32, to: &line) } else { line.append(SyslogName.clean(prefix + String(key), limit: 32)) }
+            line.append("=\"")
+            let begin = line.count
+            SyslogFormatter.append(value, to: &line)
+            line.escapeParameter(from: begin)
+            line.append("\"")
+        }
+    }
+
+    private static func appendObject(_ key: Text, _ prefix: String, _ fields: FieldList, to line: inout LineBuffer) {
+        let inner = prefix + String(key) + "."
+        fields.forEachThatCounts { append($0.key, inner, $0.value, to: &line) }
+    }
+
+    private static func append(_ value: FieldValue, to line: inout LineBuffer) {
+        switch value {
+        case .text(let text): line.appendEscaped(text)
+        case .array, .object, .error: JSONText.append(value, to: &line, dates: nil)
+        default: LogfmtText.append(value, to: &line)
+        }
+    }
+
+    private static let machine = hostName
+    private static let program = programName
+    private static let process = "\(processID)"
+}
+
+extension Level {
+    /// RFC 5424, table 2.
+    fileprivate var syslogSeverity: UInt8 {
+        switch self {
+        case .critical: 2
+        case .error: 3
+        case .warning: 4
+        case .notice: 5
+        case .info: 6
+        case .debug, .trace: 7
+        }
+    }
+}
+
+/// Names in syslog messages: printable ASCII without blanks, of limited length.
+enum SyslogName {
+    static func clean(_ name: String, limit: Int, without excluded: String = "=]\"") -> String {
+        let bytes = name.utf8.prefix(limit).map { isAllowed($0) && !excluded.utf8.contains($0) ? $0 : UInt8(ascii: "_") }
+        return bytes.isEmpty ? "-" : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// RFC 3164's TAG: it ends where something else than a letter or a digit stands; receivers are not that strict.
+    static func tag(_ name: String) -> String { clean(name, limit: 32, without: ":[]\"=") }
+
+    /// The same as `clean`, without making a string.
+    @inline(__always)
+    static func append(_ name: Text, limit: Int, to line: inout LineBuffer) {
+        guard !name.isEmpty else { return line.append("-") }
+        for byte in name.bytes.prefix(limit) {
+            let isPlain = isAllowed(byte) && byte != UInt8(ascii: "=") && byte != UInt8(ascii: "]") && byte != UInt8(ascii: "\"")
+            line.append(isPlain ? byte : UInt8(ascii: "_"))
+        }
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }
+}
+
+extension LineBuffer {
+    /// Puts a backslash before each `"`, `\` and `]` behind `begin` (RFC 5424, section 6.3.3).
+    fileprivate mutating func escapeParameter(from begin: Int) {
+        func needsEscape(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "]") }
+        let end = count
+        let more = UnsafeRawBufferPointer(rebasing: bytes[begin...]).count(where: needsEscape)
+        guard more > 0 else { return }
+        ensure(more)
+        cursor += more
+        // From the end, so that nothing is overwritten before it has been moved.
+        overwrite(0) { text in
+            var (from, to) = (end, end + more)
+            while from < to {
+                from -= 1
+                to -= 1
+                text[to] = text[from]
+                if needsEscape(text[from]) {
+                    to -= 1
+                    text[to] = UInt8(ascii: "\\")
+                }
+            }
+        }
+    }
+}
+
+/// `Nov 22 09:27:00`, worked out once a second.
+struct SyslogDate: Sendable {
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].map { Array($0.utf8) }
+
+    private let zone: LogTimeZone
+    private var second = Int64.min
+    private var text = InlineArray<16, UInt8>(repeating: UInt8(ascii: " "))
+
+    init(_ zone: LogTimeZone) { self.zone = zone }
+
+    /// Writes 15 bytes, and one more that does not count; returns 15. `time` is in nanoseconds since 1970-01-01T00:00:00Z.
+    mutating func write(_ time: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+        let now = Int64(time.quotientFloored(by: 1_000_000_000).0)
+        if now != second { writeSecond(now) }
+        text.span.withUnsafeBufferPointer { Memory.copy($0.baseAddress!, 16, to: memory) }
+        return 15
+    }
+
+    private mutating func writeSecond(_ now: Int64) {
+        second = now
+        let (days, secondOfDay) = (now + Int64(zone.offset(at: now))).quotientFloored(by: 86_400)
+        let (_, month, day) = Timestamp.date(days)
+        var span = text.mutableSpan
+        span.withUnsafeMutableBufferPointer { text in
+            let text = text.baseAddress!
+            for index in 0..<3 { text[index] = SyslogDate.months[month - 1][index] }
+            Decimal.writePair(day, to: text + 4)
+            if day < 10 { text[4] = UInt8(ascii: " ") }
+            Decimal.writePair(secondOfDay / 3600, to: text + 7)
+            text[9] = UInt8(ascii: ":")
+            Decimal.writePair(secondOfDay / 60 % 60, to: text + 10)
+            text[12] = UInt8(ascii: ":")
+            Decimal.writePair(secondOfDay % 60, to: text + 13)
+        }
+    }
+}
