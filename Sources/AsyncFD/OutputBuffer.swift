@@ -98,8 +98,6 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Bytes in the kernel.
     package private(set) var writtenBytes: UInt64 = 0
     package var pendingBytes: Int { outlet.queue.count }
-    /// Bytes promised to tasks that have been let in and have not come yet.
-    @exclusivity(unchecked) private var promised = 0
     @exclusivity(unchecked) private var waiting: Deque<Waiting?> = []
     private var firstTicket: UInt64 = 0
     @exclusivity(unchecked) private var unreported = DropSummary()
@@ -115,17 +113,12 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private struct Waiting {
         let size: Int
         let severity: UInt8
-        let waiter: Waiter
-
-        enum Waiter {
-            case task(UnsafeContinuation<Room, Never>)
-            case call((Room) -> Void)
-        }
+        let body: (Room) -> Void
     }
 
     /// What became of the wait for room.
     package enum Room: Equatable {
-        /// Format the record now; the room is kept for it.
+        /// Append the record now.
         case granted
         /// Drop the record, for this reason.
         case refused(Ledger.DropReason)
@@ -187,7 +180,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     @inline(__always)
     private func fits(_ size: Int, _ severity: UInt8) -> Bool {
-        let used = outlet.queue.count + promised
+        let used = outlet.queue.count
         return used + size <= (severity >= reservedFrom ? capacity : capacity - reserve) || used == 0
     }
 
@@ -265,44 +258,46 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     // MARK: Waiting for room
 
-    /// Suspends until `size` bytes are free and all who came before have been let in. On `.granted` the caller calls `redeem(size)`, then
-    /// `begin` and `commit`.
-    package func waitForRoom(_ size: Int, _ severity: UInt8 = 0) async -> Room {
-        if outlet.failure != nil { return .refused(.failure) }
+    /// Calls `body` when `size` bytes are free and all who came before have been let in, or when it is known that they never will be: at once or
+    /// later. With `.granted` it appends its record on the spot, before anything else can happen. So records come out in the order in which they
+    /// were accepted, and none that has been let in is lost when the program ends and no task runs any more.
+    ///
+    /// - Returns: what `cancel` needs. Nil if there will be no waiting.
+    @discardableResult
+    package func whenRoom(_ size: Int, _ severity: UInt8 = 0, _ body: @escaping (Room) -> Void) -> UInt64? {
+        if outlet.failure != nil {
+            body(.refused(.failure))
+            return nil
+        }
         let ticket = nextTicket
-        return await parkTask { continuation in
+        waiting.append(Waiting(size: size, severity: severity, body: body))
+        outlet.addUnwritten(1)
+        outlet.pushOut()
+        admitWaiting()
+        return ticket
+    }
+
+    /// The same for a task: suspends until `body` has been called. One that is cancelled is refused.
+    package func waitForRoom(_ size: Int, _ body: @escaping (Room) -> Void) async {
+        let ticket = nextTicket
+        await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
             if Task.isCancelled {
-                continuation.resume(returning: .refused(.cancelled))
-            } else {
-                wait(Waiting(size: size, severity: severity, waiter: .task(continuation)))
-                admitWaiting()
+                body(.refused(.cancelled))
+                return continuation.resume()
+            }
+            whenRoom(size) { room in
+                body(room)
+                continuation.resume()
             }
         } onCancel: {
             loop.perform { self.cancel(ticket) }
         }
     }
 
-    /// The same for a record whose caller has gone on: `body` is called when there is room, or there never will be.
-    package func whenRoom(_ size: Int, _ severity: UInt8 = 0, _ body: @escaping (Room) -> Void) {
-        if outlet.failure != nil { return body(.refused(.failure)) }
-        wait(Waiting(size: size, severity: severity, waiter: .call(body)))
-    }
-
-    private func wait(_ record: Waiting) {
-        waiting.append(record)
-        outlet.addUnwritten(1)
-        outlet.pushOut()
-    }
-
-    /// The room that was promised is being used.
-    package func redeem(_ size: Int) {
-        promised -= size
-        outlet.addUnwritten(-1)
-    }
-
-    private func cancel(_ ticket: UInt64) {
+    /// Refuses a record that still waits.
+    package func cancel(_ ticket: UInt64) {
         guard ticket >= firstTicket, ticket < nextTicket else { return }
-        waiting[Int(ticket - firstTicket)].take().map { resume($0, .refused(.cancelled)) }
+        waiting[Int(ticket - firstTicket)].take().map { answer($0, .refused(.cancelled)) }
         admitWaiting()
     }
 
@@ -313,25 +308,20 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             if let first, !fits(first.size, first.severity) { return }
             waiting.removeFirst()
             firstTicket += 1
-            guard let first else { continue }
-            promised += first.size
-            resume(first, .granted)
+            if let first { answer(first, .granted) }
         }
     }
 
     private func refuseWaiting(_ reason: Ledger.DropReason) {
         while let first = waiting.popFirst() {
             firstTicket += 1
-            if let first { resume(first, .refused(reason)) }
+            if let first { answer(first, .refused(reason)) }
         }
     }
 
-    private func resume(_ waiting: Waiting, _ room: Room) {
-        if room != .granted { outlet.addUnwritten(-1) }
-        switch waiting.waiter {
-        case .task(let continuation): continuation.resume(returning: room)
-        case .call(let body): body(room)
-        }
+    private func answer(_ waiting: Waiting, _ room: Room) {
+        outlet.addUnwritten(-1)
+        waiting.body(room)
     }
 
     // MARK: Flushing
@@ -341,9 +331,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         let target = nextTicket
         repeat {
             try await outlet.flush()
-            // Whoever was let in formats its record in a job of its own.
-            if firstTicket < target || promised > 0 { await Task.yield() }
-        } while firstTicket < target || promised > 0
+        } while firstTicket < target
         try await outlet.flush()
     }
 

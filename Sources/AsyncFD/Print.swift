@@ -76,10 +76,14 @@ extension AsyncFD {
         buffer.accept()
         let size = text.utf8.count
         if !buffer.hasRoom(size) {
-            if case .refused(let reason) = await buffer.waitForRoom(size) { return buffer.drop(reason) }
-            buffer.redeem(size)
+            let copy = text
+            await buffer.waitForRoom(size) { room in
+                var text = copy
+                if case .refused(let reason) = room { buffer.drop(reason) } else { AsyncFD.put(&text, size, into: buffer) }
+            }
+        } else {
+            AsyncFD.put(&text, size, into: buffer)
         }
-        AsyncFD.put(&text, size, into: buffer)
     }
 
     fileprivate func printNow(_ text: String) {

@@ -227,7 +227,30 @@ struct Parked: Sendable {
     }
 
     private func waitHere(_ pipeline: Pipeline) async {
-        for handler in handlers ?? record.withRecord({ pipeline.takeOrPark($0, record.gate) }) { await handler.retry(record) }
+        let handlers = handlers ?? record.withRecord { pipeline.takeOrPark($0, record.gate) }
+        guard !handlers.isEmpty else { return }
+        let waits = Waits()
+        await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
+            // It stands in line everywhere from now on, or later records would overtake it in one handler while it waits for another.
+            var left = handlers.count
+            for handler in handlers {
+                let ticket = handler.retryLater(record) {
+                    left -= 1
+                    if left == 0 { continuation.resume() }
+                }
+                if let ticket { waits.tickets.append((handler, ticket)) }
+            }
+            if Task.isCancelled { waits.cancel() }
+        } onCancel: {
+            pipeline.loop.perform { waits.cancel() }
+        }
+    }
+
+    /// In which lines a record stands. Unchecked: loop thread only.
+    private final class Waits: @unchecked Sendable {
+        var tickets: [(handler: Handler, number: UInt64)] = []
+
+        func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
     }
 }
 

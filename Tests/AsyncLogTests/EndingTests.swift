@@ -28,6 +28,24 @@ struct EndingTests {
         }
     }
 
+    @Test("records that wait for room when the program calls exit() go out, too, in order")
+    func exitWhileTasksWait() throws {
+        let output = try Pipe()
+        let error = try Pipe()
+        let child = try ChildProcess(
+            "LogProgram", ["crash", "exit-waiting", "small"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        output.closeWriter()
+        var word = [UInt8](repeating: 0, count: 5)
+        #expect(read(error.reader, &word, 5) == 5 && word == Array("full\n".utf8))
+        let lines = String(decoding: output.readToEnd(), as: UTF8.self).split(separator: "\n")
+        #expect(try child.wait() == .exited(7))
+        let isRecord = lines.map { !$0.contains("dropped") }
+        #expect(isRecord.count { !$0 } == 1)  // the one for which there was no room
+        #expect(
+            zip(lines, isRecord).compactMap { $1 ? $0.split(separator: " ").last : nil }.suffix(6) == ["filler"] + Array(repeating: "waits", count: 5)
+        )
+    }
+
     @Test("a loop that has ended leaves nothing behind, though a logger and a print lived on it")
     func loopsLeaveNothingBehind() throws {
         let error = try Pipe()

@@ -173,6 +173,53 @@ struct GuaranteeTests {
         #expect(ledger.written == 40_000 && ledger.droppedTotal == 0 && ledger.balances)
     }
 
+    @Test("tasks that wait for room are not overtaken, in no handler, by those who log when there is some again")
+    func orderUnderBackPressure() throws {
+        let pipes = try [Pipe(size: 4096), Pipe(size: 8192)]
+        let count = 2000
+        var outputs: [[UInt8]] = [[], []]
+        try onLoop {
+            let handlers = try pipes.enumerated().map { index, pipe in
+                StreamHandler(
+                    pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}{fields}")), capacity: 1000 + 500 * index)
+            }
+            let logger = Logger("app", handlers: handlers)
+            let (next, running) = (Shared(0), Shared(10))
+            for _ in 0..<10 {
+                Task(executorPreference: EventLoop.current!) {
+                    while next.value < count {
+                        next.value += 1
+                        await logger.info("\(next.value)", ["filler": "01234567890123456789"])
+                    }
+                    running.value -= 1
+                }
+            }
+            while running.value > 0 {
+                // One reader is as slow as the other is fast, and they take turns.
+                let fast = next.value / 200 % 2
+                outputs[fast] += pipes[fast].drain()
+                outputs[1 - fast] += pipes[1 - fast].drain(700)
+                await Task.yield()
+            }
+            let flushed = Shared(false)
+            Task(executorPreference: EventLoop.current!) {
+                try await logger.flush()
+                flushed.value = true
+            }
+            while !flushed.value {
+                for index in 0...1 { outputs[index] += pipes[index].drain() }
+                await Task.yield()
+            }
+            #expect(await logger.ledger.written == UInt64(2 * count))
+        }
+        for index in 0...1 {
+            let numbers = String(decoding: outputs[index] + pipes[index].drain(), as: UTF8.self).split(separator: "\n").map {
+                $0.split(separator: " ")[0]
+            }
+            #expect(numbers == (1...count).map { "\($0)" }, "handler \(index)")
+        }
+    }
+
     @Test("flush(.durable) shares one fdatasync among all who wait, and fails where nothing is durable")
     func durable() throws {
         let sink = try Sink()

@@ -87,23 +87,19 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
 
     private final func drop(_ level: UInt8) { buffer.drop(buffer.failure == nil ? .overflow : .failure, level) }
 
-    override final func retry(_ parked: ParkedRecord) async {
+    override final func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
         let size = line(for: parked)
-        guard size > 0 else { return }
-        if case .refused(let reason) = await buffer.waitForRoom(size, parked.level.rawValue) {
-            return buffer.drop(reason, parked.level.rawValue)
+        guard size > 0 else {
+            done()
+            return nil
         }
-        redeem(parked, size)
-    }
-
-    override final func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) {
-        let size = line(for: parked)
-        guard size > 0 else { return done() }
-        buffer.whenRoom(size, parked.level.rawValue) { [self] room in
-            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { redeem(parked, size) }
+        return buffer.whenRoom(size, parked.level.rawValue) { [self] room in
+            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { redeem(parked) }
             done()
         }
     }
+
+    override final func cancelRetry(_ ticket: UInt64) { buffer.cancel(ticket) }
 
     /// The room that the record will need; 0 if it cannot be laid out, and has been dropped.
     private final func line(for parked: ParkedRecord) -> Int {
@@ -113,8 +109,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         return size
     }
 
-    private final func redeem(_ parked: ParkedRecord, _ size: Int) {
-        buffer.redeem(size)
+    private final func redeem(_ parked: ParkedRecord) {
         guarded { parked.withRecord { if prepare($0) { append($0.level) } } }
     }
 

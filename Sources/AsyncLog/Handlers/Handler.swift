@@ -129,11 +129,16 @@ open class Handler: @unchecked Sendable {
         level.rawValue >= threshold.load(ordering: .relaxed) && level.rawValue <= ceiling
     }
 
-    /// Takes a record that was accepted before and found no room, as soon as there is some.
-    func retry(_ parked: ParkedRecord) async {}
+    /// Takes a record that was accepted before and found no room, as soon as there is some, or gives it up when there will be none; then, or at
+    /// once, calls `done`. Returns what `cancelRetry` needs; nil if `done` has been called.
+    @discardableResult
+    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
+        done()
+        return nil
+    }
 
-    /// The same for a record whose caller has gone on.
-    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) { done() }
+    /// Gives up a record that still waits.
+    func cancelRetry(_ ticket: UInt64) {}
 
     /// Says what went wrong: the first time, the second, the fourth, the eighth, …
     final func explain(_ error: any Error) {

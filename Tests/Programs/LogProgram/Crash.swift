@@ -38,7 +38,12 @@ struct Crash {
         case "undelivered":  // records of another thread that the loop has had no time to look at
             inThread { for line in 0..<5 { logger.info("line \(line)") } }
             abort()
-        case "unwritten": await crashWhileTasksWait()
+        case "unwritten":
+            await haveTasksWait()
+            abort()
+        case "exit-waiting":
+            await haveTasksWait()
+            exit(7)
         case "stranger":  // another thread logs and crashes, while the loop is well
             startThread {
                 for line in 0..<1000 { logger.info("line \(line)") }
@@ -73,8 +78,8 @@ struct Crash {
         }
     }
 
-    /// Fills the pipe and the buffer, has five tasks wait for room, says so on standard error, and crashes before anything can change.
-    private func crashWhileTasksWait() async {
+    /// Fills the pipe and the buffer, has five tasks wait for room, and says so on standard error. Before anybody reads, nothing changes.
+    private func haveTasksWait() async {
         var ledger = await logger.ledger
         while ledger.droppedTotal == 0 {
             logger.nowait.info("filler")
@@ -83,7 +88,6 @@ struct Crash {
         for _ in 0..<5 { Task { await logger.info("waits") } }
         while await logger.ledger.accepted < ledger.accepted + 5 { await Task.yield() }
         _ = write(2, "full\n", 5)
-        abort()
     }
 }
 
