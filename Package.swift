@@ -46,6 +46,7 @@ let package = Package(
         .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
             name: "LogLoad", dependencies: ["AsyncLog", "EventLoop", arguments, system], path: "Examples/LogLoad", swiftSettings: settings),
+        .executableTarget(name: "logcheck", dependencies: [arguments], path: "Examples/LogCheck", swiftSettings: settings),
         .executableTarget(
             name: "EchoServer", dependencies: ["AsyncFD", "EventLoop", arguments], path: "Examples/EchoServer", swiftSettings: settings),
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
@@ -69,6 +70,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
+        .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
             exclude: ["Support/parse.py", "Support/zones.py"], swiftSettings: settings),
