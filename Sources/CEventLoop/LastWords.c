@@ -29,7 +29,7 @@ struct cel_last_words *cel_last_words_make(void) { return calloc(1, sizeof(struc
 
 int cel_last_words_add(struct cel_last_words *words, int index, const void *text, intptr_t size, const struct cel_blank *blanks, int count) {
     struct line line = {.text = malloc((size_t)size + 1), .size = size, .blanks = calloc((size_t)count + 1, sizeof *blanks), .blank_count = count};
-    intptr_t capacity = size + count * blank_limit;
+    intptr_t capacity = size + (count + 1) * blank_limit;
     char *scratch = capacity > words->capacity ? realloc(words->scratch, (size_t)capacity) : words->scratch;
     if (scratch) words->scratch = scratch;
     if (!line.text || !line.blanks || !scratch) {
@@ -128,6 +128,7 @@ static char *put_blank(char *cursor, const struct cel_blank *blank, const struct
     case cel_blank_epoch_binary: return put_binary(cursor, (uint64_t)time->tv_nsec << 34 | (uint64_t)time->tv_sec, 8);
     case cel_blank_decimal: return put_decimal(cursor, count);
     case cel_blank_binary: return put_binary(cursor, (uint64_t)count, 4);
+    case cel_blank_octets: break; // known when all the rest is there
     }
     return cursor;
 }
@@ -140,7 +141,7 @@ size_t cel_last_words_compose(struct cel_last_words *words, int signal, int64_t 
     if (!line || !line->text) return 0;
     struct timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
-    char *cursor = words->scratch;
+    char *const start = words->scratch + blank_limit, *cursor = start;
     intptr_t done = 0;
     for (int i = 0; i < line->blank_count; i++) {
         const struct cel_blank *blank = &line->blanks[i];
@@ -151,8 +152,14 @@ size_t cel_last_words_compose(struct cel_last_words *words, int signal, int64_t 
     }
     memcpy(cursor, line->text + done, (size_t)(line->size - done));
     cursor += line->size - done;
-    *result = words->scratch;
-    return (size_t)(cursor - words->scratch);
+    *result = start;
+    if (line->blank_count > 0 && line->blanks[0].kind == cel_blank_octets) {
+        char digits[blank_limit];
+        intptr_t length = put_decimal(digits, cursor - start - 1) - digits;
+        memcpy(start - length, digits, (size_t)length);
+        *result = start - length;
+    }
+    return (size_t)(cursor - *result);
 }
 
 // MARK: Records on their way

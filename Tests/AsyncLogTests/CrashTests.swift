@@ -161,6 +161,13 @@ struct CrashTests {
         try checkTime(match.2)
     }
 
+    @Test("a length in front of the last line is that of the line as it is in the end")
+    func octetCounting() throws {
+        let last = try #require(lines(crash("segv", "octets").output).last)
+        let match = try #require(last.firstMatch(of: /^([0-9]+) (.* CRITICAL asynclog: crashed: SIGSEGV .* undelivered=0)$/))
+        #expect(Int(match.1) == match.2.utf8.count + 1)
+    }
+
     // MARK: What is not written
 
     @Test("the last line goes where critical records go, even if nothing has ever been logged there")

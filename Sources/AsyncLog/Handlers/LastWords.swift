@@ -83,6 +83,12 @@ private struct Template {
         text = line
         let marks = marks.sorted { $0.text.count > $1.text.count }
         var at = 0
+        if let digits = Template.octetCount(line) {
+            var blank = Template.blank(cel_blank_octets)
+            blank.length = Int32(digits)
+            blanks.append(blank)
+            at = digits
+        }
         while at < line.count {
             guard let mark = marks.first(where: { line[at...].starts(with: $0.text) }) else {
                 at += 1
@@ -94,6 +100,13 @@ private struct Template {
             blanks.append(blank)
             at += mark.text.count
         }
+    }
+
+    /// How many digits stand in front that say, with a blank behind them, how long the rest is.
+    private static func octetCount(_ line: [UInt8]) -> Int? {
+        let digits = line.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }.count
+        guard digits > 0, digits < line.count, line[digits] == UInt8(ascii: " ") else { return nil }
+        return Int(String(decoding: line[..<digits], as: UTF8.self)) == line.count - digits - 1 ? digits : nil
     }
 
     /// What stands between the blanks.

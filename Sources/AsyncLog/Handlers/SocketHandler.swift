@@ -52,6 +52,8 @@ public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecke
             maximumLineLength: maximumLineLength ?? endpoint.longestRecord, backoff: backoff, timeout: connectTimeout, random: random)
     }
 
+    override var timestamps: [Timestamp]? { (formatter as? any TimedFormatter)?.timestamps }
+
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
         try formatter.format(record, to: &line)
         framing.frame(&line)

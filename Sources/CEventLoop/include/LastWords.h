@@ -19,7 +19,8 @@ enum cel_blank_kind {
     cel_blank_epoch,        // 1795508820123456, in units of its digits
     cel_blank_epoch_binary, // 64 bits of MessagePack's timestamp extension
     cel_blank_decimal,      // a count
-    cel_blank_binary        // a count of 32 bits, the highest byte first
+    cel_blank_binary,       // a count of 32 bits, the highest byte first
+    cel_blank_octets        // at the beginning: how many bytes follow behind it and a blank (RFC 6587, octet counting)
 };
 
 enum cel_blank_count {

@@ -27,6 +27,7 @@ struct Crash {
                         timeZone: .fixed(secondsFromUTC: -12_600)))
             case "nested": output(JSONFormatter(time: .epoch(.milliseconds), fields: .nested("data")))
             case "hexadecimal": output(Hexadecimal())
+            case "octets": output(OctetCounted())
             case "small": try output(TextFormatter(pattern: TextPattern("{sequence} {message}{fields}")), capacity: 2048)
             default: Logger.standard("program")
             }
@@ -88,6 +89,18 @@ struct Crash {
         for _ in 0..<5 { Task { await logger.info("waits") } }
         while await logger.ledger.accepted < ledger.accepted + 5 { await Task.yield() }
         _ = write(2, "full\n", 5)
+    }
+}
+
+/// A length in front of each record, as on syslog's TCP connections.
+struct OctetCounted: Formatter {
+    private var text = TextFormatter()
+
+    mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
+        text.format(record, to: &line)
+        let framed = "\(line.count) " + String(decoding: line.bytes, as: UTF8.self)
+        line.clear()
+        line.append(framed)
     }
 }
 
