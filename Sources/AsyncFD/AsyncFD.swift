@@ -161,7 +161,7 @@ public final class AsyncFD: @unchecked Sendable {
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
         let lane = lane(direction)
         if let registration = lane.registration { return registration }
-        if let other = direction == .read ? writing : reading, other.descriptor == lane.descriptor, let shared = other.registration {
+        if let other = direction.isRead ? writing : reading, other.descriptor == lane.descriptor, let shared = other.registration {
             lane.registration = shared
             return shared
         }
@@ -195,7 +195,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// takes something, and then no more than it is likely to take.
     func offloadLimit(_ direction: Direction) -> Int {
         guard kind != .file else { return .max }
-        if Syscalls.isReady(descriptor.rawValue, events: direction == .read ? POLLIN : POLLOUT) { return 1024 }
+        if Syscalls.isReady(descriptor.rawValue, events: direction.isRead ? POLLIN : POLLOUT) { return 1024 }
         if let registration = lane(direction).registration, case .go(let edge) = registration.attempt(direction) {
             registration.clear(direction, edge, by: .wouldBlock)
         }
@@ -209,7 +209,7 @@ public final class AsyncFD: @unchecked Sendable {
     func isAlwaysReady(_ direction: Direction) -> Bool { lane(direction).access == .direct && lane(direction).registration == nil && !isOurs }
 
     private func lane(_ direction: Direction) -> Lane {
-        if let lane = direction == .read ? reading : writing { return lane }
+        if let lane = direction.isRead ? reading : writing { return lane }
         return makeLane(direction)
     }
 
@@ -218,7 +218,7 @@ public final class AsyncFD: @unchecked Sendable {
         var isWatched = false
         if kind == .characterDevice {
             // Whether it can block, epoll knows: it refuses to watch what cannot (EPERM).
-            registration = (direction == .read ? writing : reading)?.registration
+            registration = (direction.isRead ? writing : reading)?.registration
             do {
                 if registration == nil { registration = try loop.register(descriptor.rawValue) }
                 isWatched = registration != nil
@@ -228,7 +228,7 @@ public final class AsyncFD: @unchecked Sendable {
         }
         let lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
         lane.registration = registration
-        if direction == .read { reading = lane } else { writing = lane }
+        if direction.isRead { reading = lane } else { writing = lane }
         return lane
     }
 

@@ -33,6 +33,17 @@ package struct KernelFeatures: Sendable {
     package init() {}
 }
 
+extension Direction {
+    /// Asked on every read and write. The enumeration's own `==` is another module's, and would be called through its witness table.
+    @inline(__always)
+    var isRead: Bool {
+        switch self {
+        case .read: true
+        case .write: false
+        }
+    }
+}
+
 /// One direction of a descriptor: the number to use, and how. Loop thread only.
 final class Lane {
     enum Access: Equatable {
@@ -81,17 +92,17 @@ final class Lane {
     }
 
     private func noWaitFlags(_ features: KernelFeatures) -> CInt {
-        if direction == .read { return cel_RWF_NOWAIT }
+        if direction.isRead { return cel_RWF_NOWAIT }
         if features.noSignal { return cel_RWF_NOWAIT | cel_RWF_NOSIGNAL }
         cel_survive_sigpipe()
         return cel_RWF_NOWAIT
     }
 
     private func reopen() {
-        if direction == .write { cel_survive_sigpipe() }
-        let mode = direction == .read ? O_RDONLY : O_WRONLY
+        if !direction.isRead { cel_survive_sigpipe() }
+        let mode = direction.isRead ? O_RDONLY : O_WRONLY
         guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
-            access = kind == .terminal && direction == .write ? .offloaded : .polled
+            access = kind == .terminal && !direction.isRead ? .offloaded : .polled
             return
         }
         descriptor = number
@@ -115,10 +126,10 @@ final class Lane {
     func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)
-        case .message: return direction == .read ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
+        case .message: return direction.isRead ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
         case .polled: return polled(vectors)
         case .noWait(let flags):
-            let outcome = direction == .read ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
+            let outcome = direction.isRead ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
             guard case .failed(let errno) = outcome, errno == .notSupportedOnSocket || errno == .invalidArgument else { return outcome }
             // An older kernel. First it may only lack RWF_NOSIGNAL, then RWF_NOWAIT on pipes.
             if flags & cel_RWF_NOSIGNAL != 0 {
@@ -133,13 +144,13 @@ final class Lane {
     }
 
     private func plain(_ vectors: Vectors) -> IOOutcome {
-        direction == .read ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
+        direction.isRead ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
     }
 
     /// After poll(2) has said yes, a pipe takes PIPE_BUF bytes without waiting (pipe(7)), unless a neighbour is quicker.
     private func polled(_ vectors: Vectors) -> IOOutcome {
-        guard Syscalls.isReady(descriptor, events: direction == .read ? POLLIN : POLLOUT) else { return .wouldBlock }
-        guard direction == .write else { return plain(vectors) }
+        guard Syscalls.isReady(descriptor, events: direction.isRead ? POLLIN : POLLOUT) else { return .wouldBlock }
+        guard !direction.isRead else { return plain(vectors) }
         var first = vectors[0]
         first.iov_len = min(first.iov_len, Int(PIPE_BUF))
         return withUnsafePointer(to: first) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
@@ -147,16 +158,16 @@ final class Lane {
 
     /// On a thread of the pool: blocks for as long as it takes.
     static func moveOffLoop(_ direction: Direction, _ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        direction == .read ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
+        direction.isRead ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
     }
 
     /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on terminals, which hand out
     /// lines, nor on Unix sockets, which stop at a message with descriptors.
     var isDrainedByShortCount: Bool {
         switch access {
-        case .direct: kind == .pipe || (kind == .terminal && direction == .write)
+        case .direct: kind == .pipe || (kind == .terminal && !direction.isRead)
         case .noWait: true
-        case .message: direction == .write
+        case .message: !direction.isRead
         case .polled, .offloaded: false
         }
     }

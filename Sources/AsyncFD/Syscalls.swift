@@ -143,7 +143,7 @@ enum Syscalls {
     /// Whether it was opened for moving bytes in this direction.
     static func allows(_ descriptor: CInt, _ direction: Direction) -> Bool {
         guard case .success(let flags) = flags(descriptor) else { return false }
-        return flags & O_ACCMODE == O_RDWR || flags & O_ACCMODE == (direction == .read ? O_RDONLY : O_WRONLY)
+        return flags & O_ACCMODE == O_RDWR || flags & O_ACCMODE == (direction.isRead ? O_RDONLY : O_WRONLY)
     }
 
     static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }

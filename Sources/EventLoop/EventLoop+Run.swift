@@ -23,7 +23,7 @@ extension EventLoop {
         let run = BodyRun(body)
         try runLoop(clock) { loop, isProcess in
             _ = run.start(on: loop, isProcess: isProcess)
-            loop.turnUntil { run.result != nil }
+            loop.turnUntil { run.isDone }
         }
         return try run.result!.get()
     }
@@ -52,7 +52,7 @@ extension EventLoop {
                 task.cancel()
             }
             defer { subscription.end() }
-            loop.turnUntil { run.result != nil }
+            loop.turnUntil { run.isDone }
         }
         do { try run.result!.get() } catch  where stoppedBy != nil && isCancellation(error) {}
         return stoppedBy
@@ -173,6 +173,8 @@ extension EventLoop {
 private final class BodyRun<Value>: @unchecked Sendable {
     private let body: () async throws -> Value
     private(set) var result: Result<Value, any Error>?
+    /// Asked in every turn, where the size of a value of some type would first have to be found out.
+    @exclusivity(unchecked) private(set) var isDone = false
 
     init(_ body: @escaping () async throws -> Value) { self.body = body }
 
@@ -182,5 +184,6 @@ private final class BodyRun<Value>: @unchecked Sendable {
 
     private func run() async {
         do { result = .success(try await body()) } catch { result = .failure(error) }
+        isDone = true
     }
 }
