@@ -8,8 +8,9 @@ let package = Package(
     name: "Benchmarks",
     dependencies: [
         .package(name: "swift-async-log", path: ".."),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/google/swift-benchmark", from: "0.1.2"),
     ],
     targets: [
         .executableTarget(
@@ -21,6 +22,10 @@ let package = Package(
         .executableTarget(
             name: "reactorpeer",
             dependencies: [.product(name: "AsyncFD", package: "swift-async-log"), .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "pieces",
+            dependencies: [.product(name: "AsyncLog", package: "swift-async-log"), .product(name: "Benchmark", package: "swift-benchmark")],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

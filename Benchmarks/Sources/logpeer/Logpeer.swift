@@ -2,8 +2,9 @@
 //
 //     logpeer PEER WORKLOAD N OUT
 //
-// PEER is `asynclog` (tasks on the event loop log, with `await`) or `asynclog-thread` (a thread of its own logs, through the loop's inbox). OUT is
-// a path, or `-` for standard output. One JSON object goes to the file that $BENCH_STATS names: `elapsed_ns`, `n`, and what the workload adds.
+// PEER is `asynclog` (tasks on the event loop log, with `await`), `asynclog-thread` (a thread of its own logs, through the loop's inbox) or
+// `asynclog-bridge` (the first through swift-log). OUT is a path, or `-` for standard output. One JSON object goes to the file that $BENCH_STATS names:
+// `elapsed_ns`, `n`, and what the workload adds.
 //
 //     hello   N tasks at once, one line each
 //     text    N lines with three interpolated values
@@ -12,7 +13,7 @@
 //     lat     how long each of N calls takes
 //     off     N calls below the level
 //
-// PEER `asynclog-bridge` logs through swift-log, N batches of 1,000 calls with four values of metadata each (Bridge.swift):
+// Besides, `asynclog-bridge` has N batches of 1,000 calls with four values of metadata each (Bridge.swift):
 //
 //     thread   the handler on a loop with a thread of its own, in turns with StreamLogHandler
 //     loop     the same on the loop that logs
@@ -27,7 +28,7 @@ struct Logpeer {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let count = Int(arguments[3]) else {
-            fputs("usage: logpeer asynclog|asynclog-thread hello|text|json|slow|lat|off N OUT | asynclog-bridge thread|loop|alone N OUT\n", stderr)
+            fputs("usage: logpeer asynclog|asynclog-thread|asynclog-bridge hello|text|json|slow|lat|off|thread|loop|alone N OUT\n", stderr)
             exit(2)
         }
         if arguments[4] != "-" {
@@ -40,28 +41,33 @@ struct Logpeer {
         }
         let (peer, workload) = (arguments[1], arguments[2])
         let start = nanoseconds()
-        if peer == "asynclog-bridge" {
-            let results =
-                switch workload {
-                case "thread": try BridgeBench.onOwnThread(count)
-                case "loop": try EventLoop.run { try await BridgeBench.onLoop(count) }
-                case "alone": try BridgeBench.alone(count)
-                default: fatalError("no such workload: \(workload)")
-                }
+        if let results = try compared(workload, count) {
             return report("{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(results)}\n")
         }
         let extra = try EventLoop.run {
-            let logger = makeLogger(workload)
+            let handler = makeHandler(workload)
+            let logger = Logger("app", level: workload == "off" ? .warning : .info, handlers: [handler])
             let extra: () -> String
             switch peer {
             case "asynclog": extra = try await OnLoop(logger: logger, count: count).run(workload)
             case "asynclog-thread": extra = await OffLoop(logger: logger, count: count).run(workload)
+            case "asynclog-bridge": extra = await Bridged(handler, count: count).run(workload)
             default: fatalError("no such peer: \(peer)")
             }
             await logger.shutdown(within: .seconds(60))
             return extra
         }
         report("{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(extra())}\n")
+    }
+
+    /// The workloads in which ours and swift-log's own handler take turns.
+    static func compared(_ workload: String, _ count: Int) throws -> String? {
+        switch workload {
+        case "thread": try BridgeBench.onOwnThread(count)
+        case "loop": try EventLoop.run { try await BridgeBench.onLoop(count) }
+        case "alone": try BridgeBench.alone(count)
+        default: nil
+        }
     }
 
     static func report(_ statistics: String) {
@@ -73,12 +79,10 @@ struct Logpeer {
         }
     }
 
-    /// The handler is the standard logger's but for the format, and for threads, which can wait for room instead of losing records.
-    static func makeLogger(_ workload: String) -> Logger {
+    /// The standard logger's but for the format, and for threads, which can wait for room instead of losing records.
+    static func makeHandler(_ workload: String) -> Handler {
         let (out, overflow) = (AsyncFD.standardOutput, Overflow.block(upTo: .seconds(60)))
-        let handler: Handler =
-            workload == "json"
+        return workload == "json"
             ? StreamHandler(out, formatter: JSONFormatter(), overflow: overflow) : StreamHandler(out, formatter: TextFormatter(), overflow: overflow)
-        return Logger("app", level: workload == "off" ? .warning : .info, handlers: [handler])
     }
 }
