@@ -88,14 +88,21 @@ final class LogFile: OutputGate {
         buffer.attach()
         watcher = FileWatcher.of(loop)
         trySwitch()
-        guard reopensOnHangUp != false else { return }
-        let isWanted = reopensOnHangUp == true
-        loop.offWork { () throws(IOError) in
-            isWanted || !FileSystem.hasTerminal
-        } then: { [weak self] isWanted in
-            guard let self, case .success(true) = isWanted, !isClosed else { return }
-            hangUps = loop.observe(.hangUp) { [weak self] in self?.requestSwitch(.reopen(isPatient: false)) }
+        switch reopensOnHangUp {
+        case true: reopenOnHangUp()
+        case false: break
+        case nil:
+            loop.offWork { () throws(IOError) in
+                !FileSystem.hasTerminal
+            } then: { [weak self] isWanted in
+                if case .success(true) = isWanted { self?.reopenOnHangUp() }
+            }
         }
+    }
+
+    private func reopenOnHangUp() {
+        guard !isClosed else { return }
+        hangUps = loop.observe(.hangUp) { [weak self] in self?.requestSwitch(.reopen(isPatient: false)) }
     }
 
     /// The same, and suspends until the file is open. If it cannot be, it is given up.
