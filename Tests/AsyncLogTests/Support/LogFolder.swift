@@ -45,6 +45,15 @@ final class LogFolder {
     /// The lines of a file, and whether the last one is whole.
     func lines(_ name: String) -> [String] { text(name).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init) }
 
+    /// How many descriptors of this process lead to files in it.
+    var openFiles: Int {
+        (0..<1024).count { number in
+            var target = [UInt8](repeating: 0, count: 4096)
+            let count = readlink("/proc/self/fd/\(number)", &target, target.count)
+            return count > 0 && String(decoding: target.prefix(count), as: UTF8.self).hasPrefix(path + "/")
+        }
+    }
+
     func write(_ name: String, _ text: String) {
         let descriptor = open(file(name), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
         _ = Glibc.write(descriptor, text, text.utf8.count)
