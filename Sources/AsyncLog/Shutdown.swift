@@ -50,11 +50,13 @@ extension Logger {
 
 extension Pipeline {
     fileprivate func flush(_ mode: FlushMode) async throws(IOError) {
+        await loop.catchUp()
         for handler in handlers { try await handler.flush(mode) }
     }
 
     fileprivate func shutdown(within limit: Duration) async -> Ledger {
         let deadline = Instant.now + limit
+        await loop.catchUp()
         for gate in gates { gate.reportAll() }
         for handler in handlers { await handler.finish(within: deadline - .now) }
         return ledger

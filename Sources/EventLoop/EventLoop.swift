@@ -207,6 +207,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         post(CallEnvelope.make(body))
     }
 
+    /// Returns when everything has been delivered that other threads had posted before. On the loop.
+    package func catchUp() async {
+        guard isCurrent, !inbox.isEmpty else { return }
+        await withUnsafeContinuation { continuation in soon { continuation.resume() } }
+    }
+
     // MARK: Loop thread: what the layers above keep here
 
     /// Something of which each loop has one, made at its first use.

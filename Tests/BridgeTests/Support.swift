@@ -12,7 +12,9 @@ func records(
 ) throws -> [KeptRecord] {
     try EventLoop.run {
         let memory = MemoryHandler()
-        try await body(AsyncLogBackend(AsyncLog.Logger("", level: level, handlers: [memory]), privacy: privacy))
+        let backend = AsyncLogBackend(AsyncLog.Logger("", level: level, handlers: [memory]), privacy: privacy)
+        try await body(backend)
+        try await backend.logger.flush()
         return memory.records
     }
 }

@@ -143,6 +143,24 @@ struct ThreadTests {
         #expect(said.reduce(0, +) == Int(ledger.droppedTotal))
     }
 
+    @Test("a flush on the loop includes what another thread has logged before, though the loop has not looked into its inbox since")
+    func flushOnTheLoop() throws {
+        try EventLoop.run {
+            let memory = MemoryHandler()
+            let backend = AsyncLogBackend(AsyncLog.Logger("", handlers: [memory]))
+            let logger = backend.logger("app")
+            let running = RunningThreads(running: 1)
+            detachThread {
+                logger.info("m")
+                running.end()
+            }
+            while !running.areDone { sched_yield() }  // the loop is held up, on purpose
+            #expect(memory.records.isEmpty)
+            try await backend.logger.flush()
+            #expect(memory.records.count == 1)
+        }
+    }
+
     @Test("copies of one logger race to encode the metadata that they share, and each record has all of it")
     func sharedMetadata() async throws {
         let backend = try AsyncLogBackend.start(name: "log-shared") { [MemoryHandler()] }
