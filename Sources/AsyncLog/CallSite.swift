@@ -26,6 +26,11 @@ public struct CallSite {
         self.init(file: file, function: function, line: UInt32(truncatingIfNeeded: line), isStatic: false, module: module)
     }
 
+    /// A place of which nobody reads the texts.
+    package init(line: UInt) {
+        self.init(file: "", function: "", line: line)
+    }
+
     @inlinable
     @inline(__always)
     init(file: Text, function: Text, line: UInt32, isStatic: Bool, module: Text) {

@@ -79,7 +79,7 @@ public struct AsyncLogHandler: LogHandler {
         guard ownLevel != nil || level.rawValue >= logger.threshold else { return }
         let parts = logger.callSiteParts
         if parts.isEmpty {
-            submit(event, level, at: CallSite(file: .none, function: .none, line: event.line, module: .none))
+            submit(event, level, at: CallSite(line: event.line))
         } else {
             withCallSite(event, parts) { submit(event, level, at: $0) }
         }
@@ -99,14 +99,15 @@ public struct AsyncLogHandler: LogHandler {
     // MARK: An event
 
     private func submit(_ event: borrowing LogEvent, _ level: AsyncLog.Level, at site: CallSite) {
-        let provided = metadataProvider?.get()
+        // Taken out one by one, lest the closure copy the event.
+        let (provided, metadata, error) = (metadataProvider?.get(), event.metadata, event.error)
+        let encoder = MetadataEncoder(privacy: backend.privacy)
         var message = event.message.description
         message.withUTF8 { message in
             logger.submit(level, message, isAboveThreshold: ownLevel != nil, common: common, at: site) { fields in
-                let encoder = MetadataEncoder(privacy: backend.privacy)
                 if let provided { encoder.encode(provided, to: &fields) }
-                if let metadata = event.metadata { encoder.encode(metadata, to: &fields) }
-                if let error = event.error { fields["error"] = error }
+                if let metadata { encoder.encode(metadata, to: &fields) }
+                if let error { fields["error"] = error }
             }
         }
     }
@@ -114,9 +115,7 @@ public struct AsyncLogHandler: LogHandler {
     /// The metadata of this copy, encoded.
     private var common: BoundFields? {
         guard let constant else { return nil }
-        if let fields = constant.fields.load() { return fields }
-        return constant.fields.storeIfNil(
-            logger.encode { fields in MetadataEncoder(privacy: backend.privacy).encode(metadata, to: &fields) })
+        return constant.fields ?? constant.keep(logger.encode { MetadataEncoder(privacy: backend.privacy).encode(metadata, to: &$0) })
     }
 
     /// Only what is read by somebody is taken from the event: its `source` is made when it is asked for.
@@ -133,12 +132,25 @@ public struct AsyncLogHandler: LogHandler {
 }
 
 /// The encoded form of a handler's metadata, shared by its copies until one of them changes it.
+///
+/// Not the standard library's `AtomicLazyReference`, whose `load` is not inlined and costs as much as the encoding of three fields.
 private final class ConstantMetadata: Sendable {
-    let fields = AtomicLazyReference<BoundFields>()
-}
+    /// Nil until somebody has logged; then it stays. Owned.
+    private let encoded = Atomic<Unmanaged<BoundFields>?>(nil)
 
-extension Text {
-    fileprivate static var none: Text { Text("") }
+    deinit { encoded.load(ordering: .acquiring)?.release() }
+
+    @inline(__always)
+    var fields: BoundFields? { encoded.load(ordering: .acquiring)?.takeUnretainedValue() }
+
+    /// Keeps the fields, unless somebody else has been faster. Returns those that are kept.
+    func keep(_ fields: BoundFields) -> BoundFields {
+        let owned = Unmanaged.passRetained(fields)
+        let (isKept, other) = encoded.compareExchange(expected: nil, desired: owned, ordering: .acquiringAndReleasing)
+        if isKept { return fields }
+        owned.release()
+        return other!.takeUnretainedValue()
+    }
 }
 
 extension AsyncLog.Level {

@@ -11,37 +11,49 @@ struct MetadataEncoder {
 
     /// Adds the metadata, in the order of its keys.
     func encode(_ metadata: Logging.Logger.Metadata, to fields: inout FieldWriter) {
-        let begin = fields.position
-        for (key, value) in metadata { fields.value(FieldKey(key)) { encode(value, to: &$0) } }
-        fields.sort(since: begin, count: metadata.count)
-    }
-
-    func encode(_ value: Logging.Logger.MetadataValue, to encoder: inout ValueEncoder) {
-        switch value {
-        case .string(let text): encoder.encode(text)
-        case .stringConvertible(let convertible):
-            if type(of: convertible) == MetadataEncoder.attributed {
-                encode(convertible.description, value.attributes, to: &encoder)
-            } else {
-                encode(convertible, to: &encoder)
+        withUnsafeTemporaryAllocation(of: SortedField.self, capacity: metadata.count) { memory in
+            var order = SortedFields(memory)
+            // By indices: an element that an iterator hands out is copied twice.
+            var index = metadata.startIndex
+            while index != metadata.endIndex {
+                let key = metadata.keys[index]
+                switch metadata.values[index] {
+                case .string(let text): fields.append(key, text, &order)
+                case .stringConvertible(let convertible):
+                    if let number = Existential(convertible).integer {
+                        fields.append(key, number, &order)
+                    } else {
+                        fields.append(key, &order) { encode(convertible, to: &$0) }
+                    }
+                case .dictionary(let inner): fields.append(key, &order) { $0.encodeObject { encode(inner, to: &$0) } }
+                case .array(let values): fields.append(key, &order) { encode(values, to: &$0) }
+                }
+                metadata.formIndex(after: &index)
             }
-        case .dictionary(let metadata): encoder.encodeObject { encode(metadata, to: &$0) }
-        case .array(let values): encoder.encodeArray { for value in values { $0.append(TypedValue(value: value, encoder: self)) } }
+            fields.settle(order)
         }
     }
 
-    /// The most frequent types without looking for their conformances.
-    private func encode<Value: CustomStringConvertible>(_ value: Value, to encoder: inout ValueEncoder) {
-        if Value.self == Int.self {
-            encoder.encode(unsafeBitCast(value, to: Int.self))
-        } else if Value.self == Double.self {
-            encoder.encode(unsafeBitCast(value, to: Double.self))
-        } else if Value.self == Bool.self {
-            encoder.encode(unsafeBitCast(value, to: Bool.self))
-        } else if let value = value as? any LogValue {
+    fileprivate func encode(_ value: Logging.Logger.MetadataValue, to encoder: inout ValueEncoder) {
+        switch value {
+        case .string(let text): encoder.encode(text)
+        case .stringConvertible(let convertible): encode(convertible, to: &encoder)
+        case .dictionary(let metadata): encoder.encodeObject { encode(metadata, to: &$0) }
+        case .array(let values): encode(values, to: &encoder)
+        }
+    }
+
+    private func encode(_ values: [Logging.Logger.MetadataValue], to encoder: inout ValueEncoder) {
+        encoder.encodeArray { for value in values { $0.append(TypedValue(value: value, encoder: self)) } }
+    }
+
+    private func encode(_ convertible: any CustomStringConvertible & Sendable, to encoder: inout ValueEncoder) {
+        if type(of: convertible) == MetadataEncoder.attributed {
+            encode(convertible.description, Logging.Logger.MetadataValue.stringConvertible(convertible).attributes, to: &encoder)
+        } else if let value = convertible as? any LogValue {
             value.encode(to: &encoder)
         } else {
-            encoder.encode(value.description)
+            encoder.encode(convertible.description)
         }
     }
 
@@ -67,4 +79,25 @@ private struct TypedValue: LogValue {
     let encoder: MetadataEncoder
 
     func encode(to valueEncoder: inout ValueEncoder) { encoder.encode(value, to: &valueEncoder) }
+}
+
+/// How `any CustomStringConvertible & Sendable` lies in memory ("Existential Containers" in the ABI's TypeLayout): a value of up to three words, its type,
+/// its witness table. Looked at where it stands, it need not be copied out by the runtime.
+private struct Existential {
+    private let word: Int
+    private let type: UInt
+
+    private static let integerType = UInt(bitPattern: unsafeBitCast(Int.self as Any.Type, to: UnsafeRawPointer.self))
+
+    @inline(__always)
+    init(_ value: borrowing any CustomStringConvertible & Sendable) {
+        (word, type) = withUnsafePointer(to: value) { pointer in
+            let words = UnsafeRawPointer(pointer)
+            return (words.load(as: Int.self), words.load(fromByteOffset: 24, as: UInt.self))
+        }
+    }
+
+    /// The value, if it is an `Int`.
+    @inline(__always)
+    var integer: Int? { type == Existential.integerType ? word : nil }
 }

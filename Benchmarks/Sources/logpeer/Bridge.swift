@@ -6,6 +6,18 @@ import EventLoop
 @preconcurrency import Glibc
 import Logging
 
+/// What swift-log itself costs: the event is made, and thrown away.
+private struct NoHandler: LogHandler {
+    var logLevel = Logging.Logger.Level.info
+    var metadata = Logging.Logger.Metadata()
+    subscript(metadataKey key: String) -> Logging.Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+    @inline(never)
+    func log(event: LogEvent) {}
+}
+
 enum BridgeBench {
     /// What one handler's calls took: wall time, and processor time of the calling thread alone.
     private struct Times {
@@ -33,13 +45,15 @@ enum BridgeBench {
     static func onOwnThread(_ rounds: Int) throws -> String {
         let backend = try AsyncLogBackend.start { [StreamHandler(.standardOutput, formatter: TextFormatter(), overflow: .block(upTo: .seconds(10)))] }
         let (ours, theirs) = loggers(backend)
-        var (bridge, stream) = (Times(), Times())
+        let none = Logging.Logger(label: "app") { _ in NoHandler() }
+        var (bridge, stream, frontEnd) = (Times(), Times(), Times())
         for _ in 0..<rounds {
             stream.measure { log(theirs) }
             bridge.measure { log(ours) }
             drain(backend)
+            frontEnd.measure { log(none) }
         }
-        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + books(backend)
+        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + books(backend)
     }
 
     /// On our loop: one thread.

@@ -98,6 +98,8 @@ struct KeyMask: BitwiseCopyable {
 
 enum Encoding {
     static let maskSize = 16
+    /// What stands in front of a key that was made at run time.
+    static let textKeyHeader = 8
 
     @inline(__always)
     static func put<Value: BitwiseCopyable>(_ value: Value, at memory: UnsafeMutablePointer<UInt8>, _ offset: Int) {

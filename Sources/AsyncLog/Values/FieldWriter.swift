@@ -230,6 +230,18 @@ public struct FieldWriter: ~Copyable {
         add(key.header, begin)
     }
 
+    /// Of a key that has been copied to where the last field ends: writes what stands in front of it.
+    @inline(__always)
+    mutating func note(_ key: UnsafeBufferPointer<UInt8>, at memory: UnsafeMutablePointer<UInt8>) {
+        let header = KeyHeader(key, isStatic: false)
+        Encoding.put(header.bits, at: memory, 0)
+        add(header, end)
+    }
+
+    /// What has been written from there on is a field.
+    @inline(__always)
+    mutating func closeField() { end = scratch.count }
+
     /// `begin` is where the key stands.
     @inline(__always)
     private mutating func add(_ header: KeyHeader, _ begin: Int) {
