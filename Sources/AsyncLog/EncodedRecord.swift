@@ -18,6 +18,8 @@ private struct RecordHeader {
     let messageCount: Int
     let fieldsCount: Int
     let fieldsMask: KeyMask
+    /// The memory is one of the pipeline's blocks.
+    let isBlock: Bool
 }
 
 /// The memory of a record that has been copied. Whoever has it is its owner, and frees it once.
@@ -42,9 +44,18 @@ struct EncodedRecord {
     var level: Level { header.pointee.level }
 
     /// Copies the record. `deliver` is what the loop calls if the copy is posted to its inbox.
-    init(_ record: borrowing Record, gate: Gate? = nil, deliver: @escaping Envelope.Deliver) {
+    /// With `blocks` its memory is one of them, if it fits.
+    init(_ record: borrowing Record, gate: Gate? = nil, in blocks: RecordBlocks? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
-        memory = Envelope.make(size: EncodedRecord.size(record) - Envelope.headerSize, deliver: deliver)
+        let size = EncodedRecord.size(record)
+        var isBlock = false
+        if let blocks, size <= RecordBlocks.size {
+            memory = blocks.take()
+            Envelope.address(memory, to: deliver)
+            isBlock = true
+        } else {
+            memory = Envelope.make(size: size - Envelope.headerSize, deliver: deliver)
+        }
         let body = memory + EncodedRecord.bodyOffset
         // With its tree, the logger stays.
         record.core._withUnsafeGuaranteedRef { _ = Unmanaged.passRetained($0.tree) }
@@ -52,7 +63,8 @@ struct EncodedRecord {
             to: RecordHeader(
                 core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
-                isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask))
+                isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
+                isBlock: isBlock))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
@@ -74,12 +86,14 @@ struct EncodedRecord {
                 core: head.core))
     }
 
-    func free() {
+    /// Lets go of everything. With `blocks`, on the loop's thread, the memory goes back there, if that is where it came from.
+    func free(to blocks: RecordBlocks? = nil) {
+        let isBlock = header.pointee.isBlock
         header.pointee.core._withUnsafeGuaranteedRef { Unmanaged.passUnretained($0.tree) }.release()
         header.pointee.bound?.release()
         header.pointee.scope?.release()
         header.pointee.gate?.release()
-        memory.deallocate()
+        if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
     }
 }
 

@@ -18,6 +18,7 @@ final class Pipeline: @unchecked Sendable {
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
+    private let blocks = RecordBlocks()
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
     private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
@@ -141,9 +142,9 @@ final class Pipeline: @unchecked Sendable {
             }
         }
         cel_in_flight_add(inFlight, 1, Int64(size))
-        let encoded = EncodedRecord(record, gate: gate) { memory in
+        let encoded = EncodedRecord(record, gate: gate, in: blocks) { memory in
             let record = EncodedRecord(delivered: memory)
-            record.core.tree.pipeline.deliver(record)
+            record.core.pipeline.deliver(record)
         }
         loop.post(encoded.memory)
         if !isRunning { loop.lend() }
@@ -189,7 +190,7 @@ final class Pipeline: @unchecked Sendable {
         let full = encoded.withRecord { takeOrPark($0, encoded.gate) }
         guard !full.isEmpty else {
             cel_in_flight_add(inFlight, -1, Int64(-encoded.size))
-            return encoded.free()
+            return encoded.free(to: blocks)
         }
         cel_in_flight_add(inFlight, -1, 0)
         let parked = ParkedRecord(encoded)

@@ -29,8 +29,14 @@ package struct Envelope {
     package static func make(size: Int, deliver: @escaping Deliver) -> UnsafeMutableRawPointer {
         // malloc(3) aligns for any of the basic types. Asked for that, Swift goes through posix_memalign(3), which takes three times as long.
         guard let memory = malloc(headerSize + size) else { fatalError("no memory for \(size) bytes on their way to an event loop") }
-        memory.initializeMemory(as: Envelope.self, to: Envelope(next: 0, deliver: deliver))
+        address(memory, to: deliver)
         return memory
+    }
+
+    /// Makes an envelope of memory that is there already, aligned to 16 bytes.
+    @inline(__always)
+    package static func address(_ memory: UnsafeMutableRawPointer, to deliver: @escaping Deliver) {
+        memory.initializeMemory(as: Envelope.self, to: Envelope(next: 0, deliver: deliver))
     }
 }
 

@@ -15,6 +15,8 @@ struct cel_scratch {
     intptr_t depth;
     /// Counts outermost users.
     uint64_t epoch;
+    /// Blocks from malloc that the thread keeps for what it hands to other threads; each begins with the address of the next.
+    void *_Nullable blocks;
 };
 extern _Thread_local struct cel_scratch *_Nullable cel_thread_scratch;
 struct cel_scratch *cel_make_scratch(void);
