@@ -26,9 +26,11 @@ private struct RecordHeader {
 struct EncodedRecord {
     let memory: UnsafeMutableRawPointer
 
-    private static let bodyOffset = Envelope.headerSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
+    /// `Envelope.headerSize`, as a constant.
+    private static let linkSize = 16
+    private static let bodyOffset = linkSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
 
-    private var header: UnsafeMutablePointer<RecordHeader> { (memory + Envelope.headerSize).assumingMemoryBound(to: RecordHeader.self) }
+    private var header: UnsafeMutablePointer<RecordHeader> { (memory + EncodedRecord.linkSize).assumingMemoryBound(to: RecordHeader.self) }
 
     /// How much memory a copy of the record takes.
     static func size(_ record: borrowing Record) -> Int {
@@ -47,6 +49,7 @@ struct EncodedRecord {
     /// With `blocks` its memory is one of them, if it fits.
     init(_ record: borrowing Record, gate: Gate? = nil, in blocks: RecordBlocks? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
+        assert(EncodedRecord.linkSize == Envelope.headerSize)
         let size = EncodedRecord.size(record)
         var isBlock = false
         if let blocks, size <= RecordBlocks.size {
@@ -54,7 +57,7 @@ struct EncodedRecord {
             Envelope.address(memory, to: deliver)
             isBlock = true
         } else {
-            memory = Envelope.make(size: size - Envelope.headerSize, deliver: deliver)
+            memory = Envelope.make(size: size - EncodedRecord.linkSize, deliver: deliver)
         }
         let body = memory + EncodedRecord.bodyOffset
         // With its tree, the logger stays.

@@ -183,7 +183,9 @@ extension Logger {
         _ fields: (inout FieldWriter) -> Void
     ) async {
         guard isEnabled(.critical) else { return }
-        if let parked = submitOrPark(.critical, message, writing: fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        if let parked = submitOrPark(.critical, message, writing: fields, CallSite(file: file, function: function, line: line)) {
+            await parked.wait()
+        }
     }
 
     /// Logs at level `critical`: the program cannot go on as it should. Never waits.

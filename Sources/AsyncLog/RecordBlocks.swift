@@ -5,6 +5,7 @@
 // those that it is done with and puts them out as one batch, in one word; a thread that needs a block takes the whole batch with one
 // exchange, and has the next hundred records' memory to itself.
 import CEventLoop
+import Glibc
 import Synchronization
 
 /// Unchecked: `spent` is the loop's; `batch` is only filled by the loop, and only emptied by others.
@@ -32,13 +33,19 @@ final class RecordBlocks: @unchecked Sendable {
         }
     }
 
+    private static func make() -> UnsafeMutableRawPointer {
+        guard let block = malloc(size) else { fatalError("no memory for a record") }
+        return block
+    }
+
     /// A block. Any thread; lock-free.
     func take() -> UnsafeMutableRawPointer {
         let scratch = cel_current_scratch()
         if scratch.pointee.blocks == nil {
-            scratch.pointee.blocks = UnsafeMutableRawPointer(bitPattern: batch.load(ordering: .relaxed) == 0 ? 0 : batch.exchange(0, ordering: .acquiring))
+            scratch.pointee.blocks = UnsafeMutableRawPointer(
+                bitPattern: batch.load(ordering: .relaxed) == 0 ? 0 : batch.exchange(0, ordering: .acquiring))
         }
-        guard let block = scratch.pointee.blocks else { return .allocate(byteCount: RecordBlocks.size, alignment: 16) }
+        guard let block = scratch.pointee.blocks else { return RecordBlocks.make() }
         scratch.pointee.blocks = block.load(as: UnsafeMutableRawPointer?.self)
         return block
     }

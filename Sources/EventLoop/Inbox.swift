@@ -23,7 +23,7 @@ package struct Envelope {
     fileprivate let deliver: Deliver
 
     /// Where the contents begin, behind the link; aligned for any of Swift's basic types.
-    package static let headerSize = 16
+    package static var headerSize: Int { 16 }
 
     /// Allocates an envelope with room for `size` bytes of contents.
     package static func make(size: Int, deliver: @escaping Deliver) -> UnsafeMutableRawPointer {
