@@ -15,7 +15,7 @@ extension EventLoop {
     }
 
     /// The same for callers that are no tasks: `done` is called on the loop.
-    func offloadCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
+    package func offloadCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
         #if DEBUG
         let faults = Faults.current
         offload(

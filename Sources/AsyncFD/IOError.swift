@@ -75,7 +75,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         code = Code(errno)
     }
 
-    init(_ operation: String, on subject: String, _ code: Code) {
+    package init(_ operation: String, on subject: String, _ code: Code) {
         self.operation = operation
         self.subject = subject
         errno = nil

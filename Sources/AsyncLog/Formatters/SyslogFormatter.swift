@@ -135,6 +135,11 @@ public struct SyslogFormatter: Formatter {
         }
     }
 
+    public var callSiteParts: CallSite.Parts { [] }
+
+    /// How times are written, if they are written in a way that a crash's last line can be.
+    var timestamps: [Timestamp]? { if case .rfc5424 = format { [timestamp] } else { nil } }
+
     private static let machine = hostName
     private static let program = programName
     private static let process = "\(processID)"

@@ -5,6 +5,8 @@
 // and the other side has not got, is lost: TCP says neither when nor whether something arrives. To lose little, the connection is watched
 // for its end, so that nothing is handed to one that is known to be dead.
 //
+// With a spool on disk, records that find no connection go to its file, and from there to the next connection; see DiskSpool.swift.
+//
 // Nothing here is a task: a loop that ends runs no more jobs, and makes its last attempt all the same.
 import AsyncFD
 import EventLoop
@@ -20,8 +22,23 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final var dial: Dial?
     private final var connection: AsyncFD?
     private final var retry: TimerID?
-    /// Why there is no connection.
+    /// Why there is no connection; kept until all that has waited for one is on its way.
     private final var reason: IOError?
+    private final let disk: DiskSpool?
+    private final var drain: SpoolDrain?
+    private final var destination = Destination.nowhere
+    /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
+    private final var isSwitching = false
+    /// What had been written when the disk's contents were last known.
+    private final var writtenBefore: UInt64 = 0
+
+    /// Where records go.
+    private enum Destination {
+        case nowhere
+        case connection
+        case disk
+    }
+
     private final var probation = Probation.none
 
     /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for a moment.
@@ -35,16 +52,20 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private static let verdictTime = Duration.milliseconds(100)
 
     init(
-        _ endpoint: Endpoint, levels: ClosedRange<Level>, capacity: Int, reserve: Int?, overflow: Overflow, maximumLineLength: Int,
+        _ endpoint: Endpoint, framing: Framing, spool: Spool, levels: ClosedRange<Level>, reserve: Int?, overflow: Overflow, maximumLineLength: Int,
         backoff: Backoff, timeout: Duration, random: any RandomNumberGenerator & Sendable
     ) {
         self.endpoint = endpoint
         self.timeout = timeout
         machine = ConnectionMachine(backoff, random: random)
         let outlet = Outlet(on: EventLoop.current ?? .main)
-        outlet.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
+        disk = spool.disk.map { path, limit in
+            if case .udp = endpoint { preconditionFailure("UDP does not tell when a receiver is not there: there is no time to spool") }
+            guard let bounds = framing.bounds else { preconditionFailure("a spool on disk needs a framing, to tell records apart") }
+            return DiskSpool(path, limit: limit, bounds: bounds, on: outlet.loop)
+        }
         super.init(
-            outlet, label: "\(endpoint)", levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16, overflow: overflow,
+            outlet, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
             maximumLineLength: maximumLineLength)
     }
 
@@ -65,7 +86,10 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     // MARK: Connecting
 
-    override package final func bufferAttached() { carryOut(machine.start()) }
+    override package final func bufferAttached() {
+        openDisk()
+        carryOut(machine.start())
+    }
 
     private final func carryOut(_ action: ConnectionMachine.Action) {
         switch action {
@@ -81,8 +105,9 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         case .success(let connection): use(connection)
         case .failure(let error):
             miss(error)
+            arrange()
             // Who waits for a flush is told now.
-            buffer.outlet.fail(error)
+            if destination == .nowhere { buffer.outlet.fail(error) }
             carryOut(machine.failed())
         }
     }
@@ -91,17 +116,14 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         machine.made(at: loop.now)
         self.connection = connection
         connection.watchPeer(endpoint.isDatagrams) { [self] in broke($0, connection) }
-        guard self.connection === connection else { return }  // it had gone already
-        buffer.outlet.lead(to: connection)
-        if case .udp = endpoint, reason != nil { probation = .probing } else { works() }
-        buffer.outlet.resume()
+        arrange()
     }
 
     private final func works() {
         probation = .none
         reason = nil
         buffer.outlet.recover()
-        enter(.ready)
+        enter(disk?.trouble.map { .degraded($0) } ?? .ready)
     }
 
     /// Never from within a write: the outlet would be led away under it.
@@ -110,27 +132,127 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         disconnect()
         miss(error)
         carryOut(machine.broke(at: loop.now))
+        arrange()
     }
 
     private final func disconnect() {
         guard let connection = connection.take() else { return }
         if case .awaitingVerdict(let timer) = probation { loop.cancel(timer) }
         probation = .none
+        drain.take()?.stop()
+        if destination == .connection { destination = .nowhere }
         connection.closeHere()  // a write that waited is forbidden now, and the outlet held
-        buffer.outlet.lead(to: nil)
+        if destination == .nowhere { buffer.outlet.lead(to: nil) }
     }
 
     /// There is no connection, for this reason.
     private final func miss(_ error: IOError) {
         reason = error
+        openDisk()
         if case .failed = condition.state { return enter(.failed(error)) }
         enter(.degraded(error))
+    }
+
+    // MARK: Where records go
+
+    private final func openDisk() {
+        guard let disk, disk.tail == nil, !disk.isOpening else { return }
+        disk.open { [self] torn in
+            if torn > 0 { say("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
+            if let trouble = disk.trouble { enter(.degraded(trouble)) }
+            arrange()
+        }
+    }
+
+    /// Leads records to where they have to go as things stand.
+    private final func arrange() {
+        noteSpooled()
+        guard disk?.isOpening != true else { return }
+        guard let disk, let tail = disk.tail else {
+            if let connection, destination != .connection { lead(to: connection) }
+            return
+        }
+        if let connection, disk.isEmpty {
+            guard destination != .connection else { return }
+            isSwitching = true
+            // What is being written right now is in the file when this is asked again.
+            guard buffer.outlet.hold() else { return }
+            if !disk.isSpent { return lead(to: connection) }
+            disk.clear { [self] error in
+                if let error { miss(error) }
+                arrange()
+            }
+        } else if connection != nil || reason != nil || !disk.isEmpty {
+            if destination != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
+            if let connection, drain == nil { send(disk, over: connection) }
+        }
+    }
+
+    private final func lead(to connection: AsyncFD) {
+        isSwitching = false
+        destination = .connection
+        buffer.outlet.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
+        buffer.outlet.lead(to: connection)
+        if case .udp = endpoint, reason != nil { probation = .probing } else { works() }
+        buffer.outlet.resume()
+    }
+
+    private final func spool(to tail: AsyncFD) {
+        destination = .disk
+        writtenBefore = buffer.writtenBytes
+        buffer.outlet.delivery = .wholeRecords
+        buffer.outlet.lead(to: tail)
+        buffer.outlet.recover()
+        buffer.outlet.resume()
+    }
+
+    /// The connection that records were about to be led to has gone.
+    private final func stay() {
+        isSwitching = false
+        buffer.outlet.resume()
+    }
+
+    private final func send(_ disk: DiskSpool, over connection: AsyncFD) {
+        drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams, on: loop) { [self] in
+            noteSpooled()
+        } done: { [self] result in
+            drain = nil
+            if case .failure(let error) = result {
+                say("\(error)", .error)
+                // A file that cannot be read now may be readable later, over another connection.
+                if !disk.isEmpty { return broke(error, connection) }
+            }
+            arrange()
+        }
+    }
+
+    private final func noteSpooled() {
+        guard destination == .disk, let disk else { return }
+        disk.appended(Int(buffer.writtenBytes &- writtenBefore))
+        writtenBefore = buffer.writtenBytes
+    }
+
+    /// How many bytes may go to the disk, of `count` that pend behind those of a record that has been begun.
+    private final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
+        noteSpooled()
+        if isSwitching {
+            loop.soon { [self] in arrange() }
+            return 0
+        }
+        guard let first = buffer.outletRecordLength(0), first <= disk.room else {
+            loop.soon { [self] in
+                if destination == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
+            }
+            return 0
+        }
+        return buffer.wholeRecords(within: disk.room) - (buffer.outlet.queue.count - count)
     }
 
     // MARK: The buffer's news
 
     override package final func bufferMayWrite(_ count: Int) -> Int {
-        guard let connection else { return 0 }
+        if destination == .disk, let disk { return spoolable(count, disk) }
+        guard destination == .connection, let connection else { return 0 }
         // The kernel would take records for a connection that it knows to be dead. A look costs a fifth of a microsecond for all of a turn.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
             loop.soon { [self] in broke(error, connection) }
@@ -150,21 +272,46 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override package final func bufferWriteFailed(_ error: IOError) {
-        guard let connection else { return }
+        guard destination == .connection, let connection else { return }
         loop.soon { [self] in broke(error, connection) }
     }
 
-    // The connection knows better: a write that works is no news of it, and an error ends it.
-    override package final func bufferFailed(_ error: IOError) {}
-    override package final func bufferRecovered() {}
+    // Of a connection we know better: a write that works is no news of it, and an error ends it.
+    override package final func bufferFailed(_ error: IOError) {
+        if destination == .disk { enter(.failed(error)) }
+    }
+
+    override package final func bufferRecovered() {
+        if destination == .disk { enter(reason.map { .degraded($0) } ?? .ready) }
+    }
 
     override package final func bufferIsSeenTo(isEnding: Bool) -> Bool {
-        if isEnding, connection == nil, !buffer.outlet.queue.isEmpty { carryOut(machine.hurry()) }
-        return dial != nil || connection != nil
+        if isEnding, !buffer.outlet.queue.isEmpty {
+            if destination == .nowhere, let disk, let tail = disk.tail {
+                spool(to: tail)
+            } else if isSwitching, destination == .disk {
+                drain.take()?.stop()
+                stay()
+            } else if connection == nil, destination != .disk {
+                carryOut(machine.hurry())
+            }
+        }
+        switch destination {
+        case .connection: return true
+        case .disk: return buffer.failure == nil
+        case .nowhere: return dial != nil || disk?.isOpening == true
+        }
     }
 
     override package final func bufferReleased() {
+        noteSpooled()
         disconnect()
+        if destination == .disk, buffer.outlet.hold() {
+            destination = .nowhere
+            buffer.outlet.lead(to: nil)
+        }
+        disk?.close()
+        isSwitching = false
         dial.take()?.cancel()
         if let retry { loop.cancel(retry) }
         retry = nil
@@ -172,6 +319,13 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override final func becameFull() {
-        if connection == nil, let reason { enter(.failed(reason)) }
+        if destination == .nowhere, let reason { enter(.failed(reason)) }
+    }
+
+    override final var currentStatistics: HandlerStatistics {
+        var statistics = super.currentStatistics
+        noteSpooled()
+        statistics.spooledBytes = disk?.count ?? 0
+        return statistics
     }
 }

@@ -210,6 +210,8 @@ public struct HandlerStatistics: Sendable, Equatable {
     public internal(set) var capacity = 0
     /// Bytes in the kernel.
     public internal(set) var writtenBytes: UInt64 = 0
+    /// Bytes of records that are in a spool on disk, and have not been sent.
+    public internal(set) var spooledBytes = 0
     /// Why nothing goes out, while nothing does.
     public internal(set) var failure: IOError?
 }

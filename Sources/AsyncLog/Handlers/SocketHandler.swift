@@ -6,7 +6,7 @@ import AsyncFD
 ///
 ///     let handler = SocketHandler(.tcp("logs.example.com", port: 6514), formatter: JSONFormatter(), spool: .memory(8 << 20))
 ///
-/// The connection is made when the first record comes, and again, with growing pauses, whenever it breaks; until then records wait in the spool, and
+/// The connection is made as soon as a logger has the handler, and again, with growing pauses, whenever it breaks; until then records wait in the spool, and
 /// `state` is `.degraded`. When the spool is full, `overflow` decides, and `state` is `.failed`. At the end of its loop a handler without a
 /// connection tries once more, and says what it could not send.
 ///
@@ -17,6 +17,7 @@ import AsyncFD
 /// A crash sends what pends on a stream, as to any descriptor; datagrams that pend are lost then.
 public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var formatter: Format
+    private let parts: CallSite.Parts
     private let framing: Framing
 
     /// - Parameters:
@@ -46,12 +47,15 @@ public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecke
         connectTimeout: Duration = .seconds(10), random: any RandomNumberGenerator & Sendable
     ) {
         self.formatter = formatter
-        self.framing = framing ?? (endpoint.isDatagrams ? .none : .newline)
+        parts = formatter.callSiteParts
+        let framing = framing ?? (endpoint.isDatagrams && spool.disk == nil ? .none : .newline)
+        self.framing = framing
         super.init(
-            endpoint, levels: levels, capacity: spool.memory, reserve: reserve, overflow: overflow,
+            endpoint, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow,
             maximumLineLength: maximumLineLength ?? endpoint.longestRecord, backoff: backoff, timeout: connectTimeout, random: random)
     }
 
+    override public var callSiteParts: CallSite.Parts { parts }
     override var timestamps: [Timestamp]? { (formatter as? any TimedFormatter)?.timestamps }
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
@@ -109,11 +113,40 @@ extension LineBuffer {
     }
 }
 
+extension Framing {
+    var bounds: FrameBounds? {
+        switch self {
+        case .newline: .newline
+        case .octetCounting: .octetCounting
+        case .none: nil
+        }
+    }
+}
+
 /// Where records wait while there is no connection.
 public struct Spool: Sendable {
     /// How many bytes may wait in memory.
     let memory: Int
+    let disk: (path: String, limit: Int)?
 
     /// In memory, at most so many bytes: a mebibyte, unless given.
-    public static func memory(_ bytes: Int = BufferedHandler.defaultCapacity) -> Spool { Spool(memory: bytes) }
+    public static func memory(_ bytes: Int = BufferedHandler.defaultCapacity) -> Spool { Spool(memory: bytes, disk: nil) }
+
+    /// In a file, so that they outlive the program, and in memory until they are there.
+    ///
+    ///     SocketHandler(.tcp("logs.example.com", port: 6514), formatter: JSONFormatter(), spool: .disk("/var/spool/app/log"))
+    ///
+    /// The file is made for its owner alone (0600), locked while it is used, and emptied when all in it has been sent; what an earlier run of the program has
+    /// left in it is sent first. A record that is in the file counts as written, and `flush(.durable)` has it on the disk; `statistics.spooledBytes` says how
+    /// much has not been sent. Records may be sent twice if the program is killed while it sends them. Not for UDP, which does not tell when to spool,
+    /// nor without a framing.
+    ///
+    /// - Parameters:
+    ///   - path: the file's, in a folder that exists. Each handler has its own.
+    ///   - limit: how large the file may become, in bytes. Beyond it records wait in memory until all in the file has been sent.
+    ///   - memory: how many bytes may wait in memory: while the file is being written, and when it is full, or the disk is.
+    public static func disk(_ path: String, upTo limit: Int = 64 << 20, memory: Int = BufferedHandler.defaultCapacity) -> Spool {
+        precondition(limit > SpoolFile.headerSize, "a spool of \(limit) bytes")
+        return Spool(memory: memory, disk: (path, limit))
+    }
 }

@@ -35,15 +35,18 @@ public final class SyslogHandler: ConnectedHandler, @unchecked Sendable {
         levels: ClosedRange<Level> = .trace ... .critical, reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 8192,
         backoff: Backoff = Backoff(), connectTimeout: Duration = .seconds(10)
     ) {
-        let framing = framing ?? (endpoint.isDatagrams ? .none : .octetCounting)
+        let framing = framing ?? (!endpoint.isDatagrams ? .octetCounting : spool.disk == nil ? .none : .newline)
         self.framing = framing
         formatter = SyslogFormatter(
             format ?? (endpoint.isInternet ? .rfc5424 : .local), facility: facility, app: app, host: host, structuredDataID: structuredDataID,
             endsLine: false)
         super.init(
-            endpoint, levels: levels, capacity: spool.memory, reserve: reserve, overflow: overflow, maximumLineLength: maximumLineLength,
+            endpoint, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow, maximumLineLength: maximumLineLength,
             backoff: backoff, timeout: connectTimeout, random: SystemRandomNumberGenerator())
     }
+
+    override public var callSiteParts: CallSite.Parts { formatter.callSiteParts }
+    override var timestamps: [Timestamp]? { formatter.timestamps }
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) {
         formatter.format(record, to: &line)
