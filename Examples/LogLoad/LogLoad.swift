@@ -96,6 +96,7 @@ struct LogLoad: ParsableCommand {
         try require(tickMs > 0, "--tick-ms \(tickMs): it is at least 1")
         if let crash { try require(crash.line <= lines, "--crash \(crash): there are only \(lines) records") }
         try rotation.validate(for: to)
+        try require(!to.isSyslog || format == .text, "--format \(format) with --to syslog: syslog has a format of its own")
     }
 
     func run() throws {

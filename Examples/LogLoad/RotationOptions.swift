@@ -1,8 +1,9 @@
 // The flags of `--to rotate:PATH`.
 import ArgumentParser
+import AsyncLog
 
 struct RotationOptions: ParsableArguments {
-    @Option(help: "Rotate before the file has more than so many bytes.")
+    @Option(help: "Rotate before the file has more than so many bytes; a mebibyte, if nothing says when.")
     var rotateSize: Int?
 
     @Option(help: "Rotate every so many seconds.")
@@ -14,9 +15,24 @@ struct RotationOptions: ParsableArguments {
     @Option(help: "Compress rotated files: gzip, zstd.")
     var compress: Compression?
 
+    var rotation: Rotation {
+        var triggers: [RotationTrigger] = []
+        if let rotateSize { triggers.append(.size(rotateSize)) }
+        if let rotateEvery { triggers.append(.every(rotateEvery, .seconds)) }
+        if triggers.isEmpty { triggers.append(.size(1 << 20)) }
+        return Rotation(triggers, keep: keep.map { .count($0) } ?? .all, compress: compress.map { $0 == .gzip ? .gzip : .zstd })
+    }
+
     enum Compression: String, ExpressibleByArgument, CaseIterable { case gzip, zstd }
 
     func validate(for destination: Destination) throws {
+        func require(_ value: Int?, _ flag: String) throws {
+            if let value, value < 1 { throw ValidationError("\(flag) \(value): it is at least 1") }
+        }
+        try require(rotateSize, "--rotate-size")
+        try require(rotateEvery, "--rotate-every")
+        try require(keep, "--keep")
+        guard !destination.isRotated else { return }
         if rotateSize != nil || rotateEvery != nil || keep != nil || compress != nil {
             throw ValidationError("--rotate-size, --rotate-every, --keep and --compress go with --to rotate:PATH")
         }

@@ -58,6 +58,17 @@ func write(_ bytes: [UInt8], to path: String) throws {
     }
 }
 
+/// The names of what lies in a folder.
+func names(in folder: String) throws -> [String] {
+    guard let handle = opendir(folder) else { throw SystemError(operation: "opendir \(folder)", errno: errno) }
+    defer { closedir(handle) }
+    var names: [String] = []
+    while let entry = readdir(handle) {
+        names.append(withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } })
+    }
+    return names.filter { $0 != "." && $0 != ".." }.sorted()
+}
+
 /// What the kernel says a process is doing: `R` runs, `S` sleeps (proc(5)).
 func state(of pid: pid_t) -> Character? {
     guard let text = try? readText(path: "/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
