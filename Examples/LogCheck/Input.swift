@@ -13,11 +13,12 @@ struct Input {
     private let path: String
     private let format: Format
 
-    /// The files in the order in which they were written: that of their first records. Those without a record come last.
-    static func inOrder(_ paths: [String], _ format: Format?) throws -> [Input] {
+    /// The files in the order in which they were written: that of their first records, where records come in order; else the order in which they
+    /// are named. Those without a record come last. What a compression has left half done is no part of the log: its original is there.
+    static func inOrder(_ paths: [String], _ format: Format?, _ order: LogCheck.Order) throws -> [Input] {
         if paths == ["-"] { return [Input(path: "-", format: try format ?? Input.formatOfStandardInput())] }
         var inputs: [(first: Int, input: Input)] = []
-        for path in paths {
+        for path in paths where !path.hasSuffix(".partial") {
             guard let format = try format ?? Input.format(of: path) else { continue }  // an empty file
             let input = Input(path: path, format: format)
             var first = Int.max
@@ -28,7 +29,10 @@ struct Input {
             }
             inputs.append((first, input))
         }
-        return inputs.sorted { $0.first < $1.first }.map(\.input)
+        switch order {
+        case .acceptance: return inputs.sorted { $0.first < $1.first }.map(\.input)
+        case .task: return inputs.map(\.input)
+        }
     }
 
     private static func format(of path: String) throws -> Format? {

@@ -4,7 +4,8 @@
 //     logcheck app.log app.log.1 app.log.2.gz
 //     logcheck --report report.json app.log
 //
-// Several files are one log: they are taken in the order of their first records, `.gz` and `.zst` through the system's gzip and zstd.
+// Several files are one log: they are taken in the order of their first records (with `--order task`, in the order in which they are named), `.gz`
+// and `.zst` through the system's gzip and zstd.
 // Each record says which it is (`seq`), so that what is torn, doubled, out of order or missing shows. What is missing has to be
 // what the log reports as dropped, in number and in place, and what the ledger of LogLoad's report has as dropped.
 //
@@ -18,13 +19,13 @@ struct LogCheck: ParsableCommand {
         commandName: "logcheck", abstract: "Says whether a log that LogLoad has written is whole.",
         discussion: "Exit status: 0 all is in order, 1 it is not, 2 a file cannot be read.")
 
-    @Argument(help: "The log's files, in any order; standard input, if there is none.")
+    @Argument(help: "The log's files, in any order (but see --order); standard input, if there is none.")
     var files: [String] = []
 
     @Option(help: "text, console, json, logfmt or msgpack; found out by looking, unless given.")
     var format: Format?
 
-    @Option(help: "acceptance: records come in the order of their numbers; task: those of each task or thread do.")
+    @Option(help: "acceptance: records come in the order of their numbers; task: those of each task or thread do, and files are named oldest first.")
     var order = Order.acceptance
 
     @Option(help: "The report that LogLoad has written.")
@@ -56,7 +57,7 @@ struct LogCheck: ParsableCommand {
     func run() throws {
         let findings: Findings
         do {
-            let inputs = try Input.inOrder(files.isEmpty ? ["-"] : files, format)
+            let inputs = try Input.inOrder(files.isEmpty ? ["-"] : files, format, order)
             var checker = Checker(order: order)
             for (index, input) in inputs.enumerated() {
                 try input.forEachEntry { checker.take($0) }

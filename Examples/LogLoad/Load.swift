@@ -86,8 +86,14 @@ final class Load {
         }
     }
 
+    /// After `run` and the end of the loop, by which all is written: waits for files that are being compressed, and says how things stand.
+    func conclude() async -> Report {
+        await logger.shutdown(within: .seconds(60))
+        return await report()
+    }
+
     /// How things stand.
-    func report() async -> Report {
+    private func report() async -> Report {
         let statistics = await handler.statistics
         return Report(
             ledger: statistics.ledger, bytes: statistics.writtenBytes, maxTickGap: maxTickGap, latencies: latencies, elapsed: Clock.now - start,

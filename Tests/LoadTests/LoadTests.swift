@@ -181,7 +181,8 @@ struct LoadTests {
             ]
                 + arguments)
         #expect(outcome.end == .exited(0), "\(outcome.error)")
-        let files = try names(in: folder.path).filter { $0.hasPrefix("app") }
+        let files = try names(in: folder.path).filter { $0.hasPrefix("app.log.") } + ["app.log"]
+        #expect(!files.contains { $0.hasSuffix(".partial") }, "\(files)")
         #expect(files.count >= 6000 * 90 / 60_000, "\(files)")
         let verdict = try check(files.map(folder.file) + ["--order", "task", "--report", report])
         #expect(verdict.lines.contains { $0.hasPrefix("records") && $0.contains(" 6000,") }, "\(verdict.text)")
