@@ -27,8 +27,8 @@ struct Report {
             ("accepted", ledger.accepted), ("written", ledger.written), ("dropped", "{\(dropped.joined(separator: ", "))}"),
             ("pending", ledger.pending), ("bytes", bytes), ("max_tick_gap_ms", Double(maxTickGap / 1000) / 1000),
             ("p50_ns", latencies.quantile(0.5)), ("p99_ns", latencies.quantile(0.99)), ("p999_ns", latencies.quantile(0.999)),
-            ("max_ns", latencies.largest), ("clock_ns", Clock.cost), ("elapsed_ns", elapsed), ("cpu_ns", usage.cpu),
-            ("peak_rss_kb", usage.peak), ("turns", turns), ("write_calls", ledger.writeCalls), ("state", quoted(state)),
+            ("max_ns", latencies.largest), ("clock_ns", Clock.cost), ("elapsed_ns", elapsed), ("cpu_ns", processorTime),
+            ("peak_rss_kb", peakMemory), ("turns", turns), ("write_calls", ledger.writeCalls), ("state", quoted(state)),
         ]
         return "{" + numbers.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}"
     }
@@ -37,11 +37,22 @@ struct Report {
         "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n") + "\""
     }
 
-    private var usage: (cpu: Int64, peak: Int) {
+    private var processorTime: Int64 {
         var usage = rusage()
         getrusage(RUSAGE_SELF.rawValue, &usage)
-        let cpu = [usage.ru_utime, usage.ru_stime].reduce(Int64(0)) { $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000 }
-        return (cpu, usage.ru_maxrss)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000 }
+    }
+
+    /// In KiB. Not `ru_maxrss`, in which whoever started this program by fork(2) counts with its own memory (getrusage(2)).
+    private var peakMemory: Int {
+        guard let file = fopen("/proc/self/status", "re") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, CInt(line.count), file) != nil {
+            let words = String(cString: line).split { " \t\n".contains($0) }
+            if words.first == "VmHWM:" { return words.count > 1 ? Int(words[1]) ?? 0 : 0 }
+        }
+        return 0
     }
 
     /// Writes the report to standard error, or to the file, which then holds this report or the one before, whole, whatever happens. Blocks.
