@@ -71,6 +71,7 @@ extension EventLoop {
         defer {
             cel_crash_leave_thread()
             loop.release()
+            if !loop.inbox.isEmpty { loop.lend() }
         }
         try body(loop, takesOver)
         loop.shutDown()
@@ -96,6 +97,7 @@ extension EventLoop {
             loop.forgetSettledObligations()
             cel_crash_leave_thread()
             loop.release()
+            if !loop.inbox.isEmpty { loop.lend() }
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }
         return loop

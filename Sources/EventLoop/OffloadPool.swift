@@ -143,6 +143,8 @@ private final class Worker: @unchecked Sendable {
             task.off()
             nonisolated(unsafe) let work = task.work
             task.loop.perform { self.pool.finished(self, work) }
+            // A loop that has ended meanwhile would never hear of it, and be kept for ever by what waits in its inbox.
+            if !task.loop.isRunning { task.loop.lend() }
         }
     }
 

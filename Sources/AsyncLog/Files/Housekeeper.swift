@@ -46,10 +46,8 @@ final class Housekeeper {
             case .success(let name):
                 hasStarted = true
                 report(.retention, nil)
-                if let name { compress(name, path) } else { end(path, nil) }
-            case .failure(let error):
-                report(.retention, error)
-                next()
+                if let name { compress(name, path) } else { end(path, .compression, nil) }
+            case .failure(let error): end(path, .retention, error)
             }
         }
     }
@@ -62,7 +60,7 @@ final class Housekeeper {
             switch result {
             case .success(let compressing?): work.loop.whenExited(compressing.pid) { [self] in publish(compressing, $0, path) }
             case .success(nil): again(path)
-            case .failure(let error): end(path, error)
+            case .failure(let error): end(path, .compression, error)
             }
         }
     }
@@ -72,7 +70,7 @@ final class Housekeeper {
         work.run(nil) { (_) throws(IOError) in
             try place.finishCompressing(compressing, in: path, failure: failure)
         } then: { [self] result in
-            if case .failure(let error) = result { end(path, error) } else { again(path) }
+            if case .failure(let error) = result { end(path, .compression, error) } else { again(path) }
         }
     }
 
@@ -81,9 +79,9 @@ final class Housekeeper {
         next()
     }
 
-    /// There is nothing to compress, or it does not work: then after a pause, or after the next rotation, whichever is first.
-    private func end(_ path: FilePath, _ error: IOError?) {
-        report(.compression, error)
+    /// There is nothing left to do, or it does not work: then again after a pause, or after the next rotation, whichever is first.
+    private func end(_ path: FilePath, _ trouble: LogFile.Trouble, _ error: IOError?) {
+        report(trouble, error)
         failures = error == nil ? 0 : failures + 1
         if error != nil {
             work.loop.after(min(.seconds(1) * (1 << min(failures - 1, 10)), .seconds(300))) { [weak self] in

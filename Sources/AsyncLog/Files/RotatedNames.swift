@@ -109,13 +109,18 @@ struct RotatedNames: Sendable {
 
     /// The name for a file of this moment, given those that are there, and the last one that was made.
     func next(_ second: Int64, among existing: [RotatedName], after last: RotatedName?) -> RotatedName {
-        let name = make(second, isAlwaysNumbered ? 1 : 0)
+        let name = make(second, firstSequence)
         let others = existing + (last.map { [$0] } ?? [])
         guard let newest = others.max() else { return name }
         // The clock has been put back a little: the order of the files counts for more than what their names say.
         let isLate = newest.order.second > name.order.second && newest.order.second - name.order.second <= Self.day
         if isLate { return successor(of: newest) }
         return others.filter { $0.order.second == name.order.second }.max().map(successor) ?? name
+    }
+
+    private var firstSequence: Int {
+        if case .custom = naming.kind { return 0 }
+        return isAlwaysNumbered ? 1 : 0
     }
 
     /// The next name of the same moment.

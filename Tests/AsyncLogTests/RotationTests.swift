@@ -1,0 +1,356 @@
+// Rotation: nothing is lost or written twice, whatever ends a file; what is kept, compressed and linked; and what happens when that does not work.
+#if DEBUG
+import AsyncFD
+import EventLoop
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import AsyncLog
+
+@Suite("Rotation")
+struct RotationTests {
+    /// All lines of the rotated files, oldest first, and of the one that is being written.
+    private func allLines(_ folder: LogFolder) -> [String] {
+        let names = folder.names.filter { $0 != "app.log" && $0.hasPrefix("app.log.") }
+        return (names + ["app.log"]).flatMap { folder.lines($0) }
+    }
+
+    @Test("by size: no file is larger than the limit, every record is there once, whole and in order", arguments: [300, 5000, 200_000])
+    func bySize(limit: Int) throws {
+        let folder = try LogFolder()
+        try onLoop {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(limit)))
+            let logger = Logger("app", handlers: [handler])
+            var random = SeededGenerator(state: UInt64(limit))
+            for index in 0..<3000 {
+                await logger.info("\(index) \(String(repeating: "x", count: Int.random(in: 0...150, using: &random)))")
+                if index % 97 == 0 { await Task.yield() }
+            }
+            try await logger.flush()
+            #expect(await handler.state == .ready)
+            let ledger = await logger.ledger
+            #expect(ledger.written == 3000 && ledger.balances)
+        }
+        #expect(allLines(folder).map { Int($0.prefix { $0 != " " }) } == Array(0..<3000))
+        for name in folder.names { #expect(folder.status(name).st_size <= limit, "\(name) is larger than \(limit)") }
+        #expect(folder.names.count >= 3000 * 5 / limit, "\(folder.names.count) files")
+    }
+
+    @Test("a record that is larger than a file has one for itself")
+    func largeRecord() throws {
+        let folder = try LogFolder()
+        try onLoop {
+            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(100)))])
+            for index in 0..<5 { await logger.info("\(index) \(String(repeating: "x", count: index == 2 ? 500 : 30))") }
+        }
+        #expect(folder.names.count == 3)
+        #expect(allLines(folder).map { $0.prefix(1) } == ["0", "1", "2", "3", "4"])
+    }
+
+    @Test("an hour that comes twice makes two files, one that is skipped makes none", arguments: [true, false])
+    func clockChange(isAutumn: Bool) throws {
+        let folder = try LogFolder()
+        let day = isAutumn ? Timestamp.days(2026, 10, 24) : Timestamp.days(2026, 3, 28)
+        let clock = ManualClock(.byHand, wallTime: .seconds(Int64(day) * 86_400 + (isAutumn ? 22 : 23) * 3600))
+        try EventLoop.run(clock: clock) {
+            let zone = try LogTimeZone.named("Europe/Berlin")
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.every(1, .hours), in: zone))
+            let logger = Logger("app", handlers: [handler])
+            for half in 0..<10 {
+                await logger.info("\(half)")
+                // What is accepted before the hour is over is in its file, even if it is still in memory then.
+                if half % 3 == 0 { try await logger.flush() }
+                await clock.advance(by: .seconds(1800))
+            }
+        }
+        let hours = isAutumn ? ["00+0200", "01+0200", "02+0200", "02+0100", "03+0100"] : ["00+0100", "01+0100", "03+0200", "04+0200", "05+0200"]
+        let date = isAutumn ? "2026-10-25" : "2026-03-29"
+        let expected = hours.map { "app.log.\(date)_\($0)" }
+        #expect(Set(folder.names) == Set(expected + ["app.log"]))
+        for (index, name) in expected.enumerated() { #expect(folder.lines(name) == ["\(2 * index)", "\(2 * index + 1)"], "\(name)") }
+    }
+
+    @Test("a year of days with a daily rotation: one file a day, each with what was said on it")
+    func aYear() throws {
+        let folder = try LogFolder()
+        let first = Timestamp.days(2026, 1, 1)
+        let clock = ManualClock(.byHand, wallTime: .seconds(Int64(first) * 86_400 - 3600 + 1))
+        let zone = try LogTimeZone.named("Europe/Berlin")
+        try EventLoop.run(clock: clock) {
+            let logger = Logger(
+                "app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), in: zone))])
+            for _ in 0..<365 * 4 {
+                let local = Int64(clock.wallTime.components.seconds)
+                let (year, month, day) = Timestamp.date((local + Int64(zone.offset(at: local))).quotientFloored(by: 86_400).0)
+                await logger.info("\(year)-\(month, format: .decimal(minimumDigits: 2))-\(day, format: .decimal(minimumDigits: 2))")
+                await clock.advance(by: .seconds(6 * 3600))
+            }
+        }
+        #expect(folder.names.count == 366)
+        for name in folder.names.dropFirst() {
+            #expect(Set(folder.lines(name)) == [String(name.dropFirst("app.log.".count))], "\(name)")
+        }
+    }
+
+    @Test("a restarted program ends the file of yesterday, under yesterday's name, and goes on with today's")
+    func restart() throws {
+        let folder = try LogFolder()
+        let noon = Timestamp.days(2026, 11, 22) * 86_400 + 43_200
+        func run(_ second: Int, _ message: String) throws {
+            try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(second))) {
+                let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
+                await Logger("app", handlers: [handler]).info("\(message)")
+                await handler.close()
+            }
+            folder.setModified("app.log", second)
+        }
+        try run(noon - 3 * 86_400, "a")
+        try run(noon - 3 * 86_400 + 60, "b")
+        #expect(folder.names == ["app.log"])
+        try run(noon, "c")
+        #expect(folder.names == ["app.log", "app.log.2026-11-19.001"])
+        #expect(folder.lines("app.log.2026-11-19.001") == ["a", "b"] && folder.lines("app.log") == ["c"])
+        try run(noon + 86_400, "d")
+        try run(noon + 86_400 + 60, "e" + String(repeating: "e", count: 1000))
+        try run(noon + 86_400 + 120, "f")
+        #expect(folder.names == ["app.log", "app.log.2026-11-22.001", "app.log.2026-11-23.001", "app.log.2026-11-23.002"])
+        #expect(folder.lines("app.log") == ["f"] && folder.lines("app.log.2026-11-23.001") == ["d"])
+    }
+
+    @Test("at start: what the last run has left is a file of its own; an empty file is none")
+    func atStart() throws {
+        let folder = try LogFolder()
+        for run in 0..<4 {
+            try onLoop {
+                let handler = try await FileHandler(
+                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.atStart, naming: .numbered, keep: .count(2)))
+                let logger = Logger("app", handlers: [handler])
+                if run != 2 { await logger.info("\(run)") }
+                await logger.shutdown(within: .seconds(5))
+            }
+        }
+        #expect(folder.names == ["app.log", "app.log.1", "app.log.2"])
+        #expect(["app.log", "app.log.1", "app.log.2"].map { folder.lines($0) } == [["3"], ["1"], ["0"]])
+    }
+
+    @Test("on request: the file ends behind what was accepted before")
+    func onRequest() throws {
+        let folder = try LogFolder()
+        try onLoop {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(naming: .numbered))
+            let logger = Logger("app", handlers: [handler])
+            try await handler.rotate()
+            #expect(folder.names == ["app.log"], "an empty file has ended")
+            for round in 0..<5 {
+                for index in 0..<10 { await logger.info("\(round).\(index)") }
+                try await handler.rotate()
+            }
+            await withThrowingTaskGroup(of: Void.self) { group in
+                await logger.info("6")
+                for _ in 0..<5 { group.addTask { try await handler.rotate() } }
+            }
+            #expect(folder.names.count == 7)
+            for number in 1...5 { #expect(folder.lines("app.log.\(number + 1)") == (0..<10).map { "\(5 - number).\($0)" }) }
+        }
+    }
+
+    // MARK: What is kept
+
+    @Test("retention deletes rotated files of its own, and nothing else, also those of the last run", arguments: [true, false])
+    func retention(isNumbered: Bool) throws {
+        let folder = try LogFolder()
+        let foreign = [
+            "app.log.bak", "app.log.2026-11-22.txt", "app.log.2026-02-30", "other.log.1", "app.log.1x", "app.log-20261122", "app.log.01", "xapp.log.1",
+            isNumbered ? "app.log.2020-01-01" : "app.log.1",
+        ]
+        for name in foreign { folder.write(name, "mine") }
+        mkdir(folder.file(isNumbered ? "app.log.77" : "app.log.2019-01-01"), 0o755)
+        for run in 0..<3 {
+            try onLoop {
+                let handler = try await FileHandler(
+                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(50), naming: isNumbered ? .numbered : .dated, keep: .count(4)))
+                let logger = Logger("app", handlers: [handler])
+                for index in 0..<50 { await logger.info("run \(run) line \(index) 0123456789012345") }
+                await logger.shutdown(within: .seconds(5))
+            }
+        }
+        for name in foreign { #expect(folder.text(name) == "mine", "\(name) was touched") }
+        let own = folder.names.filter { !foreign.contains($0) && $0 != "app.log" && folder.status($0).st_mode & S_IFMT == S_IFREG }
+        #expect(own.count == 4, "\(own)")
+        let sorted = isNumbered ? own.sorted(by: >) : own
+        #expect((sorted + ["app.log"]).map { folder.lines($0).last! }.map { $0.prefix(13) } == (45..<50).map { "run 2 line \($0)" })
+    }
+
+    @Test("by age and by bytes")
+    func ageAndBytes() throws {
+        let folder = try LogFolder()
+        let now = Timestamp.days(2026, 11, 22) * 86_400
+        for day in 0..<10 {
+            let name = "app.log.2026-11-\(21 - day)"
+            folder.write(name, String(repeating: "x", count: 100))
+            folder.setModified(name, now - day * 86_400 - 1000)
+        }
+        func run(_ keep: Retention) throws {
+            try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(now))) {
+                await (try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), keep: keep))).close()
+            }
+        }
+        try run(.age(.seconds(5 * 86_400)))
+        #expect(folder.names.count == 6, "\(folder.names)")
+        try run(.totalBytes(350))
+        #expect(folder.names == ["app.log", "app.log.2026-11-19", "app.log.2026-11-20", "app.log.2026-11-21"])
+        try run(.all)
+        #expect(folder.names.count == 4)
+    }
+
+    @Test("names of one's own are recognised again, and only they")
+    func customNames() throws {
+        let folder = try LogFolder()
+        folder.write("old-x.log", "mine")
+        let naming = RotationNaming.custom { _, sequence in
+            "old-\(sequence).log"
+        } parse: { name in
+            guard name.hasPrefix("old-"), name.hasSuffix(".log"), let number = Int(name.dropFirst(4).dropLast(4)) else { return nil }
+            return (WallTime(nanoseconds: 0), number)
+        }
+        for run in 0..<2 {
+            try onLoop {
+                let handler = try await FileHandler(
+                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), naming: naming, keep: .count(3)))
+                let logger = Logger("app", handlers: [handler])
+                for index in 0..<6 { await logger.info("line \(run)\(index)") }
+                await logger.shutdown(within: .seconds(5))
+            }
+        }
+        #expect(folder.names == ["app.log", "old-10.log", "old-8.log", "old-9.log", "old-x.log"])
+        #expect(folder.lines("old-10.log") == ["line 14"])
+    }
+
+    @Test("a link leads to the file that is being written; what is no link is left alone")
+    func latest() throws {
+        let folder = try LogFolder()
+        try onLoop {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), latest: "latest"))
+            let logger = Logger("app", handlers: [handler])
+            for index in 0..<5 { await logger.info("line \(index)") }
+            try await logger.flush()
+            #expect(folder.lines("latest") == ["line 4"] && folder.status("latest").st_mode & S_IFMT == S_IFLNK)
+            #expect(await handler.state == .ready)
+        }
+        folder.write("precious", "mine")
+        try onLoop {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(latest: "precious"))
+            guard case .degraded(let error) = await handler.state else {
+                Issue.record("a file was taken for a link")
+                return
+            }
+            #expect(error.code == .alreadyExists && error.operation == "symlink")
+            await Logger("app", handlers: [handler]).info("goes on")
+        }
+        #expect(folder.text("precious") == "mine" && folder.lines("app.log").last == "goes on")
+    }
+
+    @Test("behind a symbolic link it is the target that is rotated, where it lies")
+    func linkedLog() throws {
+        let folder = try LogFolder()
+        mkdir(folder.file("disk"), 0o755)
+        symlink("disk/real.log", folder.file("app.log"))
+        try onLoop {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), naming: .numbered))
+            let logger = Logger("app", handlers: [handler])
+            for index in 0..<3 { await logger.info("line \(index)") }
+            try await logger.flush()
+        }
+        #expect(folder.names == ["app.log", "disk"] && folder.lines("app.log") == ["line 2"])
+        #expect(folder.status("app.log").st_mode & S_IFMT == S_IFLNK)
+    }
+
+    // MARK: When it does not work
+
+    @Test("a rotation that fails goes on with the old file, says so once, and is made when it can be")
+    func failing() throws {
+        let folder = try LogFolder()
+        let isLong = Shared(true)
+        let naming = RotationNaming.custom { _, sequence in
+            isLong.value ? String(repeating: "n", count: 300) + "\(sequence)" : "rotated-\(sequence)"
+        } parse: { name in
+            let digits = name.hasPrefix("rotated-") ? name.dropFirst(8) : name.drop { $0 == "n" }
+            return Int(digits).map { (WallTime(nanoseconds: 0), $0) }
+        }
+        let clock = ManualClock(.byHand)
+        try EventLoop.run(clock: clock) {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(100), naming: naming))
+            let logger = Logger("app", handlers: [handler])
+            for index in 0..<50 {
+                await logger.info("line \(index)")
+                try await logger.flush()
+            }
+            guard case .degraded(let error) = await handler.state else {
+                Issue.record("\(await handler.state)")
+                return
+            }
+            #expect(error.operation == "rename" && error.errno?.rawValue == ENAMETOOLONG)
+            #expect(folder.names == ["app.log"] && folder.lines("app.log").count == 50)
+            let again = await #expect(throws: IOError.self) { try await handler.rotate() }
+            #expect(again == error)
+            isLong.value = false
+            await clock.advance(by: .seconds(120))
+            await logger.info("last")
+            try await logger.flush()
+            #expect(await handler.state == .ready)
+            #expect(folder.lines("rotated-0").count == 50 && folder.lines("app.log") == ["last"])
+            #expect(await logger.ledger.written == 51)
+        }
+    }
+
+    private func flushInTheEnd(_ logger: Logger) async throws {
+        for _ in 0..<20 {
+            do throws(IOError) { return try await logger.flush() } catch {}
+            try await EventLoop.sleep(for: .seconds(10))
+        }
+        try await logger.flush()
+    }
+
+    @Test("whatever call fails while files are opened, rotated and written: every record is there once, and all is well in the end",
+        arguments: [Errno.readOnlyFileSystem, .diskQuotaExceeded, .noSpace, .ioError, .tooManyOpenFiles, .interrupted])
+    func everyCallFails(errno: Errno) throws {
+        for naming in [RotationNaming.dated, .numbered] {
+            for number in 1...400 {
+                let folder = try LogFolder()
+                let faults = Faults(.errno(errno), at: number)
+                let hasStruck = try EventLoop.run(clock: ManualClock()) {
+                    func make() throws -> FileHandler<TextFormatter> {
+                        try FileHandler(
+                            folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
+                    }
+                    let handler = try make()
+                    Faults.install(faults)
+                    defer { Faults.install(nil) }
+                    let logger = Logger("app", handlers: [handler])
+                    for index in 0..<5 { await logger.info("\(index) 0123456789") }
+                    try await self.flushInTheEnd(logger)
+                    try await EventLoop.sleep(for: .seconds(600))
+                    await logger.info("5 0123456789")
+                    try await self.flushInTheEnd(logger)
+                    await logger.shutdown(within: .seconds(600))
+                    #expect(await handler.state == .ready, "call \(number)")
+                    let ledger = await logger.ledger
+                    #expect(ledger.written == 6 && ledger.balances, "call \(number): \(ledger)")
+                    return faults.hasStruck
+                }
+                let names = folder.names.filter { $0 != "app.log" && $0 != "latest" }
+                let ordered = { if case .numbered = naming.kind { names.sorted { Int($0.dropFirst(8))! > Int($1.dropFirst(8))! } } else { names } }()
+                let lines = (ordered + ["app.log"]).flatMap { folder.lines($0) }
+                #expect(lines.map { Int($0.prefix { $0 != " " }) } == Array(0..<6), "call \(number): \(lines)")
+                if !hasStruck {
+                    #expect(number > 20, "hardly a call came by the seam")
+                    break
+                }
+                #expect(number < 400, "four hundred calls and no end")
+            }
+        }
+    }
+}
+#endif
