@@ -106,8 +106,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         case .failure(let error):
             miss(error)
             arrange()
-            // Who waits for a flush is told now.
-            if destination == .nowhere { buffer.outlet.fail(error) }
+            failIfNowhere()
             carryOut(machine.failed())
         }
     }
@@ -161,7 +160,14 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
             if torn > 0 { say("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
             if let trouble = disk.trouble { enter(.degraded(trouble)) }
             arrange()
+            failIfNowhere()
         }
+    }
+
+    /// Records have nowhere to go, and nobody is looking for a place: who waits for a flush is told now.
+    private final func failIfNowhere() {
+        guard destination == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
+        buffer.outlet.fail(reason)
     }
 
     /// Leads records to where they have to go as things stand.

@@ -1,0 +1,224 @@
+// Records that wait on disk: in order, bounded, there after a restart, and not confused by what a crash has left.
+import AsyncFD
+import AsyncLog
+import EventLoop
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+private let bare = MessageFormatter()
+private let quick = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
+
+@Suite("Spool on disk")
+struct DiskSpoolTests {
+    private let folder: TemporaryFolder
+    private var path: String { folder.file("spool") }
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func port() async throws -> UInt16 {
+        let listener = try await Listener(on: .loopback(port: 0))
+        await listener.close()
+        return listener.address.port!
+    }
+
+    /// What stands in the file, without the header.
+    private func contents() -> String {
+        let file = Glibc.open(path, O_RDONLY)
+        defer { close(file) }
+        return String(decoding: readAll(file).dropFirst(64), as: UTF8.self)
+    }
+
+    private func append(_ text: String) {
+        let file = Glibc.open(path, O_WRONLY | O_APPEND)
+        _ = text.withCString { write(file, $0, strlen($0)) }
+        close(file)
+    }
+
+    @Test(
+        "what is logged without a connection is on disk, survives the program's end, and is sent first, in order, by the next one",
+        arguments: [Framing.newline, .octetCounting])
+    func restart(framing: Framing) throws {
+        func made(_ port: UInt16) -> SocketHandler<MessageFormatter> {
+            SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+        }
+        func framed(_ text: String) -> String { framing == .newline ? text + "\n" : "\(text.utf8.count + 1) \(text)\n" }
+        let port = try onLoop { try await self.port() }
+        for run in 0..<3 {
+            try onLoop {
+                let logger = Logger("app", handlers: [made(port)])
+                for index in 0..<100 { await logger.info("run \(run) record \(index)") }
+            }
+        }
+        let expected = (0..<300).map { framed("run \($0 / 100) record \($0 % 100)") }.joined()
+        #expect(contents() == expected)
+        try onLoop {
+            let server = try await LogServer(on: .loopback(port: port))
+            let handler = made(port)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("the last")
+            #expect(await eventually { server.text.utf8.count >= (expected + framed("the last")).utf8.count })
+            #expect(server.text == expected + framed("the last"))
+            #expect(await eventually { contents().isEmpty }, "a spool that has been sent is not emptied")
+            await logger.info("without the disk")
+            try await logger.flush()
+            #expect(await eventually { server.text.hasSuffix(framed("without the disk")) })
+            #expect(contents().isEmpty)
+            #expect(await handler.state == .ready)
+            await handler.close()
+            await server.vanish()
+        }
+    }
+
+    @Test("a server that comes and goes all the time: every record arrives, in order; none is sent twice but those that were on their way")
+    func comingAndGoing() throws {
+        try onLoop {
+            let port = try await port()
+            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path), backoff: quick)
+            let logger = Logger("app", handlers: [handler])
+            var arrived: [Int] = []
+            for round in 0..<6 {
+                for index in 0..<200 { await logger.info("\(round * 400 + index)") }
+                let server = try await LogServer(on: .loopback(port: port))
+                for index in 200..<400 {
+                    await logger.info("\(round * 400 + index)")
+                    if index % 10 == 0 { try await EventLoop.sleep(for: .microseconds(100)) }
+                }
+                #expect(await eventually { server.lines.last == "\(round * 400 + 399)" })
+                arrived += server.lines.compactMap { Int($0) }
+                await server.vanish()
+                #expect(await eventually { if case .degraded = await handler.state { true } else { false } })
+            }
+            #expect(arrived == Array(0..<2400))
+            let ledger = await handler.close()
+            #expect(ledger.balances && ledger.droppedTotal == 0)
+        }
+    }
+
+    @Test("a torn record at the end, as a crash leaves it, is cut off and said; the whole ones before it are sent", arguments: [Framing.newline, .octetCounting])
+    func torn(framing: Framing) throws {
+        try onLoop {
+            let port = try await port()
+            let first = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+            let logger = Logger("app", handlers: [first])
+            await logger.info("whole")
+            await first.close()
+            append(framing == .newline ? "half a rec" : "20 half a rec")
+            let fallback = MemoryHandler()
+            let second = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+            second.reportTroubles(to: fallback)
+            let other = Logger("app", handlers: [second])
+            await other.info("behind")
+            let server = try await LogServer(on: .loopback(port: port))
+            #expect(await eventually { server.text.hasSuffix("behind\n") })
+            #expect(server.text == (framing == .newline ? "whole\nbehind\n" : "6 whole\n7 behind\n"))
+            #expect(fallback.messages.first?.hasSuffix("bytes of a record that was not finished have been cut off") == true)
+            await second.close()
+            await server.vanish()
+        }
+    }
+
+    @Test("a spool that is full: the file does not grow, then memory fills, then records are dropped and counted; all is well when it has been sent")
+    func full() throws {
+        try onLoop {
+            let port = try await port()
+            let handler = SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0, overflow: .dropNewest,
+                backoff: quick)
+            let logger = Logger("app", handlers: [handler])
+            for index in 0..<500 {
+                await logger.info("record \(index)")
+                if index % 10 == 0 { try await EventLoop.sleep(for: .microseconds(100)) }
+            }
+            #expect(await eventually { if case .failed = await handler.state { true } else { false } })
+            await #expect { try await logger.flush() } throws: { ($0 as? IOError)?.code == .noSpace }
+            #expect(contents().utf8.count <= 1000 && contents().utf8.count > 900)
+            let before = await handler.statistics
+            #expect(before.ledger.balances && before.ledger.droppedTotal > 300 && before.pendingBytes > 900 && before.spooledBytes > 900)
+            let server = try await LogServer(on: .loopback(port: port))
+            #expect(await eventually { await handler.state == .ready })
+            #expect(await eventually { server.lines.contains { $0.contains("records dropped here") } })
+            let numbers = server.lines.compactMap { Int($0.dropFirst("record ".count)) }
+            #expect(numbers == Array(0..<numbers.count) && numbers.count == 500 - Int(before.ledger.droppedTotal))
+            await handler.close()
+            await server.vanish()
+        }
+    }
+
+    @Test("two handlers do not share a file, and a file that is no spool is left alone; both go on without")
+    func locked() throws {
+        try onLoop {
+            let port = try await port()
+            func made(_ path: String) -> SocketHandler<MessageFormatter> {
+                SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path), backoff: quick)
+            }
+            let foreign = folder.file("foreign")
+            let file = Glibc.open(foreign, O_WRONLY | O_CREAT, 0o600)
+            _ = write(file, "somebody else's, and rather long for a file of that kind: more than a header\n", 77)
+            close(file)
+            let handlers = [made(path), made(path), made(foreign)]
+            for (index, handler) in handlers.enumerated() { await Logger("app", handlers: [handler]).info("\(index)") }
+            #expect(await eventually { if case .degraded(let reason) = await handlers[1].state { reason.subject.contains("\(port)") } else { false } })
+            let server = try await LogServer(on: .loopback(port: port))
+            #expect(await eventually { Set(server.lines) == ["0", "1", "2"] })
+            #expect(await eventually { await handlers[0].state == .ready })
+            guard case .degraded(let lock) = await handlers[1].state else { throw Unexpected("\(await handlers[1].state)") }
+            #expect(lock.operation == "lock" && lock.subject == "\"\(path)\"")
+            for handler in handlers { await handler.close() }
+            var status = stat()
+            #expect(stat(foreign, &status) == 0 && status.st_size == 77)
+            await server.vanish()
+        }
+    }
+
+    @Test("a disk that is full: the handler fails, keeps what it has, and goes on when there is room", .enabled(if: mountIsPossible, "skipped: no tmpfs can be mounted"))
+    func diskFull() throws {
+        let disk = try FullDisk()
+        try onLoop {
+            let port = try await port()
+            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(disk.path + "/spool"), backoff: quick)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("first")
+            try await logger.flush()
+            try disk.fill()
+            for index in 0..<2000 { await logger.info("\(index) \(String(repeating: "x", count: 100))") }
+            #expect(await eventually { if case .failed(let reason) = await handler.state { reason.errno == .noSpace } else { false } })
+            disk.empty()
+            #expect(await eventually { await handler.statistics.ledger.pending == 0 })
+            let server = try await LogServer(on: .loopback(port: port))
+            #expect(await eventually { server.lines.count == 2001 })
+            #expect(server.lines.dropFirst().enumerated().allSatisfy { $1.hasPrefix("\($0) ") && $1.hasSuffix("xxx") })
+            #expect(await handler.close().droppedTotal == 0)
+            await server.vanish()
+        }
+    }
+}
+
+/// A tmpfs of a mebibyte that can be filled and emptied.
+private final class FullDisk {
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
+
+    init() throws {
+        folder = try TemporaryFolder()
+        guard mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else { throw SystemError(operation: "mount", errno: errno) }
+    }
+
+    deinit { umount2(folder.path, CInt(MNT_DETACH)) }
+
+    func fill() throws {
+        let file = open(folder.file("filler"), O_WRONLY | O_CREAT, 0o600)
+        let bytes = [UInt8](repeating: 0, count: 4096)
+        while write(file, bytes, bytes.count) > 0 {}
+        close(file)
+    }
+
+    func empty() { unlink(folder.file("filler")) }
+}
+
+private let mountIsPossible: Bool = {
+    guard let folder = try? TemporaryFolder(), mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else { return false }
+    umount2(folder.path, CInt(MNT_DETACH))
+    return true
+}()
