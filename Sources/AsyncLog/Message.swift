@@ -69,7 +69,11 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         @inlinable
         public mutating func appendLiteral(_ literal: StaticString) { append(literal.utf8Start, literal.utf8CodeUnitCount) }
 
-        public mutating func appendInterpolation(_ value: String) { append(value) }
+        // Inlined, so that the string's references are not counted.
+        @inlinable
+        public mutating func appendInterpolation(_ value: String) {
+            if value.utf8.withContiguousStorageIfAvailable({ append($0) }) == nil { append(value) }
+        }
 
         public mutating func appendInterpolation(_ value: Substring) {
             var value = value
@@ -221,7 +225,10 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         }
 
         @inline(never)
-        private mutating func appendLong(_ text: UnsafePointer<UInt8>, _ count: Int) { append(UnsafeBufferPointer(start: text, count: count)) }
+        private mutating func appendLong(_ text: UnsafePointer<UInt8>, _ count: Int) {
+            let bytes = UnsafeBufferPointer(start: text, count: count)
+            if own == nil { scratch.append(bytes) } else { own!.append(contentsOf: bytes) }
+        }
 
         @usableFromInline
         mutating func append(_ value: Int64) {
@@ -235,9 +242,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         @usableFromInline
         mutating func append(_ value: UInt64) { appendPiece(Decimal.maximumLength) { Decimal.write(UInt(value), to: $0) } }
 
-        @inline(__always)
-        private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-            if own == nil { scratch.append(bytes) } else { own!.append(contentsOf: bytes) }
+        @usableFromInline
+        mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+            if let base = bytes.baseAddress { append(base, bytes.count) }
         }
 
         /// `body` writes at most `size` bytes and returns how many.

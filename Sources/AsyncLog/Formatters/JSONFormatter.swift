@@ -58,6 +58,7 @@ public struct JSONFormatter: Formatter {
     private let dates: DateStyle
     private let exclude: ExcludedKeys
     private let reserved: ReservedKeys
+    private var finishedKeys = FinishedKeys()
 
     // Finished pieces of text.
     private let beforeTime: PaddedText
@@ -161,16 +162,25 @@ public struct JSONFormatter: Formatter {
         if !parts.isDisjoint(with: [.source, .sequence]) { appendSource(record, &line) }
         line.append(beforeFields)
         let begin = line.count
-        line.appendFields(of: record) { [exclude, reserved, dates] field, line in
-            if exclude.contains(field) { return }
-            line.appendPair(",", "\"")
-            line.appendEscaped(field.key, .json)
-            if reserved.contains(field) { line.append(UInt8(ascii: "_")) }
-            line.appendPair("\"", ":")
+        line.appendFields(of: record) { field, line in
+            if !finishedKeys.append(field, to: &line), !appendKey(field, &line) { return }
             JSONText.append(field, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
         line.append(end)
+    }
+
+    /// `,"key":` False: the field is left out.
+    @inline(never)
+    private mutating func appendKey(_ field: Field, _ line: inout LineBuffer) -> Bool {
+        if exclude.contains(field) { return false }
+        let begin = line.count
+        line.appendPair(",", "\"")
+        line.appendEscaped(field.key, .json)
+        if reserved.contains(field) { line.append(UInt8(ascii: "_")) }
+        line.appendPair("\"", ":")
+        finishedKeys.keep(field, line, from: begin)
+        return true
     }
 
     private func appendSource(_ record: borrowing Record, _ line: inout LineBuffer) {
