@@ -50,16 +50,16 @@ struct LogLoad: ParsableCommand {
     @Option(help: "How many bytes of padding a record carries.")
     var size = 32
 
-    @Option(help: "\(LogFormat.list)", transform: LogFormat.parse)
+    @Option(help: "\(LogFormat.list); text, unless given.", transform: LogFormat.parse)
     var format = LogFormat.text
 
-    @Option(help: "\(Destination.list)", transform: Destination.parse)
+    @Option(help: "\(Destination.list); stdout, unless given.", transform: Destination.parse)
     var to = Destination.standardOutput
 
     @OptionGroup(title: "Rotation")
     var rotation: RotationOptions
 
-    @Option(help: "\(OverflowOption.list)", transform: OverflowOption.parse)
+    @Option(help: "\(OverflowOption.list); suspend, unless given.", transform: OverflowOption.parse)
     var overflow = OverflowOption.suspend
 
     @Option(help: "How many bytes may wait to be written.")

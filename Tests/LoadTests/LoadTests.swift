@@ -220,6 +220,17 @@ struct LoadTests {
         #expect((how == "exit") == (outcome.end == .exited(0)))
     }
 
+    @Test("a crash writes into files, too, and goes on where their writes were", arguments: ["file:", "rotate:"])
+    func crashIntoFile(kind: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("app.log")
+        let size = kind == "rotate:" ? ["--rotate-size", "90000"] : []
+        let outcome = try run("LogLoad", ["--lines", "3000", "--tasks", "2", "--crash", "abort@3000", "--to", kind + path] + size)
+        #expect(outcome.end == .signalled(SIGABRT))
+        let verdict = try check(names(in: folder.path).map(folder.file) + ["--lines", "3000"])
+        #expect(verdict.lines.contains { $0.hasPrefix("crash") && $0.hasSuffix("SIGABRT, 0 unwritten, 0 undelivered") }, "\(verdict.text)")
+    }
+
     @Test("SIGKILL between two records leaves whole records, and all that were flushed")
     func killedByItself() throws {
         let folder = try TemporaryFolder()
