@@ -49,7 +49,7 @@ struct Report {
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while fgets(&line, CInt(line.count), file) != nil {
-            let words = String(cString: line).split { " \t\n".contains($0) }
+            let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split { " \t\n".contains($0) }
             if words.first == "VmHWM:" { return words.count > 1 ? Int(words[1]) ?? 0 : 0 }
         }
         return 0
