@@ -12,7 +12,7 @@ struct FileHandlerTests {
         let folder = try LogFolder()
         for run in 0..<3 {
             try onLoop {
-                let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly)
+                let handler = try await FileHandler(folder.path("app.log"), formatter: plain)
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<100 { await logger.info("run \(run) line \(index)") }
                 try await logger.flush()
@@ -30,7 +30,7 @@ struct FileHandlerTests {
         defer { umask(mask) }
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("a/b/app.log"), formatter: messageOnly, permissions: [.ownerReadWrite, .groupReadWrite, .otherRead], createsFolders: true)
+                folder.path("a/b/app.log"), formatter: plain, permissions: [.ownerReadWrite, .groupReadWrite, .otherRead], createsFolders: true)
             await Logger("app", handlers: [handler]).info("m")
         }
         #expect(folder.permissions("a/b/app.log") == 0o644)
@@ -41,7 +41,7 @@ struct FileHandlerTests {
     func lazily() throws {
         let folder = try LogFolder()
         try onLoop {
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("app.log"), formatter: messageOnly) }
+            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("app.log"), formatter: plain) }
             let logger = Logger("app", handlers: [try make()])
             for index in 0..<10 { logger.nowait.info("\(index)") }
         }
@@ -51,7 +51,7 @@ struct FileHandlerTests {
     @Test("without any event loop a line is in the file when the call returns")
     func noLoop() throws {
         let folder = try LogFolder()
-        let logger = Logger("app", handlers: [try FileHandler(folder.path("app.log"), formatter: messageOnly)])
+        let logger = Logger("app", handlers: [try FileHandler(folder.path("app.log"), formatter: plain)])
         ThreadBox { _ in logger.info("plain thread") }.run(1)
         for _ in 0..<2000 where folder.text("app.log").isEmpty { usleep(1000) }
         #expect(folder.text("app.log") == "plain thread\n")
@@ -61,10 +61,10 @@ struct FileHandlerTests {
     func cannotOpen() throws {
         let folder = try LogFolder()
         try onLoop {
-            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("none/app.log"), formatter: messageOnly) }
+            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("none/app.log"), formatter: plain) }
             #expect(error?.code == .notFound)
             #expect(error?.description == "open \"\(folder.file("none/app.log"))\": no such file or directory (ENOENT)")
-            let other = await #expect(throws: IOError.self) { try await FileHandler(folder.path("."), formatter: messageOnly) }
+            let other = await #expect(throws: IOError.self) { try await FileHandler(folder.path("."), formatter: plain) }
             #expect(other?.code == .isDirectory)
         }
     }
@@ -73,7 +73,7 @@ struct FileHandlerTests {
     func openedLater() throws {
         let folder = try LogFolder()
         try onLoop {
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("later/app.log"), formatter: messageOnly) }
+            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("later/app.log"), formatter: plain) }
             let handler = try make()
             let logger = Logger("app", handlers: [handler])
             await logger.info("early")
@@ -97,7 +97,7 @@ struct FileHandlerTests {
         let folder = try LogFolder()
         folder.write("app.log", "whole\nto")
         try onLoop {
-            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly)]).info("next")
+            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info("next")
         }
         #expect(folder.lines("app.log") == ["whole", "to", "next"])
         folder.write("packed", "\u{1}")
@@ -113,8 +113,8 @@ struct FileHandlerTests {
         folder.write("target", "")
         symlink("target", folder.file("app.log"))
         try onLoop {
-            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly)]).info("m")
-            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("app.log"), formatter: messageOnly, followsLink: false) }
+            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info("m")
+            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("app.log"), formatter: plain, followsLink: false) }
             #expect(error?.errno?.rawValue == ELOOP, "\(error!)")
         }
         #expect(folder.lines("target") == ["m"])
@@ -126,7 +126,7 @@ struct FileHandlerTests {
     func leftByOthers(how: String) throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, reopensOnHangUp: true)
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, reopensOnHangUp: true)
             let logger = Logger("app", handlers: [handler])
             await logger.info("old")
             try await logger.flush()
@@ -163,7 +163,7 @@ struct FileHandlerTests {
     func truncated() throws {
         let folder = try LogFolder()
         try onLoop {
-            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly)])
+            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)])
             await logger.info("before")
             try await logger.flush()
             truncate(folder.file("app.log"), 0)
@@ -177,7 +177,7 @@ struct FileHandlerTests {
     func durable() throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation())
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation())
             let logger = Logger("app", handlers: [handler])
             for round in 0..<4 {
                 await logger.info("\(round)")
@@ -196,7 +196,7 @@ struct FileHandlerTests {
         let folder = try LogFolder()
         mkfifo(folder.file("pipe"), 0o600)
         try onLoop {
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("pipe"), formatter: messageOnly) }
+            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("pipe"), formatter: plain) }
             let logger = Logger("app", handlers: [try make()])
             await logger.info("m")
             await #expect(throws: IOError.self) { try await logger.flush() }
@@ -211,7 +211,7 @@ struct FileHandlerTests {
     @Test("/dev/full: nothing is written, the state says why, and the records are kept")
     func full() throws {
         try onLoop {
-            let handler = try await FileHandler("/dev/full", formatter: messageOnly, rotation: Rotation(.size(10)))
+            let handler = try await FileHandler("/dev/full", formatter: plain, rotation: Rotation(.size(10)))
             let logger = Logger("app", handlers: [handler])
             for _ in 0..<10 { await logger.info("a line that is longer than the limit") }
             let error = await #expect(throws: IOError.self) { try await logger.flush() }
@@ -228,12 +228,12 @@ struct FileHandlerTests {
         let folder = try LogFolder()
         try onLoop {
             for _ in 0..<20 {
-                let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly)
+                let handler = try await FileHandler(folder.path("app.log"), formatter: plain)
                 await Logger("app", handlers: [handler]).info("m")
                 await handler.close()
                 #expect(await handler.statistics.ledger.written == 1)
             }
-            for _ in 0..<20 { _ = try await FileHandler(folder.path("app.log"), formatter: messageOnly) }
+            for _ in 0..<20 { _ = try await FileHandler(folder.path("app.log"), formatter: plain) }
             try await eventually("all are closed") { folder.openFiles == 0 }
             #expect(folder.lines("app.log").count == 20)
         }

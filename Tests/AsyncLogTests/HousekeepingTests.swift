@@ -25,7 +25,7 @@ struct HousekeepingTests {
         let folder = try LogFolder()
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: messageOnly,
+                folder.path("app.log"), formatter: plain,
                 rotation: Rotation(.size(20_000), naming: isNumbered ? .numbered : .dated, compress: compression), permissions: [.ownerReadWrite])
             let logger = Logger("app", handlers: [handler])
             for index in 0..<3000 {
@@ -58,7 +58,7 @@ struct HousekeepingTests {
         folder.write("mine.gz.partial", "mine")
         folder.write("app.log.x.gz.partial", "mine")
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), compress: .gzip))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: .gzip))
             await handler.close()
         }
         let days = (1...3).map { "app.log.2026-11-0\($0).gz" }
@@ -72,7 +72,7 @@ struct HousekeepingTests {
         try onLoop {
             let compression = Compression(program: "no-such-program", arguments: [], suffix: ".gz")
             let error = await #expect(throws: IOError.self) {
-                try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), compress: compression))
+                try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: compression))
             }
             #expect(error?.description == "find the program no-such-program on PATH: no such file or directory (ENOENT)")
             #expect(folder.names.isEmpty)
@@ -84,7 +84,7 @@ struct HousekeepingTests {
         let folder = try LogFolder()
         try onLoop {
             let compression = Compression(program: "false", arguments: [], suffix: ".gz")
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(naming: .numbered, compress: compression))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered, compress: compression))
             let logger = Logger("app", handlers: [handler])
             await logger.info("m")
             try await handler.rotate()
@@ -104,7 +104,7 @@ struct HousekeepingTests {
         let folder = try LogFolder()
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: messageOnly, rotation: Rotation(naming: .numbered, keep: .count(20), compress: .gzip))
+                folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered, keep: .count(20), compress: .gzip))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<30 {
                 await logger.info("\(index)")

@@ -21,7 +21,7 @@ struct RotationTests {
     func bySize(limit: Int) throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(limit)))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(limit)))
             let logger = Logger("app", handlers: [handler])
             var random = SeededGenerator(state: UInt64(limit))
             for index in 0..<3000 {
@@ -42,7 +42,7 @@ struct RotationTests {
     func largeRecord() throws {
         let folder = try LogFolder()
         try onLoop {
-            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(100)))])
+            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100)))])
             for index in 0..<5 { await logger.info("\(index) \(String(repeating: "x", count: index == 2 ? 500 : 30))") }
         }
         #expect(folder.names.count == 3)
@@ -56,7 +56,7 @@ struct RotationTests {
         let clock = ManualClock(.byHand, wallTime: .seconds(Int64(day) * 86_400 + (isAutumn ? 22 : 23) * 3600))
         try EventLoop.run(clock: clock) {
             let zone = try LogTimeZone.named("Europe/Berlin")
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.every(1, .hours), in: zone))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), in: zone))
             let logger = Logger("app", handlers: [handler])
             for half in 0..<10 {
                 await logger.info("\(half)")
@@ -80,7 +80,7 @@ struct RotationTests {
         let zone = try LogTimeZone.named("Europe/Berlin")
         try EventLoop.run(clock: clock) {
             let logger = Logger(
-                "app", handlers: [try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), in: zone))])
+                "app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), in: zone))])
             for _ in 0..<365 * 4 {
                 let local = Int64(clock.wallTime.components.seconds)
                 let (year, month, day) = Timestamp.date((local + Int64(zone.offset(at: local))).quotientFloored(by: 86_400).0)
@@ -100,7 +100,7 @@ struct RotationTests {
         let noon = Timestamp.days(2026, 11, 22) * 86_400 + 43_200
         func run(_ second: Int, _ message: String) throws {
             try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(second))) {
-                let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
+                let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
                 await Logger("app", handlers: [handler]).info("\(message)")
                 await handler.close()
             }
@@ -125,7 +125,7 @@ struct RotationTests {
         for run in 0..<4 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.atStart, naming: .numbered, keep: .count(2)))
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.atStart, naming: .numbered, keep: .count(2)))
                 let logger = Logger("app", handlers: [handler])
                 if run != 2 { await logger.info("\(run)") }
                 await logger.shutdown(within: .seconds(5))
@@ -139,7 +139,7 @@ struct RotationTests {
     func onRequest() throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(naming: .numbered))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered))
             let logger = Logger("app", handlers: [handler])
             try await handler.rotate()
             #expect(folder.names == ["app.log"], "an empty file has ended")
@@ -170,7 +170,7 @@ struct RotationTests {
         for run in 0..<3 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(50), naming: isNumbered ? .numbered : .dated, keep: .count(4)))
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.size(50), naming: isNumbered ? .numbered : .dated, keep: .count(4)))
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<50 { await logger.info("run \(run) line \(index) 0123456789012345") }
                 await logger.shutdown(within: .seconds(5))
@@ -194,7 +194,7 @@ struct RotationTests {
         }
         func run(_ keep: Retention) throws {
             try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(now))) {
-                await (try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.daily(), keep: keep))).close()
+                await (try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), keep: keep))).close()
             }
         }
         try run(.age(.seconds(5 * 86_400)))
@@ -218,7 +218,7 @@ struct RotationTests {
         for run in 0..<2 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), naming: naming, keep: .count(3)))
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), naming: naming, keep: .count(3)))
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<6 { await logger.info("line \(run)\(index)") }
                 await logger.shutdown(within: .seconds(5))
@@ -232,7 +232,7 @@ struct RotationTests {
     func latest() throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), latest: "latest"))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), latest: "latest"))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<5 { await logger.info("line \(index)") }
             try await logger.flush()
@@ -241,7 +241,7 @@ struct RotationTests {
         }
         folder.write("precious", "mine")
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(latest: "precious"))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(latest: "precious"))
             guard case .degraded(let error) = await handler.state else {
                 Issue.record("a file was taken for a link")
                 return
@@ -258,7 +258,7 @@ struct RotationTests {
         mkdir(folder.file("disk"), 0o755)
         symlink("disk/real.log", folder.file("app.log"))
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(10), naming: .numbered))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), naming: .numbered))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<3 { await logger.info("line \(index)") }
             try await logger.flush()
@@ -281,7 +281,7 @@ struct RotationTests {
         }
         let clock = ManualClock(.byHand)
         try EventLoop.run(clock: clock) {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(100), naming: naming))
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100), naming: naming))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<50 {
                 await logger.info("line \(index)")
@@ -323,7 +323,7 @@ struct RotationTests {
                 let hasStruck = try EventLoop.run(clock: ManualClock()) {
                     func make() throws -> FileHandler<TextFormatter> {
                         try FileHandler(
-                            folder.path("app.log"), formatter: messageOnly, rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
+                            folder.path("app.log"), formatter: plain, rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
                     }
                     let handler = try make()
                     Faults.install(faults)

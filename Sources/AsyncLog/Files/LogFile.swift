@@ -224,6 +224,10 @@ final class LogFile: OutputGate {
     }
 
     private func finish(_ switching: RotationMachine.Switch, _ result: Result<LogPlace.Outcome, IOError>) {
+        if isClosed {
+            if case .success(.opened(let file)) = result { AsyncFD(forgettable: file.number, label: buffer.label).closeHere() }
+            return
+        }
         switch result {
         case .success(.opened(let file)): opened(file)
         case .success(.unchanged(let status)):

@@ -118,6 +118,13 @@ struct RotatedNames: Sendable {
         return others.filter { $0.order.second == name.order.second }.max().map(successor) ?? name
     }
 
+    /// Traps if names of somebody's own are not recognised again, or are the same for two files: when the handler is made, and not at midnight.
+    func check() {
+        guard case .custom = naming.kind else { return }
+        let first = make(1_000_000_000, 0)
+        precondition(successor(of: first).plain != first.plain, "two rotated files would both be called \"\(first.plain)\"")
+    }
+
     private var firstSequence: Int {
         if case .custom = naming.kind { return 0 }
         return isAlwaysNumbered ? 1 : 0

@@ -121,10 +121,12 @@ extension LogPlace {
         let path = try FileSystem.absolute(settings.path)
         guard let base = path.lastComponent?.string, base != ".", base != ".." else { throw IOError.isFolder(path) }
         let rotation = settings.rotation
+        let names = rotation?.names(base)
+        names?.check()
         let compress = rotation?.compress
         self.init(
             path: path, permissions: settings.permissions, followsLink: settings.followsLink, createsFolders: settings.createsFolders,
-            recordEnd: recordEnd, names: rotation?.names(base), keep: rotation?.keep ?? .all,
+            recordEnd: recordEnd, names: names, keep: rotation?.keep ?? .all,
             compressor: try compress.map { (compress) throws(IOError) in try FilterProgram(named: compress.program, compress.arguments) },
             compressedSuffix: compress?.suffix ?? "", latest: rotation?.latest)
     }

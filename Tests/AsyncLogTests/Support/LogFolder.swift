@@ -86,7 +86,7 @@ final class LogFolder {
 }
 
 /// Messages alone, one a line.
-var messageOnly: TextFormatter {
+var plain: TextFormatter {
     guard let pattern = try? TextPattern("{message}") else { preconditionFailure() }
     return TextFormatter(pattern: pattern)
 }
