@@ -39,7 +39,7 @@ let package = Package(
             name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
         .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
-        .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "EventLoop", logging], swiftSettings: settings),
+        .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "AsyncFD", "EventLoop", logging], swiftSettings: settings),
         .target(name: "AsyncLogLifecycle", dependencies: ["AsyncLog", lifecycle], swiftSettings: settings),
         .target(name: "AsyncLogMetrics", dependencies: ["AsyncLog", "AsyncFD", metrics], swiftSettings: settings),
 
@@ -52,6 +52,12 @@ let package = Package(
         .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
         .executableTarget(name: "Cat", dependencies: ["AsyncFD"], path: "Examples/Cat", swiftSettings: programSettings),
         .executableTarget(name: "Tail", dependencies: ["AsyncFD"], path: "Examples/Tail", swiftSettings: programSettings),
+
+        .executableTarget(
+            name: "ServerOnLoop", dependencies: ["AsyncLogBridge", "EventLoop", logging], path: "Examples/ServerOnLoop", swiftSettings: settings),
+        .executableTarget(
+            name: "ServerBesideThreads", dependencies: ["AsyncLogBridge", "AsyncLogLifecycle", logging, lifecycle],
+            path: "Examples/ServerBesideThreads", swiftSettings: settings),
 
         .target(
             name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
