@@ -61,7 +61,7 @@ struct ContextTests {
                 await withLogContext(["a": "inner"]) {
                     async let child: Void = logger.info("child")
                     await child
-                    await Task.detached { await logger.info("detached") }.value
+                    await Task.detached(executorPreference: EventLoop.current!) { await logger.info("detached") }.value
                 }
                 await logger["db"].info("outer again")
             }
