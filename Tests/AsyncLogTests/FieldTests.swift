@@ -178,6 +178,13 @@ struct FieldTests {
     func endlessChain() throws {
         struct Endless: CausedError { var cause: (any Error)? { Endless() } }
         #expect(try records { await $0.exception(Endless()) }.count == 1)
+        // The other forms of the call.
+        let others = try records { logger in
+            await logger.exception(Top(), "failed") { $0["code"] = 7 }
+            logger.nowait.exception(Top(), "failed", ["code": 7])
+            logger.nowait.exception(Top(), "failed") { $0["code"] = 7 }
+        }
+        #expect(others.map(\.fields) == [record.fields, record.fields, record.fields])
     }
 
     @Test("the source location is that of the call")
