@@ -84,7 +84,19 @@ package enum FileSystem {
         path.isAbsolute ? path : try get("getcwd", path, Syscalls.currentFolder()).pushing(path)
     }
 
-    package static func list(_ folder: FilePath) throws(IOError) -> [String] { try get("readdir", folder, Syscalls.list(folder)) }
+    /// The names in a folder, in no order, without `.` and `..`.
+    package static func list(_ folder: FilePath) throws(IOError) -> [String] { try get("readdir", folder, Syscalls.list(folder)).map(\.name) }
+
+    /// The same, of regular files alone.
+    package static func listFiles(_ folder: FilePath) throws(IOError) -> [String] {
+        var names: [String] = []
+        for (name, isRegular) in try get("readdir", folder, Syscalls.list(folder)) {
+            var isFile = isRegular
+            if isFile == nil { isFile = try status(folder.appending(name), followingLink: false)?.isRegular }
+            if isFile == true { names.append(name) }
+        }
+        return names
+    }
 
     /// The folder, and those above it that are missing.
     package static func makeFolders(_ path: FilePath) throws(IOError) {

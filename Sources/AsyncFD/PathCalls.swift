@@ -64,8 +64,8 @@ extension Syscalls {
         return retried { getcwd(&text, text.count) == nil ? -1 : 0 }.map { _ in FilePath(platformString: text) }
     }
 
-    /// The names in a folder, in no order, without `.` and `..`.
-    static func list(_ folder: FilePath) -> Result<[String], Errno> {
+    /// What lies in a folder, in no order, without `.` and `..`; and whether it is a regular file, if the folder knows (readdir(3)).
+    static func list(_ folder: FilePath) -> Result<[(name: String, isRegular: Bool?)], Errno> {
         var stream: OpaquePointer?
         let opened = folder.withPlatformString { path in
             retried {
@@ -75,12 +75,13 @@ extension Syscalls {
         }
         if let errno = opened.errno { return .failure(errno) }
         defer { closedir(stream!) }
-        var names: [String] = []
+        var entries: [(name: String, isRegular: Bool?)] = []
         while true {
             errno = 0
-            guard let entry = readdir(stream!) else { return errno == 0 ? .success(names) : .failure(Errno(rawValue: errno)) }
+            guard let entry = readdir(stream!) else { return errno == 0 ? .success(entries) : .failure(Errno(rawValue: errno)) }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
-            if name != ".", name != ".." { names.append(name) }
+            let type = Int(entry.pointee.d_type)
+            if name != ".", name != ".." { entries.append((name, type == Int(DT_UNKNOWN) ? nil : type == Int(DT_REG))) }
         }
     }
 

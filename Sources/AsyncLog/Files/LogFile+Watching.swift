@@ -34,7 +34,8 @@ extension LogFile {
         } then: { [weak self] result in
             guard let self else { return }
             isLooking = false
-            guard descriptor === outlet.descriptor else { return }
+            // What was seen in the middle of a rotation of ours says nothing.
+            guard descriptor === outlet.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
             case .success: requestSwitch(.reopen(isPatient: true))

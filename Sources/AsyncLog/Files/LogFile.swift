@@ -243,7 +243,7 @@ final class LogFile: OutputGate {
         outlet.resume()
         resume(&served, nil)
         if newsDuringSwitch { look() }
-        if machine.isSwitchWanted { trySwitchSoon() }
+        if machine.isSwitchWanted { trySwitchSoon() } else { resume(&waiting, nil) }
         setTimer()
         endIfDone()
     }
@@ -276,6 +276,7 @@ final class LogFile: OutputGate {
         }
         resume(&served, error)
         loop.after(pause) { [weak self] in self?.trySwitch() }
+        if machine.isOpen, machine.isSwitchWanted { trySwitchSoon() }
         endIfDone()
     }
 

@@ -16,32 +16,39 @@ extension LogPlace {
     ///
     /// - Parameter isStart: nothing is being compressed, so what is half done was left behind by a crash.
     func tidy(_ place: FilePath, now: Int64, isStart: Bool) throws(IOError) -> RotatedName? {
-        guard let names else { return nil }
-        let all = try FileSystem.list(place.removingLastComponent())
+        guard let names, isStart || keep != .all || compressor != nil else { return nil }
+        let all = try FileSystem.listFiles(place.removingLastComponent())
         if isStart {
             for name in all
             where name.hasSuffix(RotatedNames.partialSuffix) && names.parse(String(name.dropLast(RotatedNames.partialSuffix.count))) != nil {
                 try FileSystem.remove(place.sibling(name))
             }
         }
+        let looksAtFiles = !keep.isCountAlone || compressor != nil
         var files: [Retention.File] = []
         for name in all.compactMap({ names.parse($0) }) {
-            guard let status = try FileSystem.status(place.sibling(name.name), followingLink: false), status.isRegular else { continue }
+            guard looksAtFiles else {
+                files.append(Retention.File(name: name, size: 0, modified: 0))
+                continue
+            }
+            guard let status = try FileSystem.status(place.sibling(name.name), followingLink: false) else { continue }
             files.append(Retention.File(name: name, size: status.size, modified: status.modified))
         }
-        let doubles = files.filter { file in !file.name.isCompressed && files.contains { isCompressed($0, of: file) } }
-        let single = files.filter { !doubles.contains($0) }
+        let compressed = Dictionary(files.filter(\.name.isCompressed).map { ($0.name.plain, $0) }) { first, _ in first }
+        let doubles = files.filter { file in
+            looksAtFiles && !file.name.isCompressed && compressed[file.name.plain].map { isCompressed($0, of: file) } ?? false
+        }
+        let gone = Set(doubles.map(\.name.name))
+        let single = files.filter { !gone.contains($0.name.name) }
         let surplus = keep.surplus(single, now: now)
         for file in doubles + surplus { try FileSystem.remove(place.sibling(file.name.name)) }
         guard compressor != nil else { return nil }
-        let compressed = Set(files.filter(\.name.isCompressed).map(\.name.plain))
-        return single.filter { !$0.name.isCompressed && !surplus.contains($0) && !compressed.contains($0.name.plain) }.map(\.name).min()
+        let deleted = Set(surplus.map(\.name.name))
+        return single.lazy.map(\.name).filter { !$0.isCompressed && !deleted.contains($0.name) && compressed[$0.plain] == nil }.min()
     }
 
     /// A compressed file has its original's time of modification: then it is whole, and the original was about to go.
-    private func isCompressed(_ file: Retention.File, of original: Retention.File) -> Bool {
-        file.name.isCompressed && file.name.plain == original.name.plain && file.modified == original.modified
-    }
+    private func isCompressed(_ file: Retention.File, of original: Retention.File) -> Bool { file.modified == original.modified }
 
     /// Starts the program. Nil: the file has gone.
     func startCompressing(_ name: RotatedName, in place: FilePath) throws(IOError) -> Compressing? {

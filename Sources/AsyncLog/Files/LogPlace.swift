@@ -137,16 +137,15 @@ struct LogPlace: Sendable {
     }
 
     private func rename(_ place: FilePath, _ names: RotatedNames, _ moment: Int64, _ last: RotatedName?) throws(IOError) -> RotatedName {
-        let existing = try FileSystem.list(place.removingLastComponent()).compactMap { names.parse($0) }
         if case .numbered = names.naming.kind {
-            try makeRoom(place, names, existing)
+            try makeRoom(place, names, try existing(place, names))
             try FileSystem.rename(place, to: place.sibling(names.numbered(1).name))
             return names.numbered(1)
         }
-        var name = names.next(moment, among: existing, after: last)
+        // Behind the last name nothing of ours can be in the way.
+        var name = names.next(moment, among: last == nil ? try existing(place, names) : [], after: last)
         while true {
             do throws(IOError) {
-                // A compressed one of that name counts as well, but `existing` knows of it.
                 try FileSystem.rename(place, to: place.sibling(name.name))
                 return name
             } catch {
@@ -154,6 +153,10 @@ struct LogPlace: Sendable {
                 name = names.successor(of: name)
             }
         }
+    }
+
+    private func existing(_ place: FilePath, _ names: RotatedNames) throws(IOError) -> [RotatedName] {
+        try FileSystem.list(place.removingLastComponent()).compactMap { names.parse($0) }
     }
 
     /// Moves 1 to 2, 2 to 3, …, from behind and only up to the first gap: at every moment each file has one name, and none is overwritten.

@@ -25,6 +25,9 @@ public struct Retention: Sendable, Equatable {
         return Retention(count: count, age: age, totalBytes: totalBytes.map(Int64.init))
     }
 
+    /// Nothing has to be known of the files but their names.
+    var isCountAlone: Bool { age == nil && totalBytes == nil }
+
     /// A rotated file as it lies there.
     struct File: Sendable, Equatable {
         let name: RotatedName

@@ -18,6 +18,8 @@ struct RotationMachine {
         case reopen(isPatient: Bool)
         /// - Parameter limit: not if the file is not larger than this.
         case rotate(ifLargerThan: Int64)
+
+        var isReopening: Bool { if case .reopen = self { true } else { false } }
     }
 
     enum Answer: Equatable {
@@ -103,7 +105,10 @@ struct RotationMachine {
         }
         if let wanted {
             if pending.begun > 0 { return .write(pending.begun) }
-            if cutoff > 0, pending.count > 0 { return .write(min(pending.count, whole(cutoff))) }
+            var room = Int64(cutoff)
+            // A file that others have taken away may become as large as it likes.
+            if let sizeLimit, case .rotate = wanted, size > 0 { room = min(room, sizeLimit - size) }
+            if cutoff > 0, pending.count > 0, room >= pending.first || wanted.isReopening { return .write(min(pending.count, whole(Int(room)))) }
             return begin(wanted)
         }
         guard let sizeLimit, canRotate, isTime(now) else { return .write(pending.count) }
@@ -141,6 +146,7 @@ struct RotationMachine {
     /// - Parameter second: when the file was last written to, if there is something in it.
     mutating func opened(size: Int64, modified second: Int64, canRotate: Bool) {
         phase = .open
+        if wanted?.isReopening == true { wanted = nil }  // that is what has been done
         self.canRotate = canRotate
         self.size = size
         (start, deadline) = (nil, nil)
