@@ -40,8 +40,9 @@ package enum FrameBounds: Sendable {
     }
 }
 
-/// Every function blocks: for a thread of the pool.
-package struct SpoolFile: Sendable {
+/// Every function blocks: for a thread of the pool. Closed, and so unlocked, when the last who uses it lets go: a call that is still being made on another
+/// thread never finds a stranger's file under the number.
+package final class SpoolFile: Sendable {
     package static let headerSize = 64
     private static let pieceSize = 65_536
 
@@ -49,6 +50,14 @@ package struct SpoolFile: Sendable {
     private let number: CInt
     /// For appending; the caller of `open` owns it.
     package let tail: CInt
+
+    private init(path: String, number: CInt, tail: CInt) {
+        self.path = path
+        self.number = number
+        self.tail = tail
+    }
+
+    deinit { Syscalls.close(number) }
 
     /// What was found.
     package struct Contents: Sendable {
@@ -76,10 +85,7 @@ package struct SpoolFile: Sendable {
         case .success(let tail):
             let file = SpoolFile(path: path, number: number, tail: tail)
             let result = file.examine(bounds)
-            if case .failure = result {
-                Syscalls.close(number)
-                Syscalls.close(tail)
-            }
+            if case .failure = result { Syscalls.close(tail) }
             return result
         case .failure(let errno):
             Syscalls.close(number)
@@ -189,9 +195,6 @@ package struct SpoolFile: Sendable {
         if let errno = Syscalls.truncate(number, Int64(Self.headerSize)) { throw error("truncate", errno) }
         try setHead(Self.headerSize)
     }
-
-    /// The lock goes with it. The tail is closed by its owner.
-    package func close() { Syscalls.close(number) }
 
     private func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }
 }

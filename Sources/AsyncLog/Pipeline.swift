@@ -319,9 +319,6 @@ extension Pipeline {
     private static func standard(on loop: EventLoop) -> Pipeline {
         Pipeline(
             loop: loop,
-            handlers: [
-                StreamHandler(.standardOutput, formatter: TextFormatter(), levels: .trace ... .notice),
-                StreamHandler(.standardError, formatter: TextFormatter(), levels: .warning ... .critical),
-            ])
+            handlers: .standardStreams(formatter: TextFormatter()))
     }
 }

@@ -7,7 +7,6 @@ import SystemPackage
 import TestSupport
 import Testing
 
-private let bare = MessageFormatter()
 private let quick = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
 
 @Suite("Spool on disk")
@@ -41,7 +40,7 @@ struct DiskSpoolTests {
         arguments: [Framing.newline, .octetCounting])
     func restart(framing: Framing) throws {
         func made(_ port: UInt16) -> SocketHandler<MessageFormatter> {
-            SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+            SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
         }
         func framed(_ text: String) -> String { framing == .newline ? text + "\n" : "\(text.utf8.count + 1) \(text)\n" }
         let port = try onLoop { try await self.port() }
@@ -75,7 +74,7 @@ struct DiskSpoolTests {
     func comingAndGoing() throws {
         try onLoop {
             let port = try await port()
-            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path), backoff: quick)
+            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             var arrived: [Int] = []
             for round in 0..<6 {
@@ -96,17 +95,21 @@ struct DiskSpoolTests {
         }
     }
 
-    @Test("a torn record at the end, as a crash leaves it, is cut off and said; the whole ones before it are sent", arguments: [Framing.newline, .octetCounting])
+    @Test(
+        "a torn record at the end, as a crash leaves it, is cut off and said; the whole ones before it are sent",
+        arguments: [Framing.newline, .octetCounting])
     func torn(framing: Framing) throws {
         try onLoop {
             let port = try await port()
-            let first = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+            let first = SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [first])
             await logger.info("whole")
             await first.close()
             append(framing == .newline ? "half a rec" : "20 half a rec")
             let fallback = MemoryHandler()
-            let second = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, framing: framing, spool: .disk(path), backoff: quick)
+            let second = SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
             second.reportTroubles(to: fallback)
             let other = Logger("app", handlers: [second])
             await other.info("behind")
@@ -124,7 +127,8 @@ struct DiskSpoolTests {
         try onLoop {
             let port = try await port()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0, overflow: .dropNewest,
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0,
+                overflow: .dropNewest,
                 backoff: quick)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<500 {
@@ -146,12 +150,48 @@ struct DiskSpoolTests {
         }
     }
 
+    @Test("Unix datagrams wait on disk, too, and are datagrams again when they are sent; a reader that goes meanwhile loses none")
+    func datagrams() throws {
+        let name = folder.file("log")
+        try onLoop {
+            let handler = SocketHandler(.unixDatagrams(name), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
+            let logger = Logger("app", handlers: [handler])
+            var received: [String] = []
+            for round in 0..<3 {
+                for index in 0..<300 { await logger.info("\(round * 300 + index)") }
+                #expect(await eventually { await handler.statistics.spooledBytes > 0 })
+                var receiver = try DatagramReceiver(path: name)
+                // It reads a part of what there is, and is replaced by another.
+                #expect(
+                    await eventually {
+                        received += receiver.receive(7)
+                        return received.count > round * 300 + 50
+                    })
+                received += receiver.receive()
+                receiver.vanish()
+                received += receiver.receive()
+                receiver = try DatagramReceiver(path: name)
+                #expect(
+                    await eventually {
+                        received += receiver.receive()
+                        return received.last == "\(round * 300 + 299)\n"
+                    })
+                #expect(await eventually { await handler.state == .ready })
+                receiver.vanish()
+            }
+            // What the kernel held for the first reader goes with it; nothing comes twice or out of order.
+            let numbers = received.compactMap { Int($0.dropLast()) }
+            #expect(numbers == Array(Set(numbers)).sorted() && numbers.count > 800)
+            #expect(await handler.close().droppedTotal == 0)
+        }
+    }
+
     @Test("two handlers do not share a file, and a file that is no spool is left alone; both go on without")
     func locked() throws {
         try onLoop {
             let port = try await port()
             func made(_ path: String) -> SocketHandler<MessageFormatter> {
-                SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(path), backoff: quick)
+                SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             }
             let foreign = folder.file("foreign")
             let file = Glibc.open(foreign, O_WRONLY | O_CREAT, 0o600)
@@ -159,7 +199,8 @@ struct DiskSpoolTests {
             close(file)
             let handlers = [made(path), made(path), made(foreign)]
             for (index, handler) in handlers.enumerated() { await Logger("app", handlers: [handler]).info("\(index)") }
-            #expect(await eventually { if case .degraded(let reason) = await handlers[1].state { reason.subject.contains("\(port)") } else { false } })
+            #expect(
+                await eventually { if case .degraded(let reason) = await handlers[1].state { reason.subject.contains("\(port)") } else { false } })
             let server = try await LogServer(on: .loopback(port: port))
             #expect(await eventually { Set(server.lines) == ["0", "1", "2"] })
             #expect(await eventually { await handlers[0].state == .ready })
@@ -172,12 +213,15 @@ struct DiskSpoolTests {
         }
     }
 
-    @Test("a disk that is full: the handler fails, keeps what it has, and goes on when there is room", .enabled(if: mountIsPossible, "skipped: no tmpfs can be mounted"))
+    @Test(
+        "a disk that is full: the handler fails, keeps what it has, and goes on when there is room",
+        .enabled(if: mountIsPossible, "skipped: no tmpfs can be mounted"))
     func diskFull() throws {
         let disk = try FullDisk()
         try onLoop {
             let port = try await port()
-            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: bare, spool: .disk(disk.path + "/spool"), backoff: quick)
+            let handler = SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(disk.path + "/spool"), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             await logger.info("first")
             try await logger.flush()

@@ -7,7 +7,6 @@ import SystemPackage
 import TestSupport
 import Testing
 
-private let messagesAlone = MessageFormatter()
 private let quick = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
 
 @Suite("Sockets")
@@ -16,7 +15,7 @@ struct SocketHandlerTests {
     func tcp(framing: Framing) throws {
         try onLoop {
             let server = try await LogServer()
-            let handler = SocketHandler(.tcp("localhost", port: server.port), formatter: messagesAlone, framing: framing)
+            let handler = SocketHandler(.tcp("localhost", port: server.port), formatter: MessageFormatter(), framing: framing)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<1000 { await logger.info("record \(index)") }
             try await logger.flush()
@@ -37,7 +36,7 @@ struct SocketHandlerTests {
         try onLoop {
             let first = try await LogServer(on: overUnix ? Address.unix(FilePath(path))! : .loopback(port: 0))
             let endpoint = overUnix ? Endpoint.unix(path) : .tcp("127.0.0.1", port: first.port)
-            let handler = SocketHandler(endpoint, formatter: messagesAlone, backoff: quick)
+            let handler = SocketHandler(endpoint, formatter: MessageFormatter(), backoff: quick)
             var states = handler.states.makeAsyncIterator()
             let logger = Logger("app", handlers: [handler])
             await logger.info("one")
@@ -68,7 +67,8 @@ struct SocketHandlerTests {
         let path = folder.file("socket")
         try onLoop {
             let server = try await LogServer(on: Address.unix(FilePath(path))!, isReading: false)
-            let handler = SocketHandler(.unix(path), formatter: messagesAlone, spool: .memory(8 << 20), maximumLineLength: 8 << 20, backoff: quick)
+            let handler = SocketHandler(
+                .unix(path), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 8 << 20, backoff: quick)
             let logger = Logger("app", handlers: [handler])
             // More than the kernel takes for somebody who does not read.
             let giant = String(repeating: "g", count: 1 << 20)
@@ -93,7 +93,7 @@ struct SocketHandlerTests {
     func halfOpen() throws {
         try onLoop {
             let server = try await LogServer()
-            let handler = SocketHandler(.tcp("127.0.0.1", port: server.port), formatter: messagesAlone, backoff: quick)
+            let handler = SocketHandler(.tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             for round in 0..<20 {
                 await logger.info("\(round)")
@@ -114,7 +114,7 @@ struct SocketHandlerTests {
             let port = try await freePort()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: messagesAlone, spool: .memory(1000), reserve: 0, overflow: .dropNewest, backoff: quick)
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .memory(1000), reserve: 0, overflow: .dropNewest, backoff: quick)
             handler.reportTroubles(to: fallback)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<200 { await logger.info("record \(index)") }
@@ -141,7 +141,7 @@ struct SocketHandlerTests {
             let port = try await freePort()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: messagesAlone, backoff: Backoff(first: .seconds(3600), longest: .seconds(3600)))
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), backoff: Backoff(first: .seconds(3600), longest: .seconds(3600)))
             handler.reportTroubles(to: fallback)
             let logger = Logger("app", handlers: [handler])
             await logger.info("lost")
@@ -161,6 +161,40 @@ struct SocketHandlerTests {
         }
     }
 
+    #if DEBUG
+    @Test(
+        "whichever call fails, of all that connecting and sending take: every record arrives once, in order",
+        arguments: [
+            Errno.interrupted, .ioError, .brokenPipe, .connectionRefused, .connectionReset, .noMemory, .tooManyOpenFiles, .noSpace,
+            .readOnlyFileSystem,
+            .diskQuotaExceeded, .timedOut, .networkUnreachable,
+        ])
+    func failingCalls(errno: Errno) throws {
+        for number in 1...100 {
+            let server = try SilentServer()
+            let faults = Faults(.errno(errno), at: number)
+            try onLoop {
+                let handler = SocketHandler(.tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
+                let logger = Logger("app", handlers: [handler])
+                Faults.install(faults)
+                for index in 0..<3 {
+                    await logger.info("\(index)")
+                    #expect(await eventually { await handler.statistics.ledger.written == index + 1 }, "call \(number)")
+                }
+                Faults.install(nil)
+                let ledger = await handler.close()
+                #expect(ledger.balances && ledger.droppedTotal == 0, "call \(number): \(ledger)")
+            }
+            #expect(server.received() == "0\n1\n2\n", "call \(number)")
+            guard faults.hasStruck else {
+                #expect(number > 5, "nothing was hurt: the calls do not come by the seam")
+                return
+            }
+        }
+        Issue.record("a hundred calls and no end")
+    }
+    #endif
+
     // MARK: Datagrams
 
     @Test("Unix datagrams: a reader that is slow makes records wait; each is a datagram, none is lost, and many go with one call")
@@ -168,7 +202,7 @@ struct SocketHandlerTests {
         let folder = try TemporaryFolder()
         let receiver = try DatagramReceiver(path: folder.file("log"))
         try onLoop {
-            let handler = SocketHandler(.unixDatagrams(folder.file("log")), formatter: messagesAlone)
+            let handler = SocketHandler(.unixDatagrams(folder.file("log")), formatter: MessageFormatter())
             let logger = Logger("app", handlers: [handler])
             for index in 0..<2000 { await logger.info("record \(index)") }
             try await EventLoop.sleep(for: .milliseconds(50))
@@ -192,7 +226,7 @@ struct SocketHandlerTests {
         let path = folder.file("log")
         let first = try DatagramReceiver(path: path)
         try onLoop {
-            let handler = SocketHandler(.unixDatagrams(path), formatter: messagesAlone, backoff: quick)
+            let handler = SocketHandler(.unixDatagrams(path), formatter: MessageFormatter(), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             await logger.info("one")
             try await logger.flush()
@@ -219,7 +253,8 @@ struct SocketHandlerTests {
         let folder = try TemporaryFolder()
         let receiver = try DatagramReceiver(path: folder.file("log"))
         try onLoop {
-            let handler = SocketHandler(.unixDatagrams(folder.file("log")), formatter: messagesAlone, spool: .memory(8 << 20), maximumLineLength: 4 << 20)
+            let handler = SocketHandler(
+                .unixDatagrams(folder.file("log")), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 4 << 20)
             let logger = Logger("app", handlers: [handler])
             await logger.info("before")
             await logger.info("\(String(repeating: "x", count: 2 << 20))")
@@ -238,7 +273,8 @@ struct SocketHandlerTests {
             let first = try DatagramReceiver()
             let port = first.port
             let handler = SocketHandler(
-                .udp("127.0.0.1", port: port), formatter: messagesAlone, backoff: Backoff(first: .milliseconds(100), longest: .milliseconds(200)))
+                .udp("127.0.0.1", port: port), formatter: MessageFormatter(), backoff: Backoff(first: .milliseconds(100), longest: .milliseconds(200))
+            )
             let logger = Logger("app", handlers: [handler])
             await logger.info("one")
             try await logger.flush()

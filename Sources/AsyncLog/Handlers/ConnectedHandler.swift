@@ -19,30 +19,30 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     public final let endpoint: Endpoint
     private final let timeout: Duration
     private final var machine: ConnectionMachine
-    private final var dial: Dial?
-    private final var connection: AsyncFD?
+    final var dial: Dial?
+    final var connection: AsyncFD?
     private final var retry: TimerID?
     /// Why there is no connection; kept until all that has waited for one is on its way.
-    private final var reason: IOError?
-    private final let disk: DiskSpool?
-    private final var drain: SpoolDrain?
-    private final var destination = Destination.nowhere
+    final var reason: IOError?
+    final let disk: DiskSpool?
+    final var drain: SpoolDrain?
+    final var destination = Destination.nowhere
     /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
-    private final var isSwitching = false
+    final var isSwitching = false
     /// What had been written when the disk's contents were last known.
-    private final var writtenBefore: UInt64 = 0
+    final var writtenBefore: UInt64 = 0
 
     /// Where records go.
-    private enum Destination {
+    enum Destination {
         case nowhere
         case connection
         case disk
     }
 
-    private final var probation = Probation.none
+    final var probation = Probation.none
 
     /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for a moment.
-    private enum Probation {
+    enum Probation {
         case none
         case probing
         case awaitingVerdict(TimerID)
@@ -79,8 +79,9 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     private final func closeHere(_ limit: Duration) async -> Ledger {
         await buffer.finish(within: limit)
-        bufferReleased()
+        let rest = letGo()
         buffer.outlet.retire()
+        if let rest { await withUnsafeContinuation { continuation in loop.offloadCall(rest) { continuation.resume() } } }
         return ledger
     }
 
@@ -94,7 +95,9 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final func carryOut(_ action: ConnectionMachine.Action) {
         switch action {
         case .none: break
-        case .connect: dial = Dial(endpoint, on: loop, timeout: timeout) { [self] in dialled($0) }
+        case .connect:
+            if let retry = retry.take() { loop.cancel(retry) }
+            dial = Dial(endpoint, on: loop, timeout: timeout) { [self] in dialled($0) }
         case .pause(let pause): retry = loop.after(pause) { [self] in carryOut(machine.isDue()) }
         }
     }
@@ -118,7 +121,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         arrange()
     }
 
-    private final func works() {
+    final func works() {
         probation = .none
         reason = nil
         buffer.outlet.recover()
@@ -126,7 +129,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     /// Never from within a write: the outlet would be led away under it.
-    private final func broke(_ error: IOError, _ broken: AsyncFD) {
+    final func broke(_ error: IOError, _ broken: AsyncFD) {
         guard connection === broken else { return }
         disconnect()
         miss(error)
@@ -152,114 +155,12 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         enter(.degraded(error))
     }
 
-    // MARK: Where records go
-
-    private final func openDisk() {
-        guard let disk, disk.tail == nil, !disk.isOpening else { return }
-        disk.open { [self] torn in
-            if torn > 0 { say("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
-            if let trouble = disk.trouble { enter(.degraded(trouble)) }
-            arrange()
-            failIfNowhere()
-        }
-    }
-
-    /// Records have nowhere to go, and nobody is looking for a place: who waits for a flush is told now.
-    private final func failIfNowhere() {
-        guard destination == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
-        buffer.outlet.fail(reason)
-    }
-
-    /// Leads records to where they have to go as things stand.
-    private final func arrange() {
-        noteSpooled()
-        guard disk?.isOpening != true else { return }
-        guard let disk, let tail = disk.tail else {
-            if let connection, destination != .connection { lead(to: connection) }
-            return
-        }
-        if let connection, disk.isEmpty {
-            guard destination != .connection else { return }
-            isSwitching = true
-            // What is being written right now is in the file when this is asked again.
-            guard buffer.outlet.hold() else { return }
-            if !disk.isSpent { return lead(to: connection) }
-            disk.clear { [self] error in
-                if let error { miss(error) }
-                arrange()
-            }
-        } else if connection != nil || reason != nil || !disk.isEmpty {
-            if destination != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
-            if let connection, drain == nil { send(disk, over: connection) }
-        }
-    }
-
-    private final func lead(to connection: AsyncFD) {
-        isSwitching = false
-        destination = .connection
-        buffer.outlet.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
-        buffer.outlet.lead(to: connection)
-        if case .udp = endpoint, reason != nil { probation = .probing } else { works() }
-        buffer.outlet.resume()
-    }
-
-    private final func spool(to tail: AsyncFD) {
-        destination = .disk
-        writtenBefore = buffer.writtenBytes
-        buffer.outlet.delivery = .wholeRecords
-        buffer.outlet.lead(to: tail)
-        buffer.outlet.recover()
-        buffer.outlet.resume()
-    }
-
-    /// The connection that records were about to be led to has gone.
-    private final func stay() {
-        isSwitching = false
-        buffer.outlet.resume()
-    }
-
-    private final func send(_ disk: DiskSpool, over connection: AsyncFD) {
-        drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams, on: loop) { [self] in
-            noteSpooled()
-        } done: { [self] result in
-            drain = nil
-            if case .failure(let error) = result {
-                say("\(error)", .error)
-                // A file that cannot be read now may be readable later, over another connection.
-                if !disk.isEmpty { return broke(error, connection) }
-            }
-            arrange()
-        }
-    }
-
-    private final func noteSpooled() {
-        guard destination == .disk, let disk else { return }
-        disk.appended(Int(buffer.writtenBytes &- writtenBefore))
-        writtenBefore = buffer.writtenBytes
-    }
-
-    /// How many bytes may go to the disk, of `count` that pend behind those of a record that has been begun.
-    private final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
-        noteSpooled()
-        if isSwitching {
-            loop.soon { [self] in arrange() }
-            return 0
-        }
-        guard let first = buffer.outletRecordLength(0), first <= disk.room else {
-            loop.soon { [self] in
-                if destination == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
-            }
-            return 0
-        }
-        return buffer.wholeRecords(within: disk.room) - (buffer.outlet.queue.count - count)
-    }
-
     // MARK: The buffer's news
 
     override package final func bufferMayWrite(_ count: Int) -> Int {
         if destination == .disk, let disk { return spoolable(count, disk) }
         guard destination == .connection, let connection else { return 0 }
-        // The kernel would take records for a connection that it knows to be dead. A look costs a fifth of a microsecond for all of a turn.
+        // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once a write.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
             loop.soon { [self] in broke(error, connection) }
             return 0
@@ -295,7 +196,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         if isEnding, !buffer.outlet.queue.isEmpty {
             if destination == .nowhere, let disk, let tail = disk.tail {
                 spool(to: tail)
-            } else if isSwitching, destination == .disk {
+            } else if isSwitching, destination == .disk, disk?.isBusy == false {
                 drain.take()?.stop()
                 stay()
             } else if connection == nil, destination != .disk {
@@ -304,24 +205,27 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         }
         switch destination {
         case .connection: return true
-        case .disk: return buffer.failure == nil
+        case .disk: return buffer.failure == nil || disk?.isBusy == true
         case .nowhere: return dial != nil || disk?.isOpening == true
         }
     }
 
-    override package final func bufferReleased() {
+    /// The loop has ended, and makes no calls for us any more.
+    override package final func bufferReleased() { letGo()?() }
+
+    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
+    private final func letGo() -> (@Sendable () -> Void)? {
         noteSpooled()
         disconnect()
         if destination == .disk, buffer.outlet.hold() {
             destination = .nowhere
             buffer.outlet.lead(to: nil)
         }
-        disk?.close()
         isSwitching = false
         dial.take()?.cancel()
-        if let retry { loop.cancel(retry) }
-        retry = nil
+        if let retry = retry.take() { loop.cancel(retry) }
         machine.end()
+        return disk?.close()
     }
 
     override final func becameFull() {

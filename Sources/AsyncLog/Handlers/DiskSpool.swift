@@ -17,6 +17,9 @@ final class DiskSpool {
     /// For appending. Nil while the file is not open.
     private(set) var tail: AsyncFD?
     private(set) var isOpening = false
+    private var isClearing = false
+    /// Nothing may be appended now, nor anything else be done with the file.
+    var isBusy: Bool { isOpening || isClearing }
     /// Why it could not be opened.
     private(set) var trouble: IOError?
     private var head = SpoolFile.headerSize
@@ -77,8 +80,10 @@ final class DiskSpool {
     /// Empties a file all of which has been sent.
     func clear(then done: @escaping (IOError?) -> Void) {
         guard let file else { return }
+        isClearing = true
         let answer = Found<Result<Void, IOError>>()
         loop.offloadCall({ answer.value = Result { () throws(IOError) in try file.clear() } }) { [self] in
+            isClearing = false
             guard case .failure(let error) = answer.value! else {
                 head = SpoolFile.headerSize
                 end = SpoolFile.headerSize
@@ -94,13 +99,12 @@ final class DiskSpool {
         return count
     }
 
-    /// The loop has ended, or the handler is done with the file. Two short calls, made on the spot: there may be no other.
-    func close() {
-        guard let file = file.take() else { return }
-        try? file.setHead(head)
+    /// The handler is done with the file. What is still to be done blocks, and is returned.
+    func close() -> (@Sendable () -> Void)? {
+        guard let file = file.take() else { return nil }
         tail?.closeHere()
         tail = nil
-        file.close()
+        return { [head] in try? file.setHead(head) }
     }
 }
 
@@ -110,21 +114,26 @@ final class SpoolDrain: OutletClient {
     private let connection: AsyncFD
     private let outlet: Outlet
     private let prepare: () -> Void
+    private let broke: (IOError) -> Void
+    private let skipped: (IOError) -> Void
     private let done: (Result<Void, IOError>) -> Void
     private var lengths: ArraySlice<Int> = []
-    private var isOver = false
+    private(set) var isOver = false
 
     /// - Parameters:
     ///   - prepare: called before the spool is looked at.
-    ///   - done: called once, unless the drain is stopped: when the spool is empty, or could not be read. What goes wrong with the connection is for who
-    ///     watches that.
+    ///   - broke: called when something could not be sent.
+    ///   - skipped: called when a record was given up, because it is larger than the network takes.
+    ///   - done: called once, unless the drain is stopped: when the spool is empty, or could not be read.
     init(
-        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool, on loop: EventLoop, prepare: @escaping () -> Void,
-        done: @escaping (Result<Void, IOError>) -> Void
+        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool, prepare: @escaping () -> Void, broke: @escaping (IOError) -> Void,
+        skipped: @escaping (IOError) -> Void, done: @escaping (Result<Void, IOError>) -> Void
     ) {
         self.spool = spool
         self.connection = connection
         self.prepare = prepare
+        self.broke = broke
+        self.skipped = skipped
         self.done = done
         outlet = Outlet(connection)
         outlet.delivery = isDatagrams ? .datagrams : .wholeRecords
@@ -192,9 +201,11 @@ final class SpoolDrain: OutletClient {
     func outletSkips(_ error: IOError) -> Int {
         let length = lengths.popFirst() ?? 0
         spool.sent(length)
+        skipped(error)
         if lengths.isEmpty { outlet.loop.soon { [self] in next() } }
         return length
     }
+    func outletWriteFailed(_ error: IOError) { broke(error) }
     func outletFailed(_ error: IOError) {}
     func outletRecovered() {}
     func outletAbandoned(_ count: Int, because error: IOError?) {}

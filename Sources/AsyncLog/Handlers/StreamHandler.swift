@@ -35,3 +35,24 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
 
     override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
 }
+
+extension [Handler] {
+    /// Handlers of the two standard streams of a program: what is worth a warning goes to standard error, the rest to standard output.
+    ///
+    ///     let logger = Logger("app", handlers: .standardStreams(formatter: JSONFormatter()))
+    ///
+    /// On the current event loop; outside of any, on the main loop.
+    ///
+    /// - Parameters:
+    ///   - formatter: how records look; each stream has a copy.
+    ///   - level: the lowest level that goes to standard error: warning, unless given.
+    ///   - capacity: how many bytes may wait to be written, on each.
+    ///   - overflow: what happens when a buffer is full.
+    public static func standardStreams(
+        formatter: some Formatter, errorsFrom level: Level = .warning, capacity: Int = BufferedHandler.defaultCapacity, overflow: Overflow = .suspend
+    ) -> [Handler] {
+        let errors = StreamHandler(.standardError, formatter: formatter, levels: level...Level.critical, capacity: capacity, overflow: overflow)
+        guard level > .trace, let below = Level(rawValue: level.rawValue - 1) else { return [errors] }
+        return [StreamHandler(.standardOutput, formatter: formatter, levels: Level.trace...below, capacity: capacity, overflow: overflow), errors]
+    }
+}
