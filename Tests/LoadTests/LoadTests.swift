@@ -79,14 +79,14 @@ struct LoadTests {
             _ = ioctl(watcher, UInt(FIONREAD), &full)
             sched_yield()
         }
-        sleep(1)  // it is the reader that takes its time
+        sleep(2)  // it is the reader that takes its time
         close(watcher)
         reader.signal(SIGCONT)
         #expect(try load.wait() == .exited(0))
         #expect(try reader.wait() == .exited(0))
         _ = try check([copy, "--report", report])
         let outcome = Outcome(error: try readText(path: report))
-        #expect(try outcome.reportedNumber("max_tick_gap_ms") < 700)
+        #expect(try outcome.reportedNumber("max_tick_gap_ms") < 1500)
         #expect(try outcome.reportedNumber("peak_rss_kb") < 60_000)  // of 20 MB
     }
 

@@ -37,8 +37,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     var timestamps: [Timestamp]? { nil }
 
     override final func prepareForCrash() {
-        // Who has nowhere to write to yet says so himself when he has, or connects when the first record comes.
-        if buffer.descriptor != nil { buffer.attach() }
+        buffer.attach()
         guard wants(.critical), !hasLastWords else { return }
         hasLastWords = true
         guarded { buffer.setLastWords(LastWords.make(timestamps) { record, line in try layOut(record, to: &line) }) }

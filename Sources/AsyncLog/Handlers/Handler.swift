@@ -150,7 +150,7 @@ open class Handler: @unchecked Sendable {
 
     // MARK: Making sure
 
-    /// A logger has the handler now: it may crash before anything has been logged. Loop thread.
+    /// A logger has the handler now: the program may crash before anything has been logged. Connections are made from now on. Loop thread.
     func prepareForCrash() {}
 
     /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
