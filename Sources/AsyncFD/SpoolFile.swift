@@ -196,6 +196,9 @@ package final class SpoolFile: Sendable {
         try setHead(Self.headerSize)
     }
 
+    /// Lets others have the file, whoever may still hold this object.
+    package func unlock() { Syscalls.unlock(number) }
+
     private func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }
 }
 

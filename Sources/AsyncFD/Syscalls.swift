@@ -227,6 +227,8 @@ enum Syscalls {
     /// flock(2), without waiting: EAGAIN if somebody else has the lock, who may be in this process.
     static func lock(_ descriptor: CInt) -> Errno? { retried { flock(descriptor, LOCK_EX | LOCK_NB) }.errno }
 
+    static func unlock(_ descriptor: CInt) { _ = retried { flock(descriptor, LOCK_UN) } }
+
     /// posix_fadvise(2): the file will be read from the beginning to the end. Advice: what comes of it does not matter.
     static func adviseSequential(_ descriptor: CInt) { posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL) }
 

@@ -104,7 +104,10 @@ final class DiskSpool {
         guard let file = file.take() else { return nil }
         tail?.closeHere()
         tail = nil
-        return { [head] in try? file.setHead(head) }
+        return { [head] in
+            try? file.setHead(head)
+            file.unlock()
+        }
     }
 }
 
