@@ -44,7 +44,8 @@ struct HousekeepingTests {
         #expect(times == times.sorted(), "a compressed file has another time than its records")
     }
 
-    @Test("what a crash leaves between the rotation and the end of the compression is finished at the next start",
+    @Test(
+        "what a crash leaves between the rotation and the end of the compression is finished at the next start",
         .disabled(if: missing != nil, "\(missing ?? "")"))
     func leftovers() throws {
         let folder = try LogFolder()
@@ -84,7 +85,8 @@ struct HousekeepingTests {
         let folder = try LogFolder()
         try onLoop {
             let compression = Compression(program: "false", arguments: [], suffix: ".gz")
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered, compress: compression))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered, compress: compression))
             let logger = Logger("app", handlers: [handler])
             await logger.info("m")
             try await handler.rotate()
@@ -98,7 +100,8 @@ struct HousekeepingTests {
         }
     }
 
-    @Test("numbered files that move on while they are compressed end up under the right names",
+    @Test(
+        "numbered files that move on while they are compressed end up under the right names",
         .disabled(if: missing != nil, "\(missing ?? "")"))
     func movingOn() throws {
         let folder = try LogFolder()

@@ -102,7 +102,9 @@ struct RotationScheduleTests {
 
 @Suite("Names of rotated files")
 struct RotatedNamesTests {
-    private func names(_ naming: RotationNaming = .dated, _ zone: LogTimeZone = .utc, _ precision: RotatedNames.Precision = .second, numbered: Bool = false)
+    private func names(
+        _ naming: RotationNaming = .dated, _ zone: LogTimeZone = .utc, _ precision: RotatedNames.Precision = .second, numbered: Bool = false
+    )
         -> RotatedNames
     { RotatedNames(base: "app.log", naming: naming, zone: zone, precision: precision, isAlwaysNumbered: numbered) }
 
@@ -110,11 +112,13 @@ struct RotatedNamesTests {
     func strict() {
         let ours = [
             "app.log.2026-11-22", "app.log.2026-11-22.gz", "app.log.2026-11-22_08", "app.log.2026-11-22_08-30", "app.log.2026-11-22_08-30-59.001.zst",
-            "app.log.2026-11-22_08+0100", "app.log.2026-11-22_08-0500", "app.log.2026-11-22_08-05-0500.012", "app.log.2024-02-29", "app.log.2026-11-22.1000",
+            "app.log.2026-11-22_08+0100", "app.log.2026-11-22_08-0500", "app.log.2026-11-22_08-05-0500.012", "app.log.2024-02-29",
+            "app.log.2026-11-22.1000",
         ]
         for name in ours { #expect(names().parse(name)?.name == name, "\(name)") }
         let others = [
-            "app.log", "app.log.", "app.log.1", "app.log.gz", "app.log.2026-02-29", "app.log.2026-13-01", "app.log.2026-11-22.", "app.log.2026-11-22.bak",
+            "app.log", "app.log.", "app.log.1", "app.log.gz", "app.log.2026-02-29", "app.log.2026-13-01", "app.log.2026-11-22.",
+            "app.log.2026-11-22.bak",
             "app.log.2026-11-22.1", "app.log.2026-11-22.0001", "app.log.2026-11-22.000", "app.log.2026-11-22_24", "app.log.2026-11-22_08-60",
             "app.log.2026-11-22 ", "app.log.2026-11-22.gz.gz", "xapp.log.2026-11-22", "app.log2.2026-11-22", "app.log.2026-11-22_08+2500",
             "app.log.2026-1-2", "app.log.2026-11-22.gz.partial", "app.log.+026-11-22", "app.log.2026-11-22_08-30-00-00", "app.log.２026-11-22",

@@ -101,7 +101,8 @@ struct RotationTests {
         let noon = Timestamp.days(2026, 11, 22) * 86_400 + 43_200
         func run(_ second: Int, _ message: String) throws {
             try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(second))) {
-                let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
+                let handler = try await FileHandler(
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
                 await Logger("app", handlers: [handler]).info("\(message)")
                 await handler.close()
             }
@@ -163,7 +164,8 @@ struct RotationTests {
     func retention(isNumbered: Bool) throws {
         let folder = try LogFolder()
         let foreign = [
-            "app.log.bak", "app.log.2026-11-22.txt", "app.log.2026-02-30", "other.log.1", "app.log.1x", "app.log-20261122", "app.log.01", "xapp.log.1",
+            "app.log.bak", "app.log.2026-11-22.txt", "app.log.2026-02-30", "other.log.1", "app.log.1x", "app.log-20261122", "app.log.01",
+            "xapp.log.1",
             isNumbered ? "app.log.2020-01-01" : "app.log.1",
         ]
         for name in foreign { folder.write(name, "mine") }
@@ -314,7 +316,8 @@ struct RotationTests {
         try await logger.flush()
     }
 
-    @Test("whatever call fails while files are opened, rotated and written: every record is there once, and all is well in the end",
+    @Test(
+        "whatever call fails while files are opened, rotated and written: every record is there once, and all is well in the end",
         arguments: [Errno.readOnlyFileSystem, .diskQuotaExceeded, .noSpace, .ioError, .tooManyOpenFiles, .interrupted])
     func everyCallFails(errno: Errno) throws {
         for naming in [RotationNaming.dated, .numbered] {
@@ -324,7 +327,8 @@ struct RotationTests {
                 let hasStruck = try EventLoop.run(clock: ManualClock()) {
                     func make() throws -> FileHandler<TextFormatter> {
                         try FileHandler(
-                            folder.path("app.log"), formatter: plain, rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
+                            folder.path("app.log"), formatter: plain,
+                            rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
                     }
                     let handler = try make()
                     Faults.install(faults)
