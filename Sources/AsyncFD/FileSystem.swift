@@ -19,8 +19,6 @@ package struct FileStatus: Sendable {
     package let modified: Int64
     package let isRegular: Bool
     package let permissions: FilePermissions
-    /// How many names it has; 0 if it has been removed.
-    package let names: Int
     fileprivate let user: uid_t
     fileprivate let group: gid_t
 
@@ -30,7 +28,6 @@ package struct FileStatus: Sendable {
         modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         isRegular = status.st_mode & S_IFMT == S_IFREG
         permissions = FilePermissions(rawValue: status.st_mode & 0o7777)
-        names = Int(status.st_nlink)
         user = status.st_uid
         group = status.st_gid
     }
@@ -38,12 +35,9 @@ package struct FileStatus: Sendable {
 
 /// Blocking; a thread of the pool.
 package enum FileSystem {
-    /// Opens a file for appending; creates it, with these permissions less the process' umask, unless `create` is false.
-    package static func openForAppending(
-        _ path: FilePath, create: Bool = true, exclusively: Bool = false, permissions: FilePermissions, followingLink: Bool
-    ) throws(IOError) -> CInt {
-        let flags = O_WRONLY | O_APPEND | (create ? O_CREAT : 0) | (exclusively ? O_EXCL : 0)
-        return try get("open", path, Syscalls.openFile(path, flags, permissions.rawValue, followingLink: followingLink))
+    /// Opens a file for appending; creates it, with these permissions less the process' umask, if it is not there.
+    package static func openForAppending(_ path: FilePath, permissions: FilePermissions, followingLink: Bool) throws(IOError) -> CInt {
+        try get("open", path, Syscalls.openFile(path, O_WRONLY | O_APPEND | O_CREAT, permissions.rawValue, followingLink: followingLink))
     }
 
     package static func openForReading(_ path: FilePath) throws(IOError) -> CInt {

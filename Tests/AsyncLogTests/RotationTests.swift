@@ -308,6 +308,40 @@ struct RotationTests {
         }
     }
 
+    @Test("a rotation by the clock that fails is tried again with pauses, not with every record")
+    func failingByTheClock() throws {
+        let folder = try LogFolder()
+        let attempts = Shared(0)
+        let naming = RotationNaming.custom { _, sequence in
+            attempts.change { $0 += 1 }
+            return String(repeating: "n", count: 300) + "\(sequence)"
+        } parse: { name in
+            Int(name.drop { $0 == "n" }).map { (WallTime(nanoseconds: 0), $0) }
+        }
+        let clock = ManualClock(.byHand)
+        try EventLoop.run(clock: clock) {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), naming: naming))
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("first")
+            try await logger.flush()
+            await clock.advance(by: .seconds(3600))
+            let before = attempts.value
+            for _ in 0..<100 {
+                await logger.info("m")
+                try await logger.flush()
+                await clock.advance(by: .milliseconds(100))
+            }
+            // After one second, two, four, … and then once a minute, whatever is logged; each attempt makes the name and reads it back.
+            #expect(before > 10 && before < 400, "\(before) names were made")
+            #expect(attempts.value - before <= 8, "\(attempts.value - before) more")
+            guard case .degraded = await handler.state else {
+                Issue.record("\(await handler.state)")
+                return
+            }
+            #expect(folder.lines("app.log").count == 101)
+        }
+    }
+
     private func flushInTheEnd(_ logger: Logger) async throws {
         for _ in 0..<20 {
             do throws(IOError) { return try await logger.flush() } catch {}

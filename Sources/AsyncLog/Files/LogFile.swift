@@ -244,6 +244,7 @@ final class LogFile: OutputGate {
         resume(&served, nil)
         if newsDuringSwitch { look() }
         if machine.isSwitchWanted { trySwitchSoon() } else { resume(&waiting, nil) }
+        if let second = machine.deadline, second <= wallSecond { trySwitchSoon() }
         setTimer()
         endIfDone()
     }
@@ -288,7 +289,8 @@ final class LogFile: OutputGate {
 
     /// At the moment at which the file ends by the clock, be there something to write or not.
     private func setTimer() {
-        guard let second = machine.deadline, deadlineTimer?.second != second, !isClosed else { return }
+        // What is overdue comes with the next write, or when a failed rotation is tried again.
+        guard let second = machine.deadline, deadlineTimer?.second != second, second > wallSecond, !isClosed else { return }
         if let (_, id) = deadlineTimer { loop.cancel(id) }
         let wait = Duration.nanoseconds(max(0, second &* 1_000_000_000 &- WallClock.now))
         deadlineTimer = (second, loop.after(wait) { [weak self] in self?.deadlineHasCome() })
