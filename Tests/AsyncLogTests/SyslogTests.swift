@@ -116,11 +116,12 @@ struct SyslogTests {
         let daemon = try SyslogDaemon()
         try onLoop {
             let endpoint = daemon.endpoint(way)
+            // A handler connects at once, and a flush tells who asks before that has worked.
+            #expect(await eventually { daemon.isListening(way) })
             let handler = SyslogHandler(
                 endpoint, format: .rfc5424, facility: .local3, app: "web", host: "here",
                 backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(20)))
             let logger = Logger("web.db", level: .trace, handlers: [handler])
-            #expect(await eventually { daemon.isListening(way) })
             for index in 0..<200 { await logger.info("number \(index) \u{e9}\n", ["index": index, "text": "a]b\"c\\"]) }
             await logger.error("bad")
             try await logger.flush()
@@ -170,10 +171,10 @@ struct SyslogTests {
     func daemonRestarts(way: String) throws {
         let daemon = try SyslogDaemon()
         try onLoop {
+            #expect(await eventually { daemon.isListening(way) })
             let handler = SyslogHandler(
                 daemon.endpoint(way), format: .rfc5424, app: "web", backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(50)))
             let logger = Logger("app", handlers: [handler])
-            #expect(await eventually { daemon.isListening(way) })
             for index in 0..<50 { await logger.info("first \(index)") }
             try await logger.flush()
             #expect(await eventually { daemon.lines.count == 50 })
