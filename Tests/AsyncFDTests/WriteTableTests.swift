@@ -235,8 +235,8 @@ struct WriteTableTests {
     @Test("a number that is no descriptor is an error that names it")
     func closedNumber() throws {
         try EventLoop.run {
-            let error = await failure { () throws(IOError) in try await AsyncFD(borrowing: FileDescriptor(rawValue: 999)).write("x") }
-            #expect(error.map { "\($0)" } == "write descriptor 999: bad file descriptor (EBADF)")
+            let error = await failure { () throws(IOError) in try await AsyncFD(borrowing: FileDescriptor(rawValue: 1_999_999)).write("x") }
+            #expect(error.map { "\($0)" } == "write descriptor 1999999: bad file descriptor (EBADF)")
         }
     }
 
