@@ -16,12 +16,6 @@ struct DiskSpoolTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func port() async throws -> UInt16 {
-        let listener = try await Listener(on: .loopback(port: 0))
-        await listener.close()
-        return listener.address.port!
-    }
-
     /// What stands in the file, without the header.
     private func contents() -> String {
         let file = Glibc.open(path, O_RDONLY)
@@ -43,7 +37,7 @@ struct DiskSpoolTests {
             SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
         }
         func framed(_ text: String) -> String { framing == .newline ? text + "\n" : "\(text.utf8.count + 1) \(text)\n" }
-        let port = try onLoop { try await self.port() }
+        let port = Ports.next()
         for run in 0..<3 {
             try onLoop {
                 let logger = Logger("app", handlers: [made(port)])
@@ -73,7 +67,7 @@ struct DiskSpoolTests {
     @Test("a server that comes and goes all the time: every record arrives, in order; none is sent twice but those that were on their way")
     func comingAndGoing() throws {
         try onLoop {
-            let port = try await port()
+            let port = Ports.next()
             let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             var arrived: [Int] = []
@@ -100,7 +94,7 @@ struct DiskSpoolTests {
         arguments: [Framing.newline, .octetCounting])
     func torn(framing: Framing) throws {
         try onLoop {
-            let port = try await port()
+            let port = Ports.next()
             let first = SocketHandler(
                 .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [first])
@@ -125,7 +119,7 @@ struct DiskSpoolTests {
     @Test("a spool that is full: the file does not grow, then memory fills, then records are dropped and counted; all is well when it has been sent")
     func full() throws {
         try onLoop {
-            let port = try await port()
+            let port = Ports.next()
             let handler = SocketHandler(
                 .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0,
                 overflow: .dropNewest,
@@ -189,7 +183,7 @@ struct DiskSpoolTests {
     @Test("two handlers do not share a file, and a file that is no spool is left alone; both go on without")
     func locked() throws {
         try onLoop {
-            let port = try await port()
+            let port = Ports.next()
             func made(_ path: String) -> SocketHandler<MessageFormatter> {
                 SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             }
@@ -219,7 +213,7 @@ struct DiskSpoolTests {
     func diskFull() throws {
         let disk = try FullDisk()
         try onLoop {
-            let port = try await port()
+            let port = Ports.next()
             let handler = SocketHandler(
                 .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(disk.path + "/spool"), backoff: quick)
             let logger = Logger("app", handlers: [handler])

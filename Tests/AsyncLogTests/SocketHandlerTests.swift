@@ -34,7 +34,7 @@ struct SocketHandlerTests {
         let folder = try TemporaryFolder()
         let path = folder.file("socket")
         try onLoop {
-            let first = try await LogServer(on: overUnix ? Address.unix(FilePath(path))! : .loopback(port: 0))
+            let first = try await LogServer(on: overUnix ? Address.unix(FilePath(path))! : nil)
             let endpoint = overUnix ? Endpoint.unix(path) : .tcp("127.0.0.1", port: first.port)
             let handler = SocketHandler(endpoint, formatter: MessageFormatter(), backoff: quick)
             var states = handler.states.makeAsyncIterator()
@@ -111,7 +111,7 @@ struct SocketHandlerTests {
     @Test("a full spool: what does not fit is dropped, counted, and reported in its place when the connection is back")
     func spoolIsFull() throws {
         try onLoop {
-            let port = try await freePort()
+            let port = Ports.next()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
                 .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .memory(1000), reserve: 0, overflow: .dropNewest, backoff: quick)
@@ -138,7 +138,7 @@ struct SocketHandlerTests {
     @Test("at the end of a loop without a connection one more attempt is made, and what is lost is said, once")
     func endWithout() throws {
         try onLoop {
-            let port = try await freePort()
+            let port = Ports.next()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
                 .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), backoff: Backoff(first: .seconds(3600), longest: .seconds(3600)))
@@ -298,11 +298,4 @@ struct SocketHandlerTests {
             second.vanish()
         }
     }
-}
-
-/// A port on which nobody listens.
-private func freePort() async throws -> UInt16 {
-    let listener = try await Listener(on: .loopback(port: 0))
-    await listener.close()
-    return listener.address.port!
 }

@@ -203,9 +203,7 @@ private final class SyslogDaemon {
 
     init() throws {
         folder = try TemporaryFolder()
-        let reserved = try DatagramReceiver()
-        port = reserved.port
-        reserved.vanish()
+        port = Ports.next()
         let configuration = """
             global(workDirectory="\(folder.path)")
             module(load="imuxsock" SysSock.Use="off")

@@ -39,8 +39,8 @@ extension ConnectedHandler {
         if let connection, disk.isEmpty {
             guard destination != .connection else { return }
             isSwitching = true
-            // What is being written right now is in the file when this is asked again.
-            guard buffer.outlet.hold() else { return }
+            // What is being written right now will be in the file, and has to go first. It may be the last for long: nobody else would ask again.
+            guard buffer.outlet.hold() else { return arrangeLater() }
             if !disk.isSpent { return lead(to: connection) }
             disk.clear { [self] error in
                 if let error { return broke(error, connection) }
@@ -49,6 +49,15 @@ extension ConnectedHandler {
         } else if connection != nil || reason != nil || !disk.isEmpty {
             if destination != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
             if let connection, drain?.isOver != false { send(disk, over: connection) }
+        }
+    }
+
+    private final func arrangeLater() {
+        guard !isArrangementSet else { return }
+        isArrangementSet = true
+        loop.after(.milliseconds(2)) { [self] in
+            isArrangementSet = false
+            arrange()
         }
     }
 

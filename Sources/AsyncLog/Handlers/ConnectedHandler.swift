@@ -29,6 +29,8 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     final var destination = Destination.nowhere
     /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
     final var isSwitching = false
+    /// `arrange` will be called in a moment.
+    final var isArrangementSet = false
     /// What had been written when the disk's contents were last known.
     final var writtenBefore: UInt64 = 0
 

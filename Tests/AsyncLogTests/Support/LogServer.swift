@@ -2,16 +2,42 @@
 import AsyncFD
 import EventLoop
 import Glibc
+import Synchronization
 import SystemPackage
 import TestSupport
 
-/// Waits until something is so, while the loop turns; for what the kernel does in its own time. False: it has not come to be in ten seconds.
+/// Waits until something is so, while the loop turns; for what the kernel and other programs do in their own time. False: it has not come to be in a minute.
 func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-    for _ in 0..<10_000 {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while ContinuousClock.now < deadline {
         if try await condition() { return true }
         try? await EventLoop.sleep(for: .milliseconds(1))
     }
     return try await condition()
+}
+
+/// Ports that nobody is given by chance: the kernel's own choices begin at 32768 (ip(7)). A test that lets go of one for a while finds it free again.
+enum Ports {
+    private static let count = Atomic<Int>(Int.random(in: 0..<8000))
+
+    static func next() -> UInt16 {
+        while true {
+            let port = UInt16(20_000 + count.add(1, ordering: .relaxed).newValue % 12_000)
+            if isFree(port, SOCK_STREAM), isFree(port, SOCK_DGRAM) { return port }
+        }
+    }
+
+    private static func isFree(_ port: UInt16, _ type: __socket_type) -> Bool {
+        let candidate = socket(AF_INET, CInt(type.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        defer { close(candidate) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(candidate, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+        }
+    }
 }
 
 /// Accepts connections and keeps what comes, until it vanishes.
@@ -26,8 +52,8 @@ final class LogServer: @unchecked Sendable {  // used on one loop
     private let loop = EventLoop.current!
 
     /// - Parameter isReading: false: connections are accepted, and nothing is read.
-    init(on address: Address = .loopback(port: 0), isReading: Bool = true) async throws {
-        listener = try await Listener(on: address)
+    init(on address: Address? = nil, isReading: Bool = true) async throws {
+        listener = try await Listener(on: address ?? .loopback(port: Ports.next()))
         self.address = listener.address
         self.isReading = isReading
         Task(executorPreference: loop) { await self.accept() }
@@ -73,8 +99,9 @@ final class DatagramReceiver {
     private let path: String?
 
     /// On a path, or, without one, on a port of this machine.
-    init(path: String? = nil, port: UInt16 = 0) throws {
+    init(path: String? = nil, port given: UInt16? = nil) throws {
         self.path = path
+        let port = path == nil ? given ?? Ports.next() : 0
         descriptor = socket(
             path == nil ? AF_INET : AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError(operation: "socket", errno: errno) }
