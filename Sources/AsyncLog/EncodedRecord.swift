@@ -20,6 +20,8 @@ private struct RecordHeader {
     let fieldsMask: KeyMask
     /// The memory is one of the pipeline's blocks.
     let isBlock: Bool
+    /// The record holds a reference to its logger's tree. On its way to the loop it does without (`TreeKeeper`).
+    var keepsTree: Bool
 }
 
 /// The memory of a record that has been copied. Whoever has it is its owner, and frees it once.
@@ -43,11 +45,18 @@ struct EncodedRecord {
     }
 
     var core: LoggerCore { header.pointee.core.takeUnretainedValue() }
+    /// The same, for those who do not want to count references.
+    var unmanagedCore: Unmanaged<LoggerCore> { header.pointee.core }
     var level: Level { header.pointee.level }
 
-    /// Copies the record. `deliver` is what the loop calls if the copy is posted to its inbox.
-    /// With `blocks` its memory is one of them, if it fits.
-    init(_ record: borrowing Record, gate: Gate? = nil, in blocks: RecordBlocks? = nil, deliver: @escaping Envelope.Deliver) {
+    /// Copies the record, to be kept.
+    init(keeping record: borrowing Record, gate: Gate? = nil) {
+        self.init(record, gate: gate) { _ in preconditionFailure("a kept record is never posted") }
+        keepTree()
+    }
+
+    /// Copies the record, to be posted to the loop's inbox, which calls `deliver`. With `blocks` its memory is one of them, if it fits.
+    init(_ record: borrowing Record, gate: Gate?, in blocks: RecordBlocks? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
         assert(EncodedRecord.linkSize == Envelope.headerSize)
         let size = EncodedRecord.size(record)
@@ -60,20 +69,24 @@ struct EncodedRecord {
             memory = Envelope.make(size: size - EncodedRecord.linkSize, deliver: deliver)
         }
         let body = memory + EncodedRecord.bodyOffset
-        // With its tree, the logger stays.
-        record.core._withUnsafeGuaranteedRef { _ = Unmanaged.passRetained($0.tree) }
         header.initialize(
             to: RecordHeader(
                 core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
                 isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
-                isBlock: isBlock))
+                isBlock: isBlock, keepsTree: false))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
 
     /// What the loop's inbox has handed over.
     init(delivered memory: UnsafeMutableRawPointer) { self.memory = memory }
+
+    /// A record that has arrived is to stay: with its tree, the logger does, too.
+    func keepTree() {
+        header.pointee.core._withUnsafeGuaranteedRef { _ = Unmanaged.passUnretained($0.tree).retain() }
+        header.pointee.keepsTree = true
+    }
 
     var gate: Gate? { header.pointee.gate?.takeUnretainedValue() }
 
@@ -92,10 +105,10 @@ struct EncodedRecord {
     /// Lets go of everything. With `blocks`, on the loop's thread, the memory goes back there, if that is where it came from.
     func free(to blocks: RecordBlocks? = nil) {
         let isBlock = header.pointee.isBlock
-        header.pointee.core._withUnsafeGuaranteedRef { Unmanaged.passUnretained($0.tree) }.release()
         header.pointee.bound?.release()
         header.pointee.scope?.release()
         header.pointee.gate?.release()
+        if header.pointee.keepsTree { header.pointee.core._withUnsafeGuaranteedRef { Unmanaged.passUnretained($0.tree) }.release() }
         if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
     }
 }
@@ -113,11 +126,13 @@ extension FieldList {
 final class ParkedRecord: @unchecked Sendable {
     private let record: EncodedRecord
 
-    init(_ record: EncodedRecord) { self.record = record }
-
-    convenience init(_ record: borrowing Record, gate: Gate? = nil) {
-        self.init(EncodedRecord(record, gate: gate) { _ in preconditionFailure("a parked record is never posted") })
+    /// Of a record that has come to the loop.
+    init(_ record: EncodedRecord) {
+        record.keepTree()
+        self.record = record
     }
+
+    init(_ record: borrowing Record, gate: Gate? = nil) { self.record = EncodedRecord(keeping: record, gate: gate) }
 
     deinit { record.free() }
 

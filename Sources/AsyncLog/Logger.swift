@@ -21,16 +21,21 @@ import Synchronization
 /// What is behind a name lives as long as any logger of its tree.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
-    /// Keeps `core`.
-    private let tree: LoggerTree
+    /// Keeps the tree, which keeps `core`.
+    private let keeper: TreeKeeper
     /// The fields of `with`.
     var bound: BoundFields?
     /// The sieve of `every`, `once`, `sampled`, `limited`, `deduplicated`.
     var gate: Gate?
 
-    init(_ tree: LoggerTree, core: LoggerCore? = nil) {
-        self.tree = tree
-        self.core = core ?? tree.root
+    init(_ tree: LoggerTree) {
+        keeper = TreeKeeper(tree)
+        core = tree.root
+    }
+
+    private init(_ keeper: TreeKeeper, _ core: LoggerCore) {
+        self.keeper = keeper
+        self.core = core
     }
 
     // MARK: Making one
@@ -68,7 +73,7 @@ public struct Logger: Sendable {
     /// A look-up takes a lock for a moment: keep a child that you use often.
     public subscript(name: String) -> Logger {
         var logger = self
-        logger = Logger(tree, core: tree.child(name, of: core))
+        logger = Logger(keeper, core.tree.child(name, of: core))
         logger.bound = bound
         logger.gate = gate
         return logger

@@ -14,7 +14,7 @@ final class LoggerCore: @unchecked Sendable {
     @usableFromInline let threshold = Atomic<UInt8>(Level.off)
     /// Which texts of a call site any of the handlers reads.
     let callSiteParts = Atomic<UInt8>(0)
-    /// The tree owns its loggers; whoever holds one of them holds the tree as well (`Logger`, `EncodedRecord`).
+    /// The tree owns its loggers; whoever holds one of them holds the tree as well (`Logger`, kept records).
     unowned(unsafe) let tree: LoggerTree
     // The tree's, at hand for each record.
     let pipeline: Pipeline
@@ -24,7 +24,8 @@ final class LoggerCore: @unchecked Sendable {
     /// The name in UTF-8.
     let nameText: Text
     let isNamePlain: Bool
-    @exclusivity(unchecked) fileprivate(set) var route = Route()
+    /// Where records go. Not counted as a reference is, since each record would pay for that: `lead` keeps what it replaces for a while.
+    @exclusivity(unchecked) private(set) var route = Unmanaged.passRetained(Route())
 
     fileprivate init(_ name: String, tree: LoggerTree) {
         self.name = name
@@ -41,7 +42,26 @@ final class LoggerCore: @unchecked Sendable {
         isNamePlain = Escape.isPlain(nameText.bytes)
     }
 
-    deinit { nameText.bytes.deallocate() }
+    deinit {
+        route.release()
+        nameText.bytes.deallocate()
+    }
+
+    /// From now on records go there. Loop thread.
+    ///
+    /// A handler or a filter may be the one who changes the settings, while a record is on its way along the old route: that lives until the loop next
+    /// empties its inbox.
+    fileprivate func lead(_ route: Route) {
+        let old = self.route
+        self.route = .passRetained(route)
+        pipeline.loop.soon { old.release() }
+    }
+
+    /// For a logger that nobody else knows yet.
+    fileprivate func install(_ route: Route) {
+        self.route.release()
+        self.route = .passRetained(route)
+    }
 }
 
 /// Where the records of one logger go, all ancestors taken into account. Immutable.
@@ -88,6 +108,24 @@ final class Route: @unchecked Sendable {
     private func isLetIn(_ record: borrowing Record) -> Bool {
         for rule in rules where record.level.rawValue >= rule.level && rule.matches(record) { return true }
         return false
+    }
+}
+
+/// What all loggers of a tree share, and what ends the tree when the last of them has gone.
+///
+/// Records on their way to the loop do not count among the tree's references: a counter that all threads and the loop write to is what such a
+/// record would cost most for. They are in the loop's inbox, and the tree's end is put there behind them.
+final class TreeKeeper: Sendable {
+    private let tree: LoggerTree
+
+    init(_ tree: LoggerTree) { self.tree = tree }
+
+    deinit {
+        let loop = tree.pipeline.loop
+        let isRunning = loop.isRunning
+        let tree = Unmanaged.passRetained(tree)
+        loop.soon { tree.release() }
+        if !isRunning { loop.lend() }
     }
 }
 
@@ -211,13 +249,14 @@ final class LoggerTree: Sendable {
                 return (node.core, route)
             }
         }
-        pipeline.perform { _ in for (core, route) in routes { core.route = route } }
+        pipeline.perform { _ in for (core, route) in routes { core.lead(route) } }
     }
 
     /// For a logger that nobody else knows yet.
     private func install(_ core: LoggerCore, _ state: State) {
-        core.route = route(of: core.name, state)
-        publish(core.route, for: core)
+        let route = route(of: core.name, state)
+        core.install(route)
+        publish(route, for: core)
     }
 
     /// What callers have to know of a route, on whatever thread they are.

@@ -53,10 +53,10 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
     /// Collects the pieces of an interpolated message.
     public struct StringInterpolation: StringInterpolationProtocol {
-        let scratch: Scratch
+        @usableFromInline let scratch: Scratch
         let start: Int
         /// The bytes, if no logger is being called and the scratch is not to be used beyond this call.
-        var own: [UInt8]?
+        @usableFromInline var own: [UInt8]?
 
         public init(literalCapacity: Int, interpolationCount: Int) {
             scratch = Scratch.current
@@ -66,8 +66,16 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         // MARK: Pieces
 
+        // Inlined into the caller, who knows how long the literal is: what remains there is a few stores.
         @inlinable
-        public mutating func appendLiteral(_ literal: StaticString) { append(literal.utf8Start, literal.utf8CodeUnitCount) }
+        @inline(__always)
+        public mutating func appendLiteral(_ literal: StaticString) {
+            let count = literal.utf8CodeUnitCount
+            if count == 0 { return }  // what stands behind the last value, mostly
+            guard own == nil, count <= 32, scratch.hasRoom(count) else { return appendLong(literal.utf8Start, count) }
+            Memory.copyShort(literal.utf8Start, count, to: scratch.end)
+            scratch.commit(count)
+        }
 
         // Inlined, so that the string's references are not counted.
         @inlinable
@@ -224,8 +232,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             scratch.commit(count)
         }
 
+        @usableFromInline
         @inline(never)
-        private mutating func appendLong(_ text: UnsafePointer<UInt8>, _ count: Int) {
+        mutating func appendLong(_ text: UnsafePointer<UInt8>, _ count: Int) {
             let bytes = UnsafeBufferPointer(start: text, count: count)
             if own == nil { scratch.append(bytes) } else { own!.append(contentsOf: bytes) }
         }

@@ -65,8 +65,7 @@ final class Pipeline: @unchecked Sendable {
     @inline(__always)
     func submitOrPark(_ record: borrowing Record, gate: Gate?) -> Parked? {
         if loop.isCurrent {
-            let full = takeOrPark(record, gate)
-            return full.isEmpty ? nil : Parked(record: ParkedRecord(record), handlers: full)
+            return takeOrPark(record, gate).map { Parked(record: ParkedRecord(record), handlers: $0) }
         }
         return post(record, gate, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, gate: gate), handlers: nil)
     }
@@ -76,42 +75,31 @@ final class Pipeline: @unchecked Sendable {
     /// What finds no room is for the handler's overflow policy.
     @inline(__always)
     private func take(_ record: borrowing Record, _ gate: Gate?) {
-        let route = record.core._withUnsafeGuaranteedRef { $0.route }
-        guard route.selects(record) else {
-            gate?.forget()
-            return
-        }
-        if let gate { return take(record, route, gate) }
-        route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
-    }
-
-    private func take(_ record: borrowing Record, _ route: Route, _ gate: Gate) {
-        judged(record, gate) { record in
+        onRoute(record, gate) { record, route in
             route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
         }
     }
 
-    /// For callers who can wait: returns the handlers that had no room.
+    /// For callers who can wait: returns the handlers that had no room; nil if there are none.
     @inline(__always)
-    func takeOrPark(_ record: borrowing Record, _ gate: Gate?) -> [Handler] {
-        let route = record.core._withUnsafeGuaranteedRef { $0.route }
-        guard route.selects(record) else {
-            gate?.forget()
-            return []
+    func takeOrPark(_ record: borrowing Record, _ gate: Gate?) -> [Handler]? {
+        var full: [Handler]?
+        onRoute(record, gate) { record, route in
+            route.forEachTaker(record) { if !$0.take(record, canWait: true) { full = (full ?? []) + [$0] } }
         }
-        var full: [Handler] = []
-        if let gate {
-            judged(record, gate) { full = takeOrPark($0, route) }
-            return full
-        }
-        route.forEachTaker(record) { if !$0.take(record, canWait: true) { full.append($0) } }
         return full
     }
 
-    private func takeOrPark(_ record: borrowing Record, _ route: Route) -> [Handler] {
-        var full: [Handler] = []
-        route.forEachTaker(record) { if !$0.take(record, canWait: true) { full.append($0) } }
-        return full
+    /// Calls `body` with the route of the record's logger, unless logger or gate hold the record back.
+    @inline(__always)
+    private func onRoute(_ record: borrowing Record, _ gate: Gate?, _ body: (borrowing Record, Route) -> Void) {
+        record.core._withUnsafeGuaranteedRef { $0.route }._withUnsafeGuaranteedRef { route in
+            guard route.selects(record) else {
+                gate?.forget()
+                return
+            }
+            if let gate { judged(record, gate) { body($0, route) } } else { body(record, route) }
+        }
     }
 
     /// Calls `body` unless the gate holds the record back; if it held others back before, the record says so.
@@ -144,9 +132,10 @@ final class Pipeline: @unchecked Sendable {
         cel_in_flight_add(inFlight, 1, Int64(size))
         let encoded = EncodedRecord(record, gate: gate, in: blocks) { memory in
             let record = EncodedRecord(delivered: memory)
-            record.core.pipeline.deliver(record)
+            record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
-        loop.post(encoded.memory)
+        // There is time until the loop looks again by itself, unless it would find no end then.
+        loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
         if !isRunning { loop.lend() }
         return true
     }
@@ -187,18 +176,17 @@ final class Pipeline: @unchecked Sendable {
     }
 
     private func deliver(_ encoded: EncodedRecord) {
-        let full = encoded.withRecord { takeOrPark($0, encoded.gate) }
-        guard !full.isEmpty else {
-            cel_in_flight_add(inFlight, -1, Int64(-encoded.size))
+        guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
+            cel_in_flight_remove(inFlight, 1, Int64(encoded.size), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
         }
-        cel_in_flight_add(inFlight, -1, 0)
+        cel_in_flight_remove(inFlight, 1, 0, 1)
         let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { cel_in_flight_add(inFlight, 0, Int64(-parked.size)) }
+                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.size), 1) }
             }
         }
     }
@@ -228,8 +216,7 @@ struct Parked: Sendable {
     }
 
     private func waitHere(_ pipeline: Pipeline) async {
-        let handlers = handlers ?? record.withRecord { pipeline.takeOrPark($0, record.gate) }
-        guard !handlers.isEmpty else { return }
+        guard let handlers = handlers ?? record.withRecord({ pipeline.takeOrPark($0, record.gate) }) else { return }
         let waits = Waits()
         await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
             // It stands in line everywhere from now on, or later records would overtake it in one handler while it waits for another.

@@ -12,7 +12,7 @@ import Glibc
 ///     scratch.leave(mark)
 @usableFromInline
 struct Scratch: BitwiseCopyable {
-    private let header: UnsafeMutablePointer<cel_scratch>
+    @usableFromInline let header: UnsafeMutablePointer<cel_scratch>
 
     /// Texts built beyond this size give their memory back.
     private static let keptCapacity = 65_536
@@ -58,13 +58,16 @@ struct Scratch: BitwiseCopyable {
     }
 
     /// True if `size` bytes can be written at `end`.
+    @inlinable
     @inline(__always)
     func hasRoom(_ size: Int) -> Bool { header.pointee.capacity &- header.pointee.count >= size }
 
     /// Where the next byte goes.
+    @inlinable
     @inline(__always)
     var end: UnsafeMutablePointer<UInt8> { header.pointee.base + header.pointee.count }
 
+    @inlinable
     @inline(__always)
     func commit(_ size: Int) { header.pointee.count &+= size }
 

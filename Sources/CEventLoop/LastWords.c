@@ -182,13 +182,15 @@ struct cel_in_flight *cel_in_flight_make(void) {
 
 void cel_in_flight_release(struct cel_in_flight *counter) {
     __atomic_store_n(&counter->word, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&counter->done, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&counter->is_used, 0, __ATOMIC_RELEASE);
 }
 
 int64_t cel_undelivered_records(void) {
     int64_t sum = 0;
     for (struct cel_in_flight *counter = __atomic_load_n(&counters, __ATOMIC_ACQUIRE); counter; counter = counter->next) {
-        sum += __atomic_load_n(&counter->word, __ATOMIC_RELAXED) >> cel_in_flight_shift;
+        int64_t left = __atomic_load_n(&counter->word, __ATOMIC_RELAXED) - __atomic_load_n(&counter->done, __ATOMIC_RELAXED);
+        if (left > 0) sum += left >> cel_in_flight_shift;
     }
     return sum;
 }

@@ -20,13 +20,21 @@ extension EventLoop {
         case endless
         /// Sleep until something happens, or until then by CLOCK_MONOTONIC.
         case until(Instant)
+
+        func limited(to instant: Instant) -> Patience {
+            switch self {
+            case .none: .none
+            case .endless: .until(instant)
+            case .until(let other): .until(min(instant, other))
+            }
+        }
     }
 
     /// Runs what is ready, then waits for more, unless by then `isDone`. Loop thread.
     func turn(_ patience: Patience, until isDone: () -> Bool = { false }) {
         refuseAfterFork()
         counters.turns.add(1)
-        inbox.deliverAll()
+        if inbox.deliverAll() { patientHasArrived = true }
         if let meter { runJobs(meter) } else { runJobs() }
         finishTurn(moreToCome: hasReadyJobs)
         poll(hasReadyJobs || isDone() ? .none : patience)
@@ -75,7 +83,7 @@ extension EventLoop {
     private func poll(_ patience: Patience) {
         counters.publish(descriptors: poller.count, timers: timers.count, waiters: waiters)
         meter?.pollBegins()
-        let count = endOfTurn.isEmpty && mayStay(patience) && inbox.prepareToSleep() ? sleep(patience) : poller.wait(nanoseconds: 0)
+        let count = endOfTurn.isEmpty && mayStay(patience) ? rest(patience) : poller.wait(nanoseconds: 0)
         meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
@@ -91,6 +99,14 @@ extension EventLoop {
     private func mayStay(_ patience: Patience) -> Bool {
         if case .none = patience { return false }
         return true
+    }
+
+    /// Waits for events, if nothing has come from other threads meanwhile; returns how many there are.
+    private func rest(_ patience: Patience) -> Int {
+        let end = manualClock == nil ? doze.until(hasArrived: patientHasArrived, now: .monotonic) : nil
+        patientHasArrived = false
+        guard inbox.prepareToSleep(dozing: end != nil) else { return poller.wait(nanoseconds: 0) }
+        return sleep(end.map { patience.limited(to: $0) } ?? patience)
     }
 
     /// Waits for events until the next timer, the given limit, or without end; returns how many there are.

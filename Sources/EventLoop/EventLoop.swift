@@ -82,6 +82,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var manualClock: ManualClock?
     /// How many tasks wait in the loop, for whatever.
     @exclusivity(unchecked) var waiters = 0
+    /// Says how deeply to sleep, and what it has to know for that: whether something patient has come since the loop last had nothing to do.
+    @exclusivity(unchecked) var doze = Doze()
+    @exclusivity(unchecked) var patientHasArrived = false
     /// In which turn operations were done without waiting, and how many of them.
     @exclusivity(unchecked) var greedyTurn: UInt64 = 0
     @exclusivity(unchecked) var greedySteps = 0
@@ -188,10 +191,15 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     // MARK: Other threads
 
     /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
-    package func post(_ envelope: UnsafeMutableRawPointer) {
+    ///
+    /// - Parameter isPatient: it may wait a millisecond, if the loop is going to look by then without being woken (Doze.swift).
+    package func post(_ envelope: UnsafeMutableRawPointer, isPatient: Bool = false) {
         refuseAfterFork()
-        if inbox.push(envelope) { poller.wake() }
+        if inbox.push(envelope, isPatient: isPatient) { poller.wake() }
     }
+
+    /// True if the envelope that is being delivered is the last of those that the loop has found in its inbox. Loop thread.
+    package var isDeliveringLast: Bool { inbox.isDelivered }
 
     /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any thread; lock-free.
     ///
@@ -202,7 +210,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if isCurrent { body() } else { post(CallEnvelope.make(body)) }
     }
 
-    /// Runs `body` on the loop's thread, not from within this call. Loop thread.
+    /// Runs `body` on the loop's thread, not from within this call. Any thread, if `body` may be called on another one.
     package func soon(_ body: @escaping () -> Void) {
         post(CallEnvelope.make(body))
     }

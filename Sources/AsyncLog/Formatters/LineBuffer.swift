@@ -156,6 +156,7 @@ public struct LineBuffer: ~Copyable {
 }
 
 /// Copying a few bytes: a call of memcpy costs more than they do.
+@usableFromInline
 enum Memory {
     /// - Precondition: the target has room for `count` bytes.
     @inline(__always)
@@ -165,6 +166,7 @@ enum Memory {
     }
 
     /// - Precondition: at most 32 bytes, for which the target has room.
+    @inlinable
     @inline(__always)
     static func copyShort(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))

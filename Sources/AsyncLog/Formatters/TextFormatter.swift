@@ -8,6 +8,8 @@ public struct TextFormatter: Formatter {
     /// The pattern is the standard one, which is written without looking at it.
     private let isStandard: Bool
     private var timestamp: Timestamp
+    /// ` INFO `: one set for all, at hand without asking each time whether it has been made.
+    private let levels = TextFormatter.levels
 
     /// - Parameters:
     ///   - pattern: what a line consists of.
@@ -52,7 +54,7 @@ public struct TextFormatter: Formatter {
     private mutating func formatStandard(_ record: borrowing Record, to line: inout LineBuffer) {
         line.ensure(Timestamp.maximumLength + 16)
         line.cursor += timestamp.write(record.time.nanoseconds, to: line.cursor)
-        line.append(TextFormatter.levels[record.level])
+        line.append(levels[record.level])
         if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger) }
         line.appendPair(":", " ")
         line.appendEscaped(record.message)
@@ -60,7 +62,6 @@ public struct TextFormatter: Formatter {
         line.append(UInt8(ascii: "\n"))
     }
 
-    /// ` INFO `
     private static let levels = LevelTexts { " \($0.label) " }
 
     private mutating func format(_ part: TextPattern.Part, _ record: borrowing Record, to line: inout LineBuffer) {

@@ -40,7 +40,7 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
     deinit { for record in kept { record.free() } }
 
     override public func handle(_ record: borrowing Record) {
-        let copy = EncodedRecord(record) { _ in preconditionFailure("a kept record is never posted") }
+        let copy = EncodedRecord(keeping: record)
         kept.append(copy)
         bytes += copy.size
         while bytes > capacity, kept.count > 1 {

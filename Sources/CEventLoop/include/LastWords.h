@@ -55,14 +55,29 @@ size_t cel_last_words_compose(struct cel_last_words *words, int signal, int64_t 
 struct cel_in_flight {
     struct cel_in_flight *next;
     int is_used;
-    /// The number of records above `cel_in_flight_shift`, their bytes below.
+    /// The number of records above `cel_in_flight_shift`, their bytes below. Threads that log add to it.
     int64_t word;
+    int64_t distance[7];
+    /// What of it the loop is done with and has not yet taken off: it does that for many records at once, since each time takes the word's cache line
+    /// away from the threads that log. On a line of its own; the loop's thread alone writes it.
+    int64_t done;
 };
-enum { cel_in_flight_shift = 40 };
+enum { cel_in_flight_shift = 40, cel_in_flight_batch = 65536 };
 
 struct cel_in_flight *cel_in_flight_make(void);
 void cel_in_flight_release(struct cel_in_flight *counter);
-/// Any thread. Negative numbers take away.
+static inline void cel_in_flight_settle(struct cel_in_flight *counter) {
+    int64_t done = __atomic_load_n(&counter->done, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&counter->word, done, __ATOMIC_RELAXED);
+    __atomic_store_n(&counter->done, 0, __ATOMIC_RELAXED);
+}
+/// Loop thread. `is_last`: no more is to come for now.
+static inline void cel_in_flight_remove(struct cel_in_flight *counter, int64_t records, int64_t bytes, int is_last) {
+    int64_t done = __atomic_load_n(&counter->done, __ATOMIC_RELAXED) + records * ((int64_t)1 << cel_in_flight_shift) + bytes;
+    __atomic_store_n(&counter->done, done, __ATOMIC_RELAXED);
+    if (is_last || (done & (((int64_t)1 << cel_in_flight_shift) - 1)) >= cel_in_flight_batch) cel_in_flight_settle(counter);
+}
+/// Any thread.
 static inline void cel_in_flight_add(struct cel_in_flight *counter, int64_t records, int64_t bytes) {
     __atomic_fetch_add(&counter->word, records * ((int64_t)1 << cel_in_flight_shift) + bytes, __ATOMIC_RELAXED);
 }
