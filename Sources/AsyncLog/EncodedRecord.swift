@@ -55,26 +55,23 @@ struct EncodedRecord {
         keepTree()
     }
 
-    /// Copies the record, to be posted to the loop's inbox, which calls `deliver`. With `blocks` its memory is one of them, if it fits.
-    init(_ record: borrowing Record, gate: Gate?, in blocks: RecordBlocks? = nil, deliver: @escaping Envelope.Deliver) {
+    /// Copies the record, to be posted to the loop's inbox, which calls `deliver`: to `block`, one of the pipeline's, if it is given.
+    init(_ record: borrowing Record, gate: Gate?, in block: UnsafeMutableRawPointer? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
         assert(EncodedRecord.linkSize == Envelope.headerSize)
-        let size = EncodedRecord.size(record)
-        var isBlock = false
-        if let blocks, size <= RecordBlocks.size {
-            memory = blocks.take()
+        if let block {
+            memory = block
             Envelope.address(memory, to: deliver)
-            isBlock = true
         } else {
-            memory = Envelope.make(size: size - EncodedRecord.linkSize, deliver: deliver)
+            memory = Envelope.make(size: EncodedRecord.size(record) - EncodedRecord.linkSize, deliver: deliver)
         }
         let body = memory + EncodedRecord.bodyOffset
         header.initialize(
             to: RecordHeader(
-                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
+                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate == nil ? nil : Unmanaged.passRetained(gate!),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
                 isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
-                isBlock: isBlock, keepsTree: false))
+                isBlock: block != nil, keepsTree: false))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }

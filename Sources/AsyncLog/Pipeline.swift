@@ -130,7 +130,7 @@ final class Pipeline: @unchecked Sendable {
             }
         }
         cel_in_flight_add(inFlight, 1, Int64(size))
-        let encoded = EncodedRecord(record, gate: gate, in: blocks) { memory in
+        let encoded = EncodedRecord(record, gate: gate, in: size <= RecordBlocks.size ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }

@@ -22,6 +22,24 @@ struct MessageTests {
         #expect(try message { "\(Duration.microseconds(1500)) \([1, 2]) \(Optional<Int>.none as Any)" } == "1.5ms [1, 2] nil")
     }
 
+    @Test("integers of every length, and decimals, are those that Swift writes")
+    func digits() throws {
+        var numbers: [Int] = [0, .max, .min]
+        var power = 1
+        while power < Int.max / 10 {
+            numbers += [power - 1, power, power + 1, power * 3 + 7, -power, 1 - power]
+            power *= 10
+        }
+        let integers = numbers
+        let decimals = stride(from: 0, to: 1_000_000, by: 997).map { Double($0) / 1000 }
+        let written = try records { logger in
+            for number in integers { logger.info("\(number) \(number.magnitude)") }
+            for number in decimals { logger.info("\(number)") }
+        }
+        #expect(written.map(\.message) == integers.map { "\($0) \($0.magnitude)" } + decimals.map { "\($0)" })
+        #expect(try message { "\(0.000123) \(12.000001) \(99999999.5) \(-7.25)" } == "0.000123 12.000001 99999999.5 -7.25")
+    }
+
     @Test("number formats")
     func formats() throws {
         #expect(try message { "\(255, format: .hex) \(255, format: .hex(minimumDigits: 4, uppercase: true, prefix: true))" } == "ff 0x00FF")

@@ -1,5 +1,6 @@
 // Names, levels, handlers and filters, as users of Python's logging expect them.
 import AsyncLog
+import EventLoop
 import Testing
 
 @Suite("Trees of loggers")
@@ -64,6 +65,46 @@ struct TreeTests {
             logger.error("g", ["n": 7])
             logger.info("h", ["n": "8"])
             #expect(memory.messages == ["b", "c", "d", "f"])
+        }
+    }
+
+    /// Changes its logger's settings while a record is on its way.
+    private final class Meddler: Handler, @unchecked Sendable {
+        var logger: Logger?
+        override func handle(_ record: borrowing Record) throws {
+            logger?.level = .info
+            logger?.add(Filter { _ in true })
+            logger?.remove(self)
+        }
+    }
+
+    @Test("a handler that changes the settings while a record is on its way does not lead the record astray")
+    func settingsFromWithin() throws {
+        try onLoop {
+            let (meddler, memory) = (Meddler(), MemoryHandler())
+            let logger = Logger("app", handlers: [meddler, memory])
+            meddler.logger = logger
+            for number in 0..<100 {
+                logger.info("\(number)")
+                logger.add(meddler)
+            }
+            #expect(memory.messages == (0..<100).map(String.init))
+            meddler.logger = nil
+        }
+    }
+
+    @Test("records that other threads have logged outlive the last logger of their tree")
+    func recordsOutliveLoggers() throws {
+        try onLoop {
+            let memory = MemoryHandler()
+            try await EventLoop.offload {
+                for number in 0..<100 {
+                    let logger = Logger("app\(number)", handlers: [memory])
+                    logger["child"].info("\(number)", ["number": number])
+                }
+            }
+            #expect(memory.messages == (0..<100).map(String.init))
+            #expect(memory.records.last?.logger == "app99.child")
         }
     }
 

@@ -46,6 +46,52 @@ struct OtherThreadsTests {
         for _ in 0..<4 { #expect(finished.wait(seconds: 120)) }
         #expect(loop.metrics.turns <= 8000 * 2 + 10)
     }
+
+    @Test("a call that comes behind what is patient wakes a loop that dozes; what is patient wakes one that sleeps")
+    func patience() {
+        let inbox = Inbox()
+        nonisolated(unsafe) var delivered = ""
+        func push(_ text: String, isPatient: Bool = false) -> Bool { inbox.push(CallEnvelope.make { delivered += text }, isPatient: isPatient) }
+        func prepareToSleep(dozing: Bool = false) -> Bool { inbox.prepareToSleep(dozing: dozing) }
+        func deliverAll() -> Bool { inbox.deliverAll() }
+
+        #expect(prepareToSleep(dozing: true))
+        #expect(!push("a", isPatient: true), "a dozing loop was woken for what can wait")
+        #expect(!push("b", isPatient: true))
+        #expect(!prepareToSleep(), "the loop would have slept over what is there")
+        #expect(push("c"), "a call waits for a dozing loop to wake by itself")
+        #expect(!push("d") && !push("e", isPatient: true), "the loop was woken twice")
+        #expect(deliverAll() && delivered == "abcde")
+
+        #expect(prepareToSleep())
+        #expect(push("f", isPatient: true), "a sleeping loop was not woken")
+        #expect(!push("g", isPatient: true))
+        #expect(deliverAll() && delivered == "abcdefg")
+
+        #expect(prepareToSleep(dozing: true) && push("h"))
+        #expect(!deliverAll() && delivered.hasSuffix("h"), "a call is not patient")
+    }
+
+    @Test("a loop dozes while records keep coming, sleeps again when none has come for a doze, and never dozes for one that comes alone")
+    func dozing() {
+        var doze = Doze()
+        var now = Instant(nanoseconds: 1_000_000_000)
+        func until(_ hasArrived: Bool) -> Duration? { doze.until(hasArrived: hasArrived, now: now).map { $0 - now } }
+
+        #expect(until(false) == nil)
+        #expect(until(true) == nil, "it came alone")
+        now = now + .milliseconds(5)
+        #expect(until(true) == nil, "so did this")
+        now = now + .microseconds(300)
+        #expect(until(true) == Doze.length)
+        now = now + .microseconds(400)
+        #expect(until(false) == .microseconds(600), "what woke the loop was something else")
+        #expect(until(true) == Doze.length)
+        now = now + Doze.length
+        #expect(until(false) == nil, "nothing has come for so long")
+        #expect(until(false) == nil)
+    }
+
     @Test("a call from another thread that turns the loop itself, as exit does, gets at what stands behind it in the inbox")
     func turnFromWithinTheInbox() throws {
         let loop = try EventLoop.start(name: "nested")
