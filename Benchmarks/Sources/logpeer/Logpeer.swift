@@ -2,8 +2,8 @@
 //
 //     logpeer PEER WORKLOAD N OUT
 //
-// PEER is `asynclog` (tasks on the event loop log, with `await`), `asynclog-thread` (a thread of its own logs, through the loop's inbox) or
-// `asynclog-bridge` (the first through swift-log). OUT is a path, or `-` for standard output. One JSON object goes to the file that $BENCH_STATS names:
+// PEER is `asynclog` (tasks on the event loop log, with `await`), `asynclog-closure` (the same, with the fields of `json` written by a closure instead
+// of a dictionary literal), `asynclog-thread` (a thread of its own logs, through the loop's inbox) or `asynclog-bridge` (the first through swift-log). OUT is a path, or `-` for standard output. One JSON object goes to the file that $BENCH_STATS names:
 // `elapsed_ns`, `n`, and what the workload adds.
 //
 //     hello   N tasks at once, one line each
@@ -28,7 +28,7 @@ struct Logpeer {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let count = Int(arguments[3]) else {
-            fputs("usage: logpeer asynclog|asynclog-thread|asynclog-bridge hello|text|json|slow|lat|off|thread|loop|alone N OUT\n", stderr)
+            fputs("usage: logpeer asynclog|asynclog-closure|asynclog-thread|asynclog-bridge hello|text|json|slow|lat|off|thread|loop|alone N OUT\n", stderr)
             exit(2)
         }
         if arguments[4] != "-" {
@@ -50,6 +50,7 @@ struct Logpeer {
             let extra: () -> String
             switch peer {
             case "asynclog": extra = try await OnLoop(logger: logger, count: count).run(workload)
+            case "asynclog-closure": extra = try await OnLoop(logger: logger, count: count, writesFields: true).run(workload)
             case "asynclog-thread": extra = await OffLoop(logger: logger, count: count).run(workload)
             case "asynclog-bridge": extra = await Bridged(handler, count: count).run(workload)
             default: fatalError("no such peer: \(peer)")

@@ -5,13 +5,15 @@ import EventLoop
 struct OnLoop {
     let logger: Logger
     let count: Int
+    /// Fields are written by a closure, not by a literal.
+    var writesFields = false
 
     /// Returns what the workload adds to the statistics.
     func run(_ workload: String) async throws -> () -> String {
         switch workload {
         case "hello": await hello()
         case "text": await text()
-        case "json": await json()
+        case "json": if writesFields { await jsonByClosure() } else { await json() }
         case "off": await disabled()
         case "slow": return try await slow()
         case "lat": return await latency()
@@ -35,6 +37,18 @@ struct OnLoop {
             await logger.info(
                 "request handled",
                 ["id": id, "status": 200, "path": "/index.html", "duration": Double(id % 1000) + 0.125, "cached": id & 1 == 1])
+        }
+    }
+
+    private func jsonByClosure() async {
+        for id in 0..<count {
+            await logger.info("request handled") { fields in
+                fields["id"] = id
+                fields["status"] = 200
+                fields["path"] = "/index.html"
+                fields["duration"] = Double(id % 1000) + 0.125
+                fields["cached"] = id & 1 == 1
+            }
         }
     }
 
