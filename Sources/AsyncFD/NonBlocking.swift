@@ -59,6 +59,7 @@ final class Lane {
     /// The number was made by us, as a private description or a duplicate, and is closed with the lane.
     private(set) var isPrivate = false
     private let direction: Direction
+    private let isNonBlocking: Bool
     private let kind: Kind
     private let features: KernelFeatures
     /// The seat in the poller, once an attempt has said would-block.
@@ -70,18 +71,14 @@ final class Lane {
         self.direction = direction
         self.kind = kind
         self.features = features
+        self.isNonBlocking = isNonBlocking
         access = .direct
         // Not open for this direction: the call says so (EBADF). A private description would have the right that this one has not.
         guard Syscalls.allows(descriptor, direction) else { return }
         switch kind {
         case .pipe:
-            if features.noWait {
-                access = .noWait(flags: noWaitFlags(features))
-            } else if isNonBlocking {
-                cel_survive_sigpipe()
-            } else {
-                reopen()
-            }
+            // The calls that take flags take a quarter longer than those that do not.
+            if isNonBlocking || !features.noWait { doWithoutFlags() } else { access = .noWait(flags: noWaitFlags(features)) }
         case .socket: access = .message
         case .file: access = .offloaded
         case .terminal: if !isNonBlocking { reopen() }
@@ -96,6 +93,13 @@ final class Lane {
         if features.noSignal { return cel_RWF_NOWAIT | cel_RWF_NOSIGNAL }
         cel_survive_sigpipe()
         return cel_RWF_NOWAIT
+    }
+
+    /// For our own pipes, and for kernels that do not know RWF_NOWAIT there.
+    private func doWithoutFlags() {
+        guard isNonBlocking else { return reopen() }
+        if !direction.isRead { cel_survive_sigpipe() }
+        access = .direct
     }
 
     private func reopen() {
@@ -136,7 +140,7 @@ final class Lane {
                 cel_survive_sigpipe()
                 access = .noWait(flags: cel_RWF_NOWAIT)
             } else {
-                reopen()
+                doWithoutFlags()
             }
             return move(vectors)
         case .offloaded: preconditionFailure("a regular file is not read or written on the loop")
@@ -162,15 +166,17 @@ final class Lane {
     }
 
     /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on terminals, which hand out
-    /// lines, nor on Unix sockets, which stop at a message with descriptors.
+    /// lines, nor on Unix sockets, which stop at a message with descriptors. (A TCP socket stops at urgent data: see `Registration.signal`.)
     var isDrainedByShortCount: Bool {
         switch access {
         case .direct: kind == .pipe || (kind == .terminal && !direction.isRead)
         case .noWait: true
-        case .message: !direction.isRead
+        case .message: !direction.isRead || isTCP
         case .polled, .offloaded: false
         }
     }
+
+    private lazy var isTCP = Syscalls.isTCP(descriptor)
 
     func closePrivate() {
         if isPrivate { Syscalls.close(descriptor) }

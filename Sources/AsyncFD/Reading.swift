@@ -17,6 +17,7 @@ extension AsyncFD {
         return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit) }
     }
 
+    @inline(__always)  // each asynchronous function on the way costs as much as the rest of what stands here
     private func readHere(upTo limit: Int) async throws(IOError) -> [UInt8] {
         try beginReading()
         defer { isBeingRead = false }
@@ -34,10 +35,7 @@ extension AsyncFD {
     private func readNow(upTo limit: Int) throws(IOError) -> [UInt8]? {
         let memory = loop.readBuffer
         guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)])) else { return nil }
-        return [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
-            UnsafeMutableRawBufferPointer(bytes).copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))
-            initialized = count
-        }
+        return [UInt8](UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
 
     /// One read that waits for nothing. Nil: there is nothing yet, wait.

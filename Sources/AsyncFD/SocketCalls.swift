@@ -60,6 +60,9 @@ extension Syscalls {
         return retried { getsockopt(descriptor, level, name, &value, &length) }.map { _ in value }
     }
 
+    /// Whether it is a socket for a plain stream of TCP (not of MPTCP).
+    static func isTCP(_ descriptor: CInt) -> Bool { option(descriptor, SOL_SOCKET, SO_PROTOCOL) == .success(CInt(IPPROTO_TCP)) }
+
     static func setOption(_ descriptor: CInt, _ level: CInt, _ name: CInt, _ value: CInt) -> Errno? {
         var value = value
         return retried { setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<CInt>.size)) }.errno

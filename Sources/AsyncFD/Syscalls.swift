@@ -36,19 +36,19 @@ enum Syscalls {
         outcome(vectors) { preadv(descriptor, $0.baseAddress, CInt($0.count), off_t(offset)) }
     }
 
-    /// sendmsg(2), without waiting and without SIGPIPE. `descriptors` are passed along (unix(7)).
-    static func send(_ descriptor: CInt, _ vectors: Vectors, passing descriptors: [CInt] = []) -> IOOutcome {
-        outcome(vectors) { cel_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
+    /// send(2), without waiting and without SIGPIPE.
+    static func send(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
+        outcome(vectors) { cel_send(descriptor, $0.baseAddress, CInt($0.count)) }
     }
 
-    /// recvmsg(2), without waiting.
+    /// recv(2), without waiting.
     static func receive(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        outcome(vectors) { vectors in
-            var message = msghdr()
-            message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
-            message.msg_iovlen = vectors.count
-            return recvmsg(descriptor, &message, CInt(MSG_DONTWAIT))
-        }
+        outcome(vectors) { cel_receive(descriptor, $0.baseAddress, CInt($0.count)) }
+    }
+
+    /// sendmsg(2), without waiting and without SIGPIPE. `descriptors` are passed along (unix(7)).
+    static func send(_ descriptor: CInt, _ vectors: Vectors, passing descriptors: [CInt]) -> IOOutcome {
+        outcome(vectors) { cel_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
     }
 
     /// recv(2) of a byte that stays where it is: no bytes are the end of the stream.

@@ -14,6 +14,11 @@ extension AsyncFD {
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
+        try await write(memory)
+    }
+
+    @inline(__always)  // see `readHere`
+    private func write(_ memory: SendableBytes) async throws(IOError) {
         guard loop.isCurrent else {
             return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
         }
@@ -34,7 +39,11 @@ extension AsyncFD {
     }
 
     /// Writes all bytes of the array.
-    public func write(_ bytes: [UInt8]) async throws(IOError) { try await write(bytes.span.bytes) }
+    public func write(_ bytes: [UInt8]) async throws(IOError) {
+        // The array is the caller's until this function returns, and with it every use of the pointer.
+        let memory = unsafe bytes.span.bytes.withUnsafeBytes { unsafe SendableBytes($0) }
+        try await write(memory)
+    }
 
     /// Writes the string in UTF-8.
     public func write(_ string: String) async throws(IOError) {
@@ -152,6 +161,7 @@ extension AsyncFD {
     // MARK: Shared with reading
 
     /// Suspends until the descriptor is ready, after an attempt has said would-block.
+    @inline(__always)
     func wait(_ direction: Direction, _ operation: String) async throws(IOError) {
         guard let registration = try registration(for: direction) else { return }
         switch await registration.wait(direction) {

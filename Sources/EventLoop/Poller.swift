@@ -10,6 +10,7 @@
 // - Edge-triggered, an event says only that something *changed*. It is asked for both directions once, when an attempt has
 //   already said would-block, and never modified: one epoll_ctl in a descriptor's life. Adding reports what is ready already.
 // - EPOLLHUP and EPOLLERR come unasked and count as ready in both directions: the next system call will say what is wrong.
+// - EPOLLPRI (urgent data of TCP, a state change of a terminal or a file of sysfs) counts as readable: whoever reads finds out.
 // - Regular files, directories, /dev/null and the like answer EPERM: they never block in epoll's sense, and count as always ready.
 // - The loop's own wake-up is an eventfd that nobody reads: edge-triggered, every write is an edge.
 import CEventLoop
@@ -88,7 +89,7 @@ struct Poller: ~Copyable {
     mutating func add(_ number: CInt, on loop: EventLoop) -> Admission {
         lastGeneration &+= 1
         let key = UInt64(lastGeneration) << 32 | UInt64(UInt32(bitPattern: number))
-        let interest = cel_EPOLLIN | cel_EPOLLOUT | cel_EPOLLRDHUP | cel_EPOLLET
+        let interest = cel_EPOLLIN | cel_EPOLLOUT | cel_EPOLLRDHUP | cel_EPOLLPRI | cel_EPOLLET
         let seat = Int(number)
         if cel_epoll_ctl(descriptor, EPOLL_CTL_ADD, number, interest, key) != 0 {
             switch errno {

@@ -21,22 +21,27 @@ private let processIsOurs: Bool = {
 
 private enum ProcessExecutors: ExecutorFactory {
     static var mainExecutor: any MainExecutor { EventLoop.main.serialExecutor as! LoopSerialExecutor }
-    static let defaultExecutor: any TaskExecutor = ProcessTaskExecutor()
+    static let defaultExecutor: any TaskExecutor = ProcessTaskExecutor(.main)
 }
 
 /// The main loop as the global executor. A class of its own only because a public class cannot conform to a protocol of an SPI;
 /// the jobs run under the loop's identity.
 private final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor {
+    /// The main loop lives as long as the process.
+    private unowned(unsafe) let loop: EventLoop
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
     func enqueue(_ job: consuming ExecutorJob) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global))
+        loop.schedule(QueuedJob(UnownedJob(job), .global))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global), after: duration(delay, of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .global), after: duration(delay, of: clock))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
-        EventLoop.main.schedule(QueuedJob(UnownedJob(job), .global), after: duration(clock.now.duration(to: instant), of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .global), after: duration(clock.now.duration(to: instant), of: clock))
     }
 }
 

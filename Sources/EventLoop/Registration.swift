@@ -43,6 +43,8 @@ package final class Registration: @unchecked Sendable {
     }
     @exclusivity(unchecked) private var read = Side()
     @exclusivity(unchecked) private var write = Side()
+    /// A socket got urgent data. Reads stop at its mark, with or without more behind it, so that a short count proves nothing any more.
+    @exclusivity(unchecked) private var hasUrgentMark = false
     @exclusivity(unchecked) private var lastWait: Readiness.WaiterID = 0
 
     init(descriptor: CInt, generation: UInt32, loop: EventLoop) {
@@ -77,6 +79,7 @@ package final class Registration: @unchecked Sendable {
     enum Interest { case read, write, either }
 
     /// Suspends the task until the descriptor is ready in one of the directions that `interest` names.
+    @inline(__always)
     func wait(for interest: Interest) async -> Wake {
         lastWait &+= 1
         let id = lastWait
@@ -158,7 +161,8 @@ package final class Registration: @unchecked Sendable {
     func signal(_ events: UInt32) {
         let hungUp = events & (cel_EPOLLHUP | cel_EPOLLERR) != 0
         let ended = hungUp || events & cel_EPOLLRDHUP != 0
-        if ended || events & cel_EPOLLIN != 0 { wake(.read, read.readiness.signal(isFinal: ended), .ready) }
+        if events & cel_EPOLLPRI != 0 { hasUrgentMark = true }
+        if ended || events & (cel_EPOLLIN | cel_EPOLLPRI) != 0 { wake(.read, read.readiness.signal(isFinal: ended || hasUrgentMark), .ready) }
         if hungUp || events & cel_EPOLLOUT != 0 { wake(.write, write.readiness.signal(isFinal: hungUp), .ready) }
     }
 

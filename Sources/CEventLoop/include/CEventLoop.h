@@ -19,7 +19,7 @@
 #include "Scratch.h"
 
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
-static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP;
+static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP, cel_EPOLLPRI = EPOLLPRI;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
 
 /// epoll_create1(EPOLL_CLOEXEC).
@@ -28,7 +28,8 @@ int cel_epoll_create(void);
 /// epoll_ctl(2) with `key` as the user data.
 int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key);
 
-/// epoll_pwait2(2); on kernels before 5.11 epoll_wait(2), its milliseconds rounded up. `nanoseconds` < 0 waits without end.
+/// epoll_pwait2(2), or, where there is no limit or no wait, or on kernels before 5.11, epoll_wait(2), its milliseconds rounded up.
+/// `nanoseconds` < 0 waits without end.
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds);
 
 /// eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK).
@@ -46,7 +47,8 @@ int cel_pidfd_open(pid_t pid);
 /// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1 with errno.
 int cel_pidfd_reap(int pidfd, int *code, int *status);
 
-/// pwritev2(2) and preadv2(2) at the current position. `flags` are of the RWF_ family below.
+/// write(2) and read(2), of several vectors writev(2) and readv(2), which take a fifth longer for one. With `flags`, of the RWF_ family below:
+/// pwritev2(2) and preadv2(2) at the current position.
 ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags);
 ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags);
 

@@ -22,6 +22,10 @@ ssize_t cel_sendfile(int from, int to, size_t count);
 /// copy_file_range(2) at the current positions.
 ssize_t cel_copy_file_range(int from, int to, size_t count);
 
+/// send(2) with MSG_DONTWAIT | MSG_NOSIGNAL and recv(2) with MSG_DONTWAIT; of several vectors sendmsg(2) and recvmsg(2), which have more to fetch.
+ssize_t cel_send(int socket, const struct iovec *vectors, int count);
+ssize_t cel_receive(int socket, const struct iovec *vectors, int count);
+
 /// sendmsg(2) with MSG_DONTWAIT | MSG_NOSIGNAL and, if `count` > 0, descriptors (SCM_RIGHTS, unix(7)).
 ssize_t cel_send_descriptors(int socket, const struct iovec *vectors, int vector_count, const int *descriptors, int count);
 
