@@ -136,7 +136,7 @@ extension EventLoop {
             switch action {
             case .resume(let continuation): continuation.resume(returning: .ready)
             case .job(let job): schedule(job)
-            case .call(let call): call.body()
+            case .call(let call): call.takeRetainedValue().fire()
             }
             budget -= 1
         }

@@ -39,7 +39,6 @@ extension EventLoop {
         let id = timers.reserve()
         return await parkTask { continuation in
             if Task.isCancelled {
-                _ = timers.cancel(id)
                 continuation.resume(returning: .cancelled)
             } else {
                 timers.set(id, at: deadline, .resume(continuation))
@@ -53,13 +52,4 @@ extension EventLoop {
     func wakeSleeper(_ id: TimerID, _ wake: Wake) {
         if case .resume(let continuation) = timers.cancel(id) { continuation.resume(returning: wake) }
     }
-
-    /// Calls `body` on the loop's thread after `duration`. Loop thread.
-    @discardableResult
-    package func after(_ duration: Duration, _ body: @escaping () -> Void) -> TimerID {
-        timers.add(at: now + duration, .call(Timers.Call(body)))
-    }
-
-    /// Does nothing if the timer has fired. Loop thread.
-    package func cancel(_ timer: TimerID) { _ = timers.cancel(timer) }
 }

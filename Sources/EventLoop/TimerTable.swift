@@ -7,25 +7,36 @@
 // rebuilt at any size while timers are alive; that is why it is not an array.
 
 /// Loop thread only. All operations are O(1), amortised.
-struct TimerTable {
-    private struct Slot {
-        /// 0: the slot is free.
-        var number: UInt64 = 0
-        /// Nil while the timer is only reserved.
-        var action: Timers.Action?
+struct TimerTable: ~Copyable {
+    private struct Slot: BitwiseCopyable {
+        /// 0: the slot is free, and the action means nothing.
+        var number: UInt64
+        var action: Timers.Action
     }
 
     private static let smallest = 64
 
-    private var slots = [Slot](repeating: Slot(), count: TimerTable.smallest)
+    private var slots: UnsafeMutablePointer<Slot>
+    private(set) var capacity: Int
     private(set) var count = 0
 
-    var capacity: Int { slots.count }
+    init() {
+        capacity = TimerTable.smallest
+        slots = TimerTable.allocate(capacity)
+    }
 
-    private var mask: Int { slots.count - 1 }
+    deinit { slots.deallocate() }
+
+    private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Slot> {
+        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
+        slots.initialize(repeating: Slot(number: 0, action: .job(QueuedJob(bits: 0))), count: capacity)
+        return slots
+    }
+
+    private var mask: Int { capacity - 1 }
 
     private func home(_ number: UInt64) -> Int {
-        let block = ((number >> 3) &* 0x9E37_79B9_7F4A_7C15) >> UInt64(slots.count.leadingZeroBitCount + 4)
+        let block = ((number >> 3) &* 0x9E37_79B9_7F4A_7C15) >> UInt64(capacity.leadingZeroBitCount + 4)
         return Int(block << 3 | number & 7)
     }
 
@@ -45,10 +56,14 @@ struct TimerTable {
 
     func contains(_ number: UInt64) -> Bool { find(number) != nil }
 
+    func forEach(_ body: (Timers.Action) -> Void) {
+        for slot in 0..<capacity where slots[slot].number != 0 { body(slots[slot].action) }
+    }
+
     /// - Precondition: `number` is new and not 0.
-    mutating func insert(_ number: UInt64) {
-        if (count + 1) * 4 > slots.count * 3 { resize(slots.count * 2) }
-        place(Slot(number: number))
+    mutating func insert(_ number: UInt64, _ action: Timers.Action) {
+        if (count + 1) * 4 > capacity * 3 { resize(capacity * 2) }
+        place(Slot(number: number, action: action))
         count += 1
     }
 
@@ -68,31 +83,28 @@ struct TimerTable {
         slots[slot] = homeless
     }
 
-    mutating func set(_ number: UInt64, _ action: Timers.Action) {
-        guard let slot = find(number), slots[slot].action == nil else { preconditionFailure("a timer is set once, between reserve and cancel") }
-        slots[slot].action = action
-    }
-
-    /// Returns the action, if `number` is in the table and has one.
+    /// Returns the action, if `number` is in the table.
     mutating func remove(_ number: UInt64) -> Timers.Action? {
         guard var hole = find(number) else { return nil }
-        let action = slots[hole].action.take()
-        slots[hole].number = 0
+        let action = slots[hole].action
         count -= 1
         // Those behind who are not at home move up.
         var next = (hole + 1) & mask
         while slots[next].number != 0, distance(slots[next].number, next) > 0 {
-            slots.swapAt(hole, next)
+            slots[hole] = slots[next]
             hole = next
             next = (next + 1) & mask
         }
-        if slots.count > Self.smallest, count < slots.count / 8 { resize(slots.count / 4) }
+        slots[hole].number = 0
+        if capacity > Self.smallest, count < capacity / 8 { resize(capacity / 4) }
         return action
     }
 
-    private mutating func resize(_ capacity: Int) {
-        var old = [Slot](repeating: Slot(), count: capacity)
-        swap(&slots, &old)
-        for slot in old where slot.number != 0 { place(slot) }
+    private mutating func resize(_ room: Int) {
+        let (old, oldCapacity) = (slots, capacity)
+        slots = Self.allocate(room)
+        capacity = room
+        for slot in 0..<oldCapacity where old[slot].number != 0 { place(old[slot]) }
+        old.deallocate()
     }
 }

@@ -1,10 +1,10 @@
 // What the loop has to do at a later time.
 //
 // A heap of deadlines over a table of what is due then. Cancelling takes the action out of the table and leaves the deadline in the
-// heap, where it does no harm; when stale deadlines outnumber the live ones the heap is rebuilt without them. Heap and table
+// heap, where it does no harm; when stale deadlines outnumber the live ones the heap is rebuilt without them. (A heap that knew where each
+// timer stands could drop it at once, but would have to note every move that it makes, somewhere in a table of megabytes.) Heap and table
 // shrink as they empty, so that memory stays proportional to the timers that are alive. Equal deadlines come in the order in
 // which they were set.
-import HeapModule
 
 /// Names one timer. A name that has fired or been cancelled never names another.
 package struct TimerID: Equatable, Sendable {
@@ -12,53 +12,45 @@ package struct TimerID: Equatable, Sendable {
 }
 
 /// Loop thread only. Setting and firing are O(log n), cancelling is O(1), amortised.
-struct Timers {
+struct Timers: ~Copyable {
     typealias ID = TimerID
 
-    enum Action {
+    enum Action: BitwiseCopyable {
         case resume(UnsafeContinuation<Wake, Never>)
         case job(QueuedJob)
-        case call(Call)
+        /// Retained by the table.
+        case call(Unmanaged<LaterCall>)
     }
 
-    /// A closure behind one pointer: most actions are continuations, and should not pay for its size.
-    final class Call {
-        let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
-    }
+    /// Below that many a heap is not worth rebuilding.
+    private static let few = 64
 
-    private struct Entry: Comparable {
-        let deadline: Instant
-        let sequence: UInt64
-
-        static func < (a: Entry, b: Entry) -> Bool { a.deadline == b.deadline ? a.sequence < b.sequence : a.deadline < b.deadline }
-    }
-
-    private static let smallest = 64
-
-    private var heap = Heap<Entry>()
-    /// The heap's memory was made for about as many.
-    private var heapRoom = Timers.smallest
+    private var heap = DeadlineHeap()
     private var actions = TimerTable()
     private var lastSequence: UInt64 = 0
 
-    /// How many timers are set, or reserved, and neither fired nor cancelled.
+    deinit {
+        actions.forEach { action in
+            if case .call(let call) = action { call.release() }
+        }
+    }
+
+    /// How many timers are set, and neither fired nor cancelled.
     var count: Int { actions.count }
 
     /// For tests: for how many timers there is memory.
-    var capacity: Int { max(heapRoom, actions.capacity) }
+    var capacity: Int { max(heap.capacity, actions.capacity) }
 
-    /// Takes a name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
+    /// A name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
     mutating func reserve() -> ID {
         lastSequence += 1
-        actions.insert(lastSequence)
         return ID(sequence: lastSequence)
     }
 
+    /// - Precondition: `id` comes from `reserve` and has not been set before.
     mutating func set(_ id: ID, at deadline: Instant, _ action: Action) {
-        actions.set(id.sequence, action)
-        heap.insert(Entry(deadline: deadline, sequence: id.sequence))
-        heapRoom = max(heapRoom, heap.count)
+        actions.insert(id.sequence, action)
+        heap.insert(DeadlineHeap.Entry(deadline: deadline, sequence: id.sequence))
     }
 
     @discardableResult
@@ -71,35 +63,29 @@ struct Timers {
     /// Returns what will not happen now; nil if it has happened already, has been cancelled before, or was only reserved.
     mutating func cancel(_ id: ID) -> Action? {
         let action = actions.remove(id.sequence)
-        if heap.count > Self.smallest, heap.count > 2 * count { rebuildHeap() }
+        if heap.count > Self.few, heap.count > 2 * count { dropStaleDeadlines() }
         return action
     }
 
     /// The earliest deadline of a live timer.
     mutating func nextDeadline() -> Instant? {
-        while let first = heap.min {
+        while let first = heap.first {
             if actions.contains(first.sequence) { return first.deadline }
-            removeFirst()
+            heap.removeFirst()
         }
         return nil
     }
 
     /// Removes and returns the earliest action that is due at `now`, nil if none is.
     mutating func popDue(_ now: Instant) -> Action? {
-        while let first = heap.min, first.deadline <= now {
-            removeFirst()
+        while let first = heap.first, first.deadline <= now {
+            heap.removeFirst()
             if let action = actions.remove(first.sequence) { return action }
         }
         return nil
     }
 
-    private mutating func removeFirst() {
-        heap.removeMin()
-        if heapRoom > Self.smallest, heap.count < heapRoom / 4 { rebuildHeap() }
-    }
-
-    private mutating func rebuildHeap() {
-        heap = Heap(heap.unordered.filter { actions.contains($0.sequence) })
-        heapRoom = max(Self.smallest, heap.count)
+    private mutating func dropStaleDeadlines() {
+        heap.removeAll { entry in !actions.contains(entry.sequence) }
     }
 }

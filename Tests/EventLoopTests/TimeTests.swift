@@ -338,8 +338,7 @@ struct TimeTests {
                 model.remove(number)
             } else {
                 if table.contains(number) { Issue.record("\(number) is there") }
-                table.insert(number)
-                table.set(number, .job(QueuedJob(bits: 0)))
+                table.insert(number, .job(QueuedJob(bits: 0)))
                 model.insert(number)
             }
             if table.count != model.count { Issue.record("\(table.count) instead of \(model.count)") }

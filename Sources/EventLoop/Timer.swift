@@ -1,0 +1,87 @@
+// A call that the loop makes later: for what is not a task, and has no need to be one.
+//
+// A million tasks that sleep are a million tasks. A timeout of a connection that a library's callback set, a retry, a flush that may wait a
+// little: each is a closure and a deadline, and costs a hundredth of that.
+
+extension EventLoop {
+    /// A call that a loop makes at its time, unless it is cancelled before; see `EventLoop.perform(after:_:)`.
+    ///
+    /// Who lets go of it lets the call be made. It keeps its loop alive, and the closure no longer than until it has been called or cancelled.
+    public struct Timer: Sendable {
+        fileprivate let loop: EventLoop
+        fileprivate let call: LaterCall
+
+        /// Takes the call back. Does nothing if it has been made, or has been taken back before. Any thread; lock-free.
+        ///
+        /// On the loop's thread it is certain that the call is not made after this. From another thread, the loop may be making it right now, and
+        /// may still make it until it empties its inbox.
+        ///
+        /// - Complexity: O(1), amortised; from another thread, an entry in the loop's inbox.
+        public func cancel() {
+            if loop.isCurrent { call.cancel(on: loop) } else { loop.perform { [loop, call] in call.cancel(on: loop) } }
+        }
+    }
+
+    /// Has the loop call `body` on its thread when `delay` is over. Any thread; lock-free.
+    ///
+    ///     let patience = loop.perform(after: .seconds(30)) { connection.giveUp() }
+    ///     …
+    ///     patience.cancel()
+    ///
+    /// Never from within this call, be the delay zero or less. By the loop's clock, from the moment of this call. Calls that are due at the
+    /// same time are made in the order in which the loop heard of them. A loop that has ended makes no calls; nothing waits for them when it ends.
+    ///
+    /// `body` must not block. To await something later, use a task: `EventLoop.sleep(for:)`.
+    ///
+    /// - Complexity: O(log n) with n timers; one allocation beyond that of the closure, two from another thread.
+    @discardableResult
+    public func perform(after delay: Duration, _ body: @escaping @Sendable () -> Void) -> Timer { perform(at: now + delay, body) }
+
+    /// Has the loop call `body` on its thread at `deadline`; see `perform(after:_:)`.
+    @discardableResult
+    public func perform(at deadline: LoopClock.Instant, _ body: @escaping @Sendable () -> Void) -> Timer {
+        let call = LaterCall(body)
+        if isCurrent { call.set(deadline, on: self) } else { post(CallEnvelope.make { call.set(deadline, on: self) }) }
+        return Timer(loop: self, call: call)
+    }
+
+    /// For the layers above: `body` need not be sendable. Loop thread.
+    @discardableResult
+    package func after(_ duration: Duration, _ body: @escaping () -> Void) -> TimerID {
+        timers.add(at: now + duration, .call(Unmanaged.passRetained(LaterCall(body))))
+    }
+
+    /// Does nothing if the timer has fired. Loop thread.
+    package func cancel(_ timer: TimerID) {
+        if case .call(let call) = timers.cancel(timer) { call.release() }
+    }
+}
+
+/// The closure of a timer, behind one pointer, and whether it is still to be called.
+///
+/// Unchecked because it is touched on the loop's thread only, once it has been made.
+final class LaterCall: @unchecked Sendable {
+    /// Nil once it has been called or cancelled.
+    @exclusivity(unchecked) private var body: (() -> Void)?
+    /// Nil until it has been set: another thread's wish may still be on its way when the timer is cancelled on the loop.
+    @exclusivity(unchecked) private var id: TimerID?
+
+    init(_ body: @escaping () -> Void) { self.body = body }
+
+    func set(_ deadline: Instant, on loop: EventLoop) {
+        guard body != nil else { return }
+        loop.refuseAfterFork()
+        id = loop.timers.add(at: deadline, .call(Unmanaged.passRetained(self)))
+    }
+
+    func cancel(on loop: EventLoop) {
+        body = nil
+        if let id = id.take() { loop.cancel(id) }
+    }
+
+    /// The table of timers has let go of it.
+    func fire() {
+        id = nil
+        body.take()?()
+    }
+}
