@@ -4,6 +4,7 @@
 //     reactorpeer R2 PORT                   TCP echo
 //     reactorpeer R3 PORT                   HTTP, keep-alive: "Hello, World!"
 //     reactorpeer R4 [TIMERS [LEAD_MS]]     tasks that sleep one to two seconds, half of them cancelled
+//     reactorpeer R4c [TIMERS [LEAD_MS]]    the same with calls instead of tasks
 //     reactorpeer R5 [TASKS]                tasks that yield once each, all alive at once
 //     reactorpeer R5y [YIELDS]              a thousand tasks that yield in turn
 //     reactorpeer R6 [CALLS]                another thread has the loop run closures
@@ -23,6 +24,7 @@ struct Reactorpeer {
         case "R2": try EventLoop.run { try await Server.run(port: number(2, 7000), Server.echo) }
         case "R3": try EventLoop.run { try await Server.run(port: number(2, 7000), Server.hello) }
         case "R4": try EventLoop.run { await Sleepers.run(number(2, 1_000_000), lead: .milliseconds(number(3, 1000))) }
+        case "R4c": try EventLoop.run { await Callbacks.run(number(2, 1_000_000), lead: .milliseconds(number(3, 1000))) }
         case "R5": try EventLoop.run { await Yielding.spawn(number(2, 1_000_000)) }
         case "R5y": try EventLoop.run { await Yielding.yields(number(2, 1_000_000)) }
         case "R6": try EventLoop.run { await Wakes.run(number(2, 1_000_000)) }
