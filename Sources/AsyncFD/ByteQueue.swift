@@ -117,55 +117,60 @@ package struct ByteQueue: ~Copyable {
         }
     }
 
-    /// Takes out `size` bytes that stand behind the oldest `kept` ones, which are part of a record that has been begun.
+    /// Takes out `size` bytes that stand behind the oldest `kept` ones. Those stay where they are, unread and untouched: a thread of the pool may be
+    /// writing them.
     package mutating func remove(_ size: Int, behind kept: Int) {
         guard kept > 0 else { return consume(size) }
-        // What is kept gets a place of its own at the front; what is behind it then is the oldest. Once it is there, it stays.
-        var front = pending.pointee.first!
-        if front == tail || front.length != kept {
-            front = ByteQueue.makeChunk(kept)
-            copyOldest(kept, to: cel_chunk_bytes(front))
-            consume(kept)
-            front.pointee.next = pending.pointee.first
-            cel_chunk_commit(front, kept)
-        } else {
-            cel_pending_set_first(pending, front.pointee.next)
-            count -= kept
+        var last = pending.pointee.first!
+        var end = kept
+        while last.length < end {
+            end -= last.length
+            last = last.pointee.next!
         }
-        consume(size)
-        front.pointee.next = pending.pointee.first
-        cel_pending_set_first(pending, front)
-        count += kept
+        count -= size
+        // What stands in the same chunk as the last of the kept bytes; then what comes after, which is oldest of all in its chunk.
+        let first = min(size, last.length - end)
+        if first > 0 { cut(last, at: end, droppingNext: first) }
+        var left = size - first
+        while left > 0, let next = last.pointee.next {
+            guard next != tail, left >= next.length else { return cel_chunk_consume(next, left) }
+            left -= next.length
+            cel_chunk_set_next(last, next.pointee.next)
+            recycle(next)
+        }
     }
 
-    private func copyOldest(_ size: Int, to memory: UnsafeMutablePointer<UInt8>) {
-        var done = 0
-        var next = pending.pointee.first
-        while let chunk = next, done < size {
-            let piece = min(chunk.length, size - done)
-            (memory + done).update(from: cel_chunk_bytes(chunk) + chunk.pointee.start, count: piece)
-            done += piece
-            next = chunk.pointee.next
-        }
+    /// Drops `size` bytes that stand behind the oldest `kept` ones of a chunk. What stands behind them gets a chunk of its own.
+    private mutating func cut(_ chunk: Chunk, at kept: Int, droppingNext size: Int) {
+        let end = chunk.pointee.start + kept
+        let left = chunk.length - kept - size
+        guard left > 0 else { return cel_chunk_end(chunk, end) }
+        let rest = emptyChunk(left)
+        cel_chunk_bytes(rest).update(from: cel_chunk_bytes(chunk) + end + size, count: left)
+        rest.pointee.end = left
+        rest.pointee.next = chunk.pointee.next
+        cel_chunk_cut(chunk, end, rest)
+        if chunk == tail { tail = rest }
     }
 
     // MARK: Chunks
 
     private mutating func startChunk(_ size: Int) {
         let full = tail
-        if size <= ByteQueue.chunkSize, let spare = spares {
-            spares = spare.pointee.next
-            spareCount -= 1
-            spare.pointee.next = nil
-            tail = spare
-        } else {
-            tail = ByteQueue.makeChunk(max(size, ByteQueue.chunkSize))
-        }
+        tail = emptyChunk(size)
         full.pointee.next = tail
         if full.length == 0, pending.pointee.first == full {
             cel_pending_set_first(pending, tail)
             recycle(full)
         }
+    }
+
+    private mutating func emptyChunk(_ size: Int) -> Chunk {
+        guard size <= ByteQueue.chunkSize, let spare = spares else { return ByteQueue.makeChunk(max(size, ByteQueue.chunkSize)) }
+        spares = spare.pointee.next
+        spareCount -= 1
+        spare.pointee.next = nil
+        return spare
     }
 
     private mutating func recycle(_ chunk: Chunk) {

@@ -43,8 +43,13 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private var turnEnd: UInt64 = 0
     private var flushes: [Flush] = []
     private let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 64)
+    /// Of the oldest bytes, those that a thread of the pool is writing, or that are in the kernel already.
+    package var bytesInFlight: Int { begun + handedOver }
+    @exclusivity(unchecked) private var handedOver = 0
     /// Tells a write that was handed to the pool, and given up or answered since, from one that still counts.
     private var epoch = 0
+    /// What was given up while it was being written, by the write's epoch.
+    private var orphans: [Int: Orphan] = [:]
     /// The write that a thread of the pool is making, and when to see whether it has made it.
     private var underWay: WriteAnswer?
     @exclusivity(unchecked) private var nextLook = UInt64.max
@@ -112,19 +117,29 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     private func answered(_ outcome: IOOutcome) {
         epoch += 1
         underWay = nil
+        handedOver = 0
         nextLook = .max
         carryOut(completed(outcome))
     }
 
-    /// Takes `size` bytes back that stand behind the oldest `kept`. False: they are being written by a thread of the pool right now.
+    /// A thread of the pool writes no more, or what it writes is of no interest.
+    private func forgetWrite() {
+        epoch += 1
+        underWay = nil
+        handedOver = 0
+        nextLook = .max
+    }
+
+    /// Takes back the record of `size` bytes that stands behind the oldest `kept` bytes. False: it is in flight, be it only in part.
     package func discard(_ size: Int, behind kept: Int) -> Bool {
-        guard !machine.isOffloaded, kept > 0 || begun == 0 else { return false }
+        guard kept >= bytesInFlight else { return false }
         queue.remove(size, behind: kept)
         appended &-= UInt64(size)
-        turnEnd = max(left, turnEnd &- min(UInt64(size), turnEnd &- left))
-        for index in flushes.indices where flushes[index].position > left &+ UInt64(kept) {
-            flushes[index].position = max(left &+ UInt64(kept), flushes[index].position &- UInt64(size))
-        }
+        // Whoever waits for bytes that are gone waits for what is before them.
+        let gap = left &+ UInt64(kept)
+        func moved(_ position: UInt64) -> UInt64 { position > gap ? max(gap, position &- UInt64(size)) : position }
+        turnEnd = moved(turnEnd)
+        for index in flushes.indices { flushes[index].position = moved(flushes[index].position) }
         return true
     }
 
@@ -180,6 +195,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// Writes as much as is possible right now.
     package func pushOut() {
+        if let outcome = underWay?.outcome { answered(outcome) }
         if !queue.isEmpty { carryOut(machine.hurry()) }
     }
 
@@ -327,9 +343,11 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         writeCalls &+= 1
         let epoch = epoch
         underWay = answer
+        handedOver = memory.count
         nextLook = appended &+ UInt64(Self.threshold)
         descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
             memory.release()
+            orphans[epoch] = nil
             if epoch == self.epoch { answered(answer.outcome!) }
         }
         return machine.offloaded()
@@ -350,19 +368,11 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         let error = machine.failure
         let count = queue.count
         if count > 0 {
-            // A thread of the pool may still be reading the oldest of them: let it keep what it has.
-            if machine.isOffloaded {
-                swap(&queue, &Outlet.orphans)
-                cel_pending_set_descriptor(queue.pending, number)
-            } else {
-                queue.consume(count)
-            }
+            if machine.isOffloaded { leaveQueueToWriter() } else { queue.consume(count) }
             left &+= UInt64(count)
             begun = 0
         }
-        epoch += 1
-        underWay = nil
-        nextLook = .max
+        forgetWrite()
         if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
@@ -386,8 +396,18 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         descriptor?.outlets.removeAll { $0 === self }
     }
 
-    /// Memory that must outlive the outlet's interest in it. The process is about to end.
-    nonisolated(unsafe) private static var orphans = ByteQueue()
+    /// A thread of the pool may still be reading the oldest bytes: it keeps all memory until it has answered.
+    private func leaveQueueToWriter() {
+        let orphan = Orphan()
+        swap(&queue, &orphan.queue)
+        // What has been given up is not to be written by a crash either.
+        cel_pending_set_descriptor(orphan.queue.pending, -2)
+        cel_pending_set_descriptor(queue.pending, isAttached ? number : -2)
+        cel_pending_hand_over(orphan.queue.pending, queue.pending)
+        orphans[epoch] = orphan
+    }
+
+    private final class Orphan { var queue = ByteQueue() }
 }
 
 /// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
@@ -409,6 +429,9 @@ private struct PinnedVectors: @unchecked Sendable {
         if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
         return outcome
     }
+
+    /// In bytes.
+    var count: Int { vectors.reduce(0) { $0 + Int($1.iov_len) } }
 
     func release() { vectors.deallocate() }
 }

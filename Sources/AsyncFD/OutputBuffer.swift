@@ -26,18 +26,9 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package let label: String
 
     /// The records in the buffer, oldest first.
-    @exclusivity(unchecked) private var records = Ring<Entry>()
-
-    private struct Entry: BitwiseCopyable {
-        /// Bytes of it that are not in the kernel yet.
-        var length: UInt32
-        let severity: UInt8
-        /// A report of ours is nobody's record.
-        let isReport: Bool
-        /// Some of its bytes are in the kernel: there is no taking it back.
-        var isBegun = false
-        let sequence: UInt64
-    }
+    @exclusivity(unchecked) private var records = PendingRecords()
+    /// The oldest of them that cannot be taken back, as long as this write is under way.
+    private var unremovable = (count: 0, bytes: 0, write: UInt64.max)
 
     /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend, and what is missing was dropped.
     package var nextSequence: UInt64 { next }
@@ -143,14 +134,14 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             next += 1
             return books.write()
         }
-        records.append(Entry(length: UInt32(size), severity: severity, isReport: false, sequence: next))
+        records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1
         append(size)
     }
 
     /// Adds a report of ours, whatever room there is.
     package func commitReport(_ size: Int) {
-        records.append(Entry(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
+        records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
         append(size)
     }
 
@@ -192,18 +183,21 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Drops the oldest records, except what is being written, until `size` bytes fit in, or none is left.
     package func dropOldest(toFit size: Int, _ severity: UInt8) {
-        var (kept, keptBytes) = (0, 0)
+        let isSameWrite = outlet.bytesInFlight > 0 && unremovable.write == outlet.writeCalls
+        var (kept, bytes) = isSameWrite ? (unremovable.count, unremovable.bytes) : (0, 0)
         while !fits(size, severity), kept < records.count {
-            let entry = records[kept]
-            // What a thread of the pool is writing, what is there in part, and reports cannot be taken back.
-            guard !entry.isReport, !entry.isBegun, outlet.discard(Int(entry.length), behind: keptBytes) else {
+            let record = records[kept]
+            // What is in flight, what is there in part, and reports cannot be taken back.
+            guard !record.isReport, !record.isBegun, outlet.discard(Int(record.length), behind: bytes) else {
                 kept += 1
-                keptBytes += Int(entry.length)
+                bytes += Int(record.length)
                 continue
             }
+            gate?.discarded(Int(record.length), behind: bytes)
             records.remove(at: kept)
-            drop(.overflow, entry.severity, entry.sequence)
+            drop(.overflow, record.severity, record.sequence)
         }
+        unremovable = (kept, bytes, outlet.writeCalls)
     }
 
     // MARK: Waiting for room
@@ -371,15 +365,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     package func outletIsSeenTo(isEnding: Bool) -> Bool { owner?.bufferIsSeenTo(isEnding: isEnding) ?? false }
 
-    package func outletWholeRecords(_ count: Int) -> Int {
-        var total = 0
-        for index in 0..<records.count {
-            let length = Int(records[index].length)
-            if total + length > count { break }
-            total += length
-        }
-        return total
-    }
+    package func outletWholeRecords(_ count: Int) -> Int { records.whole(within: count) }
 
     package func outletRecordLength(_ index: Int) -> Int? { index < records.count ? Int(records[index].length) : nil }
 
@@ -392,13 +378,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// How many bytes the oldest records have that fit into `limit` bytes, and there are never fewer than one.
     package func wholeRecords(within limit: Int) -> Int {
-        var total = 0
-        for index in 0..<records.count {
-            let length = Int(records[index].length)
-            if total > 0, total + length > limit { break }
-            total += length
-        }
-        return total
+        records.isEmpty ? 0 : max(records.whole(within: limit), Int(records.first.length))
     }
 
     package func outletFailed(_ error: IOError) {

@@ -44,6 +44,8 @@ package protocol OutputGate: AnyObject {
     func mayWrite(_ count: Int) -> Int
     /// So many bytes have been written just now.
     func wrote(_ count: Int)
+    /// A record of `size` bytes has been dropped that stood behind the oldest `kept` bytes.
+    func discarded(_ size: Int, behind kept: Int)
     /// See `OutputBufferOwner.bufferFailed`, of which the owner is told as well.
     func failed(_ error: IOError)
     /// The buffer's loop has ended.

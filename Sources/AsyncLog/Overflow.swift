@@ -20,8 +20,7 @@ public struct Overflow: Sendable {
     /// The record is dropped, and nobody waits.
     public static let dropNewest = Overflow(rule: .dropNewest, patience: nil)
 
-    /// The oldest records are dropped, as far as they are not being written yet, and nobody waits. While a thread of the pool writes to a regular file
-    /// none can be taken back, and it is as with `dropNewest`.
+    /// The oldest records are dropped, as far as they are not being written yet, and nobody waits.
     public static let dropOldest = Overflow(rule: .dropOldest, patience: nil)
 
     /// Records below this level are dropped; for the others it is as with `suspend`.

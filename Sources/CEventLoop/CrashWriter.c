@@ -59,6 +59,12 @@ void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_wor
     if (__atomic_load_n(&stage, __ATOMIC_SEQ_CST) == none) cel_last_words_free(old);
 }
 
+void cel_pending_hand_over(struct cel_pending *from, struct cel_pending *to) {
+    cel_pending_set_last_words(to, __atomic_exchange_n(&from->last_words, NULL, __ATOMIC_SEQ_CST));
+    cel_pending_add_unwritten(to, from->unwritten);
+    __atomic_store_n(&from->unwritten, 0, __ATOMIC_RELAXED);
+}
+
 void cel_crash_enable(int enabled) { __atomic_store_n(&is_enabled, enabled, __ATOMIC_RELAXED); }
 
 void cel_pending_begin_write(struct cel_pending *pending) {
@@ -102,7 +108,7 @@ static int put(int descriptor, const char *bytes, size_t size, int64_t deadline)
 
 static int is_empty(struct cel_pending *entry) {
     for (struct cel_chunk *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = chunk->next) {
-        if (__atomic_load_n(&chunk->end, __ATOMIC_ACQUIRE) > __atomic_load_n(&chunk->start, __ATOMIC_ACQUIRE)) return 0;
+        if (cel_chunk_visible_end(chunk) > __atomic_load_n(&chunk->start, __ATOMIC_ACQUIRE)) return 0;
     }
     return 1;
 }
@@ -119,7 +125,7 @@ static void write_entry(struct cel_pending *entry, int signal, int64_t deadline)
     if (descriptor < 0) return;
     intptr_t skip = __atomic_load_n(&entry->done, __ATOMIC_ACQUIRE);
     for (struct cel_chunk *chunk = entry->first; chunk; chunk = chunk->next) {
-        intptr_t size = chunk->end - chunk->start;
+        intptr_t size = cel_chunk_visible_end(chunk) - chunk->start;
         if (size <= 0) continue;
         intptr_t skipped = skip < size ? skip : size;
         skip -= skipped;

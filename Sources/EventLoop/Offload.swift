@@ -15,6 +15,8 @@ extension EventLoop {
     }
 
     static let layersThreads = 4
+    /// How many blocking calls of the layers above run at a time.
+    package var poolThreads: Int { Self.layersThreads }
 
     /// Runs `body` on a thread where it may block, while the loop goes on, and returns what it returns.
     ///

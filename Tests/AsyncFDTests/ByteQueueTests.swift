@@ -1,5 +1,7 @@
 // Records go in whole and come out in pieces of any size, in order, and nothing is lost between chunks.
+import CEventLoop
 import Glibc
+import TestSupport
 import Testing
 
 @testable import AsyncFD
@@ -36,6 +38,73 @@ struct ByteQueueTests {
             moved += vector.iov_len
         }
         queue.consume(moved)
+    }
+
+    @Test(
+        "what is taken out behind bytes that are being read leaves those where they are, as they are; all else comes out in order", arguments: 0..<20)
+    func removal(seed: UInt64) {
+        var random = SeededGenerator(state: seed)
+        var queue = ByteQueue()
+        var records: [[UInt8]] = []
+        let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 6)
+        defer { vectors.deallocate() }
+        var number: UInt8 = 0
+
+        func append() {
+            let record = [UInt8](repeating: number, count: Int.random(in: 1...[100, 9000, 150_000].randomElement(using: &random)!, using: &random))
+            number &+= 1
+            record.withUnsafeBytes { queue.append($0) }
+            records.append(record)
+        }
+
+        for _ in 0..<100 {
+            for _ in 0..<Int.random(in: 1...30, using: &random) { append() }
+            // A thread of the pool is given some of the bytes, and reads them at the very end.
+            let inFlight = vectors[..<queue.fill(vectors, limit: Int.random(in: 1...200_000, using: &random))]
+            let size = inFlight.reduce(0) { $0 + Int($1.iov_len) }
+            for _ in 0..<Int.random(in: 0...40, using: &random) {
+                if Bool.random(using: &random) { append() }
+                // Behind what is in flight, rounded up to the end of a record, and sometimes behind more than that.
+                var (kept, bytes) = (0, 0)
+                while kept < records.count, bytes < size || Int.random(in: 0..<4, using: &random) == 0 {
+                    bytes += records[kept].count
+                    kept += 1
+                }
+                guard kept < records.count else { continue }
+                queue.remove(records[kept].count, behind: bytes)
+                records.remove(at: kept)
+                #expect(queue.count == records.reduce(0) { $0 + $1.count })
+            }
+            let expected = Array(records.joined())
+            #expect(whatACrashWrites(queue).elementsEqual(expected), "a crash writes something else")
+            let isUntouched = inFlight.flatMap { Array(UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len)) }.elementsEqual(
+                expected.prefix(size))
+            #expect(isUntouched, "bytes that are being read have changed")
+            var now: [UInt8] = []
+            // The kernel may have taken less than it was given.
+            let moved = Int.random(in: 0...size, using: &random)
+            queue.consume(moved)
+            while queue.count > (expected.count - moved) / 2 { drain(&queue, Int.random(in: 1...100_000, using: &random), into: &now) }
+            #expect(now.elementsEqual(expected[moved..<(moved + now.count)]), "out of order")
+            var gone = moved + now.count
+            while let first = records.first, gone >= first.count {
+                gone -= first.count
+                records.removeFirst()
+            }
+            if gone > 0 { records[0].removeFirst(gone) }
+        }
+    }
+
+    /// The bytes that the crash handler finds (CrashWriter.c).
+    private func whatACrashWrites(_ queue: borrowing ByteQueue) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var next = queue.pending.pointee.first
+        while let chunk = next {
+            bytes += UnsafeRawBufferPointer(
+                start: cel_chunk_bytes(chunk) + chunk.pointee.start, count: cel_chunk_visible_end(chunk) - chunk.pointee.start)
+            next = chunk.pointee.next
+        }
+        return bytes
     }
 
     @Test("a record larger than a chunk is kept in one piece")

@@ -1,5 +1,6 @@
 // When to connect again: pure, with chance and time in the test's hand.
 import EventLoop
+import TestSupport
 import Testing
 
 @testable import AsyncLog

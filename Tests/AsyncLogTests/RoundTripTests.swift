@@ -1,6 +1,7 @@
 // Any record through any format comes back with the same values from a parser that somebody else has written.
 import AsyncLog
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("Round trips through independent parsers")

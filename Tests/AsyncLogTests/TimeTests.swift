@@ -1,5 +1,6 @@
 // Times: the calendar, the zones, the days on which the clocks are changed.
 import AsyncLog
+import TestSupport
 import Testing
 
 @Suite("Time")

@@ -169,6 +169,8 @@ final class LogFile: OutputGate {
         if isOrphan { loop.soon { [weak self] in self?.endIfDone() } }
     }
 
+    func discarded(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
+
     private func nextAnswer() -> RotationMachine.Answer {
         let pending = RotationMachine.Pending(count: buffer.pendingBytes, begun: buffer.restOfBegunRecord, first: buffer.wholeRecords(within: 0))
         return machine.next(pending, second: wallSecond, now: .now) { buffer.wholeRecords(within: $0) }

@@ -133,6 +133,11 @@ struct RotationMachine {
         cutoff = max(0, cutoff - count)
     }
 
+    /// So many of the bytes that wait have been taken back, behind the oldest `kept`.
+    mutating func discarded(_ size: Int, behind kept: Int) {
+        if cutoff > kept { cutoff = max(kept, cutoff - size) }
+    }
+
     private mutating func begin(at second: Int64) {
         start = schedule?.start(at: second)
         deadline = schedule?.next(after: second)

@@ -20,6 +20,8 @@ struct cel_chunk {
     intptr_t start; // bytes in [start, end) wait
     intptr_t end;
     intptr_t capacity;
+    /// Where the chunk before this one ends, if that is less than it says itself; 0: it is as it says. Only while a chunk is being cut.
+    intptr_t cut_before;
 };
 
 /// NULL if there is no memory.
@@ -41,6 +43,28 @@ static inline void cel_chunk_consume(struct cel_chunk *chunk, intptr_t size) {
         __atomic_store_n(&chunk->end, 0, __ATOMIC_RELEASE);
         __atomic_store_n(&chunk->start, 0, __ATOMIC_RELEASE);
     }
+}
+
+/// The end of what waits in a chunk, for who meets it at any moment.
+static inline intptr_t cel_chunk_visible_end(struct cel_chunk *chunk) {
+    struct cel_chunk *next = __atomic_load_n(&chunk->next, __ATOMIC_ACQUIRE);
+    intptr_t end = __atomic_load_n(&chunk->end, __ATOMIC_ACQUIRE);
+    intptr_t cut = next ? __atomic_load_n(&next->cut_before, __ATOMIC_ACQUIRE) : 0;
+    return cut > 0 && cut < end ? cut : end;
+}
+
+/// What waits in a chunk ends here.
+static inline void cel_chunk_end(struct cel_chunk *chunk, intptr_t end) { __atomic_store_n(&chunk->end, end, __ATOMIC_RELEASE); }
+static inline void cel_chunk_set_next(struct cel_chunk *chunk, struct cel_chunk *next) { __atomic_store_n(&chunk->next, next, __ATOMIC_RELEASE); }
+
+/// From now on `rest` follows `chunk`, which ends at `end`, behind its start. What stood behind that is in `rest`, or dropped; what comes after is
+/// linked to `rest` already. The first store makes all of it so at once, because `rest` says where the chunk before it ends: a crash that comes
+/// earlier writes what was there, one that comes later all but what is dropped, and none writes a byte twice. The other stores only tidy up.
+static inline void cel_chunk_cut(struct cel_chunk *chunk, intptr_t end, struct cel_chunk *rest) {
+    rest->cut_before = end;
+    cel_chunk_set_next(chunk, rest);
+    cel_chunk_end(chunk, end);
+    __atomic_store_n(&rest->cut_before, 0, __ATOMIC_RELEASE);
 }
 
 /// The pending output of one descriptor. Made for good: when its owner goes it waits for the next one.
@@ -73,6 +97,8 @@ static inline void cel_pending_set_first(struct cel_pending *pending, struct cel
 }
 /// Has the crash handler write a last line behind what pends; it takes the words over, and frees those that it had. NULL: no line. Any thread.
 void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_words *words);
+/// The last line and the number of unwritten records become another entry's.
+void cel_pending_hand_over(struct cel_pending *from, struct cel_pending *to);
 static inline void cel_pending_add_unwritten(struct cel_pending *pending, int64_t records) {
     __atomic_store_n(&pending->unwritten, pending->unwritten + records, __ATOMIC_RELAXED);
 }

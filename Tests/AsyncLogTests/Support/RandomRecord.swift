@@ -1,18 +1,6 @@
 // Records at random, with a preference for what is hard: edges of numbers, quotation marks, control characters, text beyond ASCII.
 import AsyncLog
-
-/// The same numbers for the same seed (S. Vigna, splitmix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
+import TestSupport
 
 extension SeededGenerator {
     mutating func text() -> String {
