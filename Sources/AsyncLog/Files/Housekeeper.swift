@@ -16,12 +16,12 @@ final class Housekeeper {
     private var path: FilePath?
     private var hasStarted = false
     private var failures = 0
-    private var waiting: [(id: UInt64, continuation: UnsafeContinuation<Void, Never>)] = []
-    private var lastWait: UInt64 = 0
+    private let waiting: PatientTasks
 
     init(_ place: LogPlace, _ work: SerialWork) {
         self.place = place
         self.work = work
+        waiting = PatientTasks(work.loop)
     }
 
     /// - Parameter path: where the file lies that is being written.
@@ -33,9 +33,7 @@ final class Housekeeper {
     private func next() {
         guard let path = path.take() else {
             isBusy = false
-            for (_, continuation) in waiting { continuation.resume() }
-            waiting = []
-            return
+            return waiting.resume()
         }
         isBusy = true
         let (place, now, isStart) = (place, WallClock.now, !hasStarted)
@@ -94,15 +92,6 @@ final class Housekeeper {
 
     /// Suspends until there is nothing to do, or until then.
     func waitUntilIdle(until deadline: Instant) async {
-        guard isBusy else { return }
-        lastWait += 1
-        let id = lastWait
-        await withUnsafeContinuation { continuation in
-            waiting.append((id, continuation))
-            work.loop.after(deadline - .now) { [weak self] in
-                guard let self, let index = waiting.firstIndex(where: { $0.id == id }) else { return }
-                waiting.remove(at: index).continuation.resume()
-            }
-        }
+        if isBusy { await waiting.wait(until: deadline) }
     }
 }

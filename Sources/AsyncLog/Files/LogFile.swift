@@ -13,7 +13,7 @@ final class LogFile: OutputGate {
     let durability: FileDurability
     let housekeeper: Housekeeper
     /// The blocking work, one job at a time.
-    private let work: SerialWork
+    let work: SerialWork
     private let isRotated: Bool
     private let reopensOnHangUp: Bool?
     /// Whose state it is.
@@ -25,7 +25,7 @@ final class LogFile: OutputGate {
     private var lastName: RotatedName?
     private var patience = Patience()
     private var deadlineTimer: (second: Int64, id: TimerID)?
-    private var isClosed = false
+    var isClosed = false
     /// Its handler has gone, and it goes when nothing pends.
     private var isOrphan = false
 
@@ -43,6 +43,10 @@ final class LogFile: OutputGate {
     /// Who waits for the next switch, and for the one that is being made.
     private var waiting: [UnsafeContinuation<IOError?, Never>] = []
     private var served: [UnsafeContinuation<IOError?, Never>] = []
+    /// Who waits until nothing is to be switched.
+    let settling: PatientTasks
+    /// The end of the loop does not wait any longer for what is being done to the file.
+    var isGivenUp = false
 
     enum Trouble: Int, Comparable {
         case switching, retention, compression, link
@@ -72,12 +76,13 @@ final class LogFile: OutputGate {
         machine = RotationMachine(sizeLimit: rotation?.sizeLimit, schedule: rotation?.schedule, rotatesAtStart: rotation?.atStart ?? false)
         work = SerialWork(buffer.outlet.loop)
         housekeeper = Housekeeper(place, work)
+        settling = PatientTasks(work.loop)
         durability = FileDurability(place.path)
         housekeeper.report = { [weak self] in self?.note($0, $1) }
     }
 
     var outlet: Outlet { buffer.outlet }
-    private var loop: EventLoop { buffer.outlet.loop }
+    var loop: EventLoop { buffer.outlet.loop }
     private var wallSecond: Int64 { Int64(WallClock.now.quotientFloored(by: 1_000_000_000).0) }
 
     // MARK: Beginning and end
@@ -140,8 +145,10 @@ final class LogFile: OutputGate {
         }
         outlet.fail(.closedFile(place.path))
         outlet.retire()
+        loop.discharge(self)
         resume(&served, .closedFile(place.path))
         resume(&waiting, .closedFile(place.path))
+        settling.resume()
         buffer.gate = nil
     }
 
@@ -196,7 +203,7 @@ final class LogFile: OutputGate {
     }
 
     /// Does what is due, if nothing is being written; else the question comes up before the next write.
-    private func trySwitch() {
+    func trySwitch() {
         guard !isClosed, !machine.isSwitching else { return }
         guard outlet.hold() else { return outlet.pushOut() }
         if case .begin(let switching) = nextAnswer() { begin(switching) } else { outlet.resume() }
@@ -205,6 +212,7 @@ final class LogFile: OutputGate {
     private func trySwitchSoon() { loop.soon { [weak self] in self?.trySwitch() } }
 
     private func begin(_ switching: RotationMachine.Switch) {
+        isGivenUp = false
         served += waiting
         waiting = []
         // Files that are being made durable are not to pile up.
@@ -249,6 +257,7 @@ final class LogFile: OutputGate {
         if let second = machine.deadline, second <= wallSecond { trySwitchSoon() }
         setTimer()
         endIfDone()
+        if !isUnsettled { settling.resume() }
     }
 
     private func opened(_ file: LogPlace.Opened) {
@@ -281,6 +290,7 @@ final class LogFile: OutputGate {
         loop.after(pause) { [weak self] in self?.trySwitch() }
         if machine.isOpen, machine.isSwitchWanted { trySwitchSoon() }
         endIfDone()
+        if !isUnsettled { settling.resume() }
     }
 
     private func resume(_ continuations: inout [UnsafeContinuation<IOError?, Never>], _ error: IOError?) {

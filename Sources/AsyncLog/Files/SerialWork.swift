@@ -6,7 +6,8 @@ import EventLoop
 /// Loop thread only.
 final class SerialWork {
     let loop: EventLoop
-    private var isBusy = false
+    /// A job is under way.
+    private(set) var isBusy = false
     private var waiting: Deque<() -> Void> = []
 
     init(_ loop: EventLoop) { self.loop = loop }

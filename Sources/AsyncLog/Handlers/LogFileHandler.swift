@@ -39,6 +39,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override package func bufferFailed(_ error: IOError) { file.updateState() }
+    override package func bufferAttached() { file.attached() }
     override package func bufferRecovered() { file.updateState() }
 
     // MARK: On request
@@ -67,11 +68,11 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         try await file.durability.synchronize(buffer.descriptor)
     }
 
-    /// Flushes, and waits for what is being compressed.
+    /// Flushes, and waits for a rotation that is under way and for what is being compressed.
     override func finish(within limit: Duration) async {
         let deadline = Instant.now + limit
         await super.finish(within: limit)
-        await file.housekeeper.waitUntilIdle(until: deadline)
+        await file.settle(until: deadline)
     }
 
     /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file. Records that come later
