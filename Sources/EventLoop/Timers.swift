@@ -67,6 +67,15 @@ struct Timers: ~Copyable {
         return action
     }
 
+    /// Takes all closures out: they will not be called. The caller lets go of them when this has ended, and with them of whatever they keep.
+    mutating func cancelCalls() -> [Unmanaged<LaterCall>] {
+        var calls: [Unmanaged<LaterCall>] = []
+        for number in actions.calls {
+            if case .call(let call) = cancel(ID(sequence: number)) { calls.append(call) }
+        }
+        return calls
+    }
+
     /// The earliest deadline of a live timer.
     mutating func nextDeadline() -> Instant? {
         while let first = heap.first {
