@@ -25,7 +25,8 @@ public final class AsyncFD: @unchecked Sendable {
     /// Whether `close()` closes it.
     public let owns: Bool
     /// What it is called in messages.
-    public let label: String
+    public var label: String { givenLabel ?? "descriptor \(descriptor.rawValue)" }
+    private let givenLabel: String?
     /// What it refers to.
     public let kind: Kind
 
@@ -40,22 +41,19 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var writers = WriteQueue()
     /// Its owner closes it by letting go of it.
     private var mayBeForgotten = false
-    /// Writes to a regular file that wait to be made together.
-    var fileWrites = FileWrites()
     /// What has been read and not been asked for yet.
     @exclusivity(unchecked) var input = InputBuffer()
     @exclusivity(unchecked) var isBeingRead = false
     /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
     @exclusivity(unchecked) var awaitsFirstByte = false
-    /// Calls that other threads are making with the number, and what is to be done when there are none.
-    var callsInFlight = 0
-    var afterCalls: (() -> Void)?
     /// Who gathers output for this descriptor, in the order in which they came.
     @exclusivity(unchecked) var outlets: [Outlet] = []
-    /// What is printed here; made by the first `print`.
-    var printer: Printer?
-    /// The books of printers that have gone with a loop that had ended.
-    var pastPrints = Ledger()
+    /// What few descriptors need: made when it is needed, so that ten thousand idle connections do not carry it about.
+    private(set) lazy var extras: Extras = {
+        hasExtras = true
+        return Extras()
+    }()
+    private(set) var hasExtras = false
 
     /// Uses a descriptor that belongs to somebody else, who keeps it open for as long as this object is used. Any thread.
     ///
@@ -84,12 +82,27 @@ public final class AsyncFD: @unchecked Sendable {
     ) {
         self.descriptor = descriptor
         self.owns = owns
-        self.label = label ?? "descriptor \(descriptor.rawValue)"
+        givenLabel = label
         self.isOurs = isOurs
         self.features = features
         self.kind = kind ?? Kind(of: descriptor.rawValue)
         loop = EventLoop.current ?? .main
     }
+
+    final class Extras {
+        /// Writes to a regular file that wait to be made together.
+        var fileWrites = FileWrites()
+        /// Calls that other threads are making with the number, and what is to be done when there are none.
+        var callsInFlight = 0
+        var afterCalls: (() -> Void)?
+        /// What is printed here; made by the first `print`.
+        var printer: Printer?
+        /// The books of printers that have gone with a loop that had ended.
+        var pastPrints = Ledger()
+    }
+
+    /// What is printed here, if anything has been.
+    var printer: Printer? { hasExtras ? extras.printer : nil }
 
     deinit {
         // Nobody can be waiting, and no call is under way: both hold a reference.
@@ -116,7 +129,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// What `fcntl(F_GETFL)` says of the descriptor is another matter, and stays what it was.
     public var isBlocking: Bool {
         get async {
-            await onLoop(orElse: true) { $0.lane(.read).access == .polled || $0.lane(.write).access == .polled }
+            await onLoop(orElse: true) { $0.withLane(.read, \.access) == .polled || $0.withLane(.write, \.access) == .polled }
         }
     }
 
@@ -125,33 +138,34 @@ public final class AsyncFD: @unchecked Sendable {
     /// Moves what can be moved right now, if the descriptor is ready for all that is known.
     package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        let lane = lane(direction)
-        guard let registration = lane.registration else { return lane.move(vectors) }
-        switch registration.attempt(direction) {
-        case .wait: return .wouldBlock
-        case .closed: return .failed(.badFileDescriptor)
-        case .go(let edge):
-            let outcome = lane.move(vectors)
-            switch outcome {
-            case .wouldBlock: registration.clear(direction, edge, by: .wouldBlock)
-            case .bytes(let count) where count < vectors.byteCount && lane.isDrainedByShortCount:
-                registration.clear(direction, edge, by: .shortCount)
-            default: break
+        return withLane(direction) { lane in
+            guard let registration = lane.registration else { return lane.move(vectors) }
+            switch registration.attempt(direction) {
+            case .wait: return .wouldBlock
+            case .closed: return .failed(.badFileDescriptor)
+            case .go(let edge):
+                let outcome = lane.move(vectors)
+                switch outcome {
+                case .wouldBlock: registration.clear(direction, edge, by: .wouldBlock)
+                case .bytes(let count) where count < vectors.byteCount && lane.isDrainedByShortCount:
+                    registration.clear(direction, edge, by: .shortCount)
+                default: break
+                }
+                return outcome
             }
-            return outcome
         }
     }
 
     /// The same for another call than read or write.
     func attempt(_ direction: Direction, _ call: (CInt) -> IOOutcome) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        let lane = lane(direction)
-        guard let registration = lane.registration else { return call(lane.descriptor) }
+        let (descriptor, registration) = withLane(direction) { ($0.descriptor, $0.registration) }
+        guard let registration else { return call(descriptor) }
         switch registration.attempt(direction) {
         case .wait: return .wouldBlock
         case .closed: return .failed(.badFileDescriptor)
         case .go(let edge):
-            let outcome = call(lane.descriptor)
+            let outcome = call(descriptor)
             if outcome == .wouldBlock { registration.clear(direction, edge, by: .wouldBlock) }
             return outcome
         }
@@ -159,35 +173,30 @@ public final class AsyncFD: @unchecked Sendable {
 
     /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
-        let lane = lane(direction)
-        if let registration = lane.registration { return registration }
-        if let other = direction.isRead ? writing : reading, other.descriptor == lane.descriptor, let shared = other.registration {
-            lane.registration = shared
-            return shared
-        }
+        let (descriptor, registration) = withLane(direction) { ($0.descriptor, $0.registration) }
+        if let registration { return registration }
         do {
-            let registration = try register(lane)
-            lane.registration = registration
+            let other = direction.isRead ? writing : reading
+            let registration =
+                if let other, other.descriptor == descriptor, let shared = other.registration { shared } else { try register(direction) }
+            withLane(direction) { $0.registration = registration }
             return registration
         } catch {
             throw IOError(error.operation, on: label, error.errno)
         }
     }
 
-    private func register(_ lane: Lane) throws(EventLoopError) -> Registration? {
+    private func register(_ direction: Direction) throws(EventLoopError) -> Registration? {
         do {
-            return try loop.register(lane.descriptor)
+            return try loop.register(withLane(direction, \.descriptor))
         } catch  where error.errno == .fileExists {
-            if let errno = lane.duplicate() { throw EventLoopError(operation: "fcntl", errno: errno) }
-            return try loop.register(lane.descriptor)
+            if let errno = withLane(direction, { $0.duplicate() }) { throw EventLoopError(operation: "fcntl", errno: errno) }
+            return try loop.register(withLane(direction, \.descriptor))
         }
     }
 
     /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.
-    func isOffloaded(_ direction: Direction) -> Bool {
-        if case .offloaded = lane(direction).access { return true }
-        return false
-    }
+    func isOffloaded(_ direction: Direction) -> Bool { withLane(direction) { $0.access == .offloaded } }
 
     /// How many bytes a thread of the pool may be given at once. Zero: none, wait for readiness first.
     ///
@@ -196,21 +205,28 @@ public final class AsyncFD: @unchecked Sendable {
     func offloadLimit(_ direction: Direction) -> Int {
         guard kind != .file else { return .max }
         if Syscalls.isReady(descriptor.rawValue, events: direction.isRead ? POLLIN : POLLOUT) { return 1024 }
-        if let registration = lane(direction).registration, case .go(let edge) = registration.attempt(direction) {
+        if let registration = withLane(direction, \.registration), case .go(let edge) = registration.attempt(direction) {
             registration.clear(direction, edge, by: .wouldBlock)
         }
         return 0
     }
 
     /// The number that writes go to: the descriptor's own, or that of a private description of it. Loop thread.
-    var numberForWriting: CInt { lane(.write).descriptor }
+    var numberForWriting: CInt { withLane(.write, \.descriptor) }
 
     /// Whether it never blocks, as far as epoll knows.
-    func isAlwaysReady(_ direction: Direction) -> Bool { lane(direction).access == .direct && lane(direction).registration == nil && !isOurs }
+    func isAlwaysReady(_ direction: Direction) -> Bool { withLane(direction) { $0.access == .direct && $0.registration == nil && !isOurs } }
 
-    private func lane(_ direction: Direction) -> Lane {
-        if let lane = direction.isRead ? reading : writing { return lane }
-        return makeLane(direction)
+    /// The lane, where it stands: it is made by its first use.
+    @inline(__always)
+    private func withLane<Value>(_ direction: Direction, _ body: (inout Lane) -> Value) -> Value {
+        if direction.isRead {
+            if reading == nil { reading = makeLane(.read) }
+            return body(&reading!)
+        } else {
+            if writing == nil { writing = makeLane(.write) }
+            return body(&writing!)
+        }
     }
 
     private func makeLane(_ direction: Direction) -> Lane {
@@ -226,9 +242,8 @@ public final class AsyncFD: @unchecked Sendable {
                 isWatched = error.errno == .fileExists  // by another object for the same number
             }
         }
-        let lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
+        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
         lane.registration = registration
-        if direction.isRead { reading = lane } else { writing = lane }
         return lane
     }
 

@@ -34,14 +34,14 @@ extension EventLoop {
 extension AsyncFD {
     /// Makes a call with this descriptor where it may block. The number stays open until the call is over.
     func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        callsInFlight += 1
+        extras.callsInFlight += 1
         defer { callEnded() }
         return await loop.blocking(body)
     }
 
     /// The same for callers that are no tasks.
     func blockingCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
-        callsInFlight += 1
+        extras.callsInFlight += 1
         loop.offloadCall(body) { [self] in
             callEnded()
             done()
@@ -49,8 +49,8 @@ extension AsyncFD {
     }
 
     private func callEnded() {
-        callsInFlight -= 1
-        if callsInFlight == 0 { afterCalls.take()?() }
+        extras.callsInFlight -= 1
+        if extras.callsInFlight == 0 { extras.afterCalls.take()?() }
     }
 }
 

@@ -27,7 +27,7 @@ extension AsyncFD {
         writers.close()
         let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         leftovers.forget()
-        fileWrites.close()
+        if hasExtras { extras.fileWrites.close() }
         whenIdle { [self] in
             if owns, kind == .file || kind == .socket {
                 // A network file system, or SO_LINGER, makes close(2) wait.
@@ -40,7 +40,7 @@ extension AsyncFD {
     }
 
     private func whenIdle(_ body: @escaping () -> Void) {
-        if callsInFlight == 0 { body() } else { afterCalls = body }
+        if !hasExtras || extras.callsInFlight == 0 { body() } else { extras.afterCalls = body }
     }
 }
 

@@ -91,16 +91,16 @@ extension AsyncFD {
     /// Writes all bytes to a regular file. A write that has begun is not cancelled.
     func writeToFile(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         guard !bytes.isEmpty else { return }
-        let ticket = fileWrites.issueTicket()
+        let ticket = extras.fileWrites.issueTicket()
         let outcome: FileWrites.Outcome = await parkTask { continuation in
             if Task.isCancelled {
                 continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
-            } else if fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
+            } else if extras.fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
                 takeFileTurn()
             }
         } onCancel: { [loop] in
             loop.perform {
-                self.fileWrites.cancel(ticket)?.continuation.resume(
+                self.extras.fileWrites.cancel(ticket)?.continuation.resume(
                     returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: self.label, .cancelled)))
             }
         }
@@ -116,8 +116,8 @@ extension AsyncFD {
     }
 
     private func writeBatch() {
-        if isClosed { fileWrites.close() }
-        let batch = fileWrites.next()
+        if isClosed { extras.fileWrites.close() }
+        let batch = extras.fileWrites.next()
         guard !batch.isEmpty else {
             writers.leave()?.resume(.ready)
             return
@@ -133,7 +133,7 @@ extension AsyncFD {
             answer.value = pieces.writeAll(to: number)
         }) { [self] in
             let (moved, errno) = answer.value!
-            let answers = fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
+            let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
             // Others who write here, prints and logs, come between batches.
             writers.leave()?.resume(.ready)

@@ -45,7 +45,7 @@ extension Direction {
 }
 
 /// One direction of a descriptor: the number to use, and how. Loop thread only.
-final class Lane {
+struct Lane {
     enum Access: Equatable {
         case direct
         case noWait(flags: CInt)
@@ -54,16 +54,18 @@ final class Lane {
         case offloaded
     }
 
-    @exclusivity(unchecked) private(set) var descriptor: CInt
-    @exclusivity(unchecked) private(set) var access: Access
+    /// The seat in the poller, once an attempt has said would-block.
+    var registration: Registration?
+    private(set) var descriptor: CInt
+    private(set) var access: Access
     /// The number was made by us, as a private description or a duplicate, and is closed with the lane.
     private(set) var isPrivate = false
     private let direction: Direction
     private let isNonBlocking: Bool
     private let kind: Kind
     private let features: KernelFeatures
-    /// The seat in the poller, once an attempt has said would-block.
-    @exclusivity(unchecked) var registration: Registration?
+    /// Nil: nobody has asked.
+    private var isTCP: Bool?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
     init(_ direction: Direction, of descriptor: CInt, kind: Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
@@ -96,13 +98,13 @@ final class Lane {
     }
 
     /// For our own pipes, and for kernels that do not know RWF_NOWAIT there.
-    private func doWithoutFlags() {
+    private mutating func doWithoutFlags() {
         guard isNonBlocking else { return reopen() }
         if !direction.isRead { cel_survive_sigpipe() }
         access = .direct
     }
 
-    private func reopen() {
+    private mutating func reopen() {
         if !direction.isRead { cel_survive_sigpipe() }
         let mode = direction.isRead ? O_RDONLY : O_WRONLY
         guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
@@ -115,7 +117,7 @@ final class Lane {
     }
 
     /// A second registration of the same number in one epoll instance is refused (EEXIST): register another number for it.
-    func duplicate() -> Errno? {
+    mutating func duplicate() -> Errno? {
         switch Syscalls.duplicate(descriptor) {
         case .success(let number):
             if isPrivate { Syscalls.close(descriptor) }
@@ -127,7 +129,7 @@ final class Lane {
     }
 
     /// Moves what can be moved right now. Never for `.offloaded` lanes.
-    func move(_ vectors: Vectors) -> IOOutcome {
+    mutating func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)
         case .message: return direction.isRead ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
@@ -168,15 +170,22 @@ final class Lane {
     /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on terminals, which hand out
     /// lines, nor on Unix sockets, which stop at a message with descriptors. (A TCP socket stops at urgent data: see `Registration.signal`.)
     var isDrainedByShortCount: Bool {
-        switch access {
-        case .direct: kind == .pipe || (kind == .terminal && !direction.isRead)
-        case .noWait: true
-        case .message: !direction.isRead || isTCP
-        case .polled, .offloaded: false
+        mutating get {
+            switch access {
+            case .direct: return kind == .pipe || (kind == .terminal && !direction.isRead)
+            case .noWait: return true
+            case .message: return !direction.isRead || isStreamOfTCP()
+            case .polled, .offloaded: return false
+            }
         }
     }
 
-    private lazy var isTCP = Syscalls.isTCP(descriptor)
+    private mutating func isStreamOfTCP() -> Bool {
+        if let isTCP { return isTCP }
+        let answer = Syscalls.isTCP(descriptor)
+        isTCP = answer
+        return answer
+    }
 
     func closePrivate() {
         if isPrivate { Syscalls.close(descriptor) }

@@ -104,12 +104,12 @@ extension AsyncFD {
         buffer.commit(size)
     }
 
-    private var ledgerOfPrints: Ledger { printer.map { $0.buffer.ledger + pastPrints } ?? pastPrints }
+    private var ledgerOfPrints: Ledger { hasExtras ? extras.printer.map { $0.buffer.ledger + extras.pastPrints } ?? extras.pastPrints : Ledger() }
 
     private func printerMade() -> Printer {
         if let printer { return printer }
         let made = Printer(self)
-        printer = made
+        extras.printer = made
         return made
     }
 }
@@ -141,8 +141,8 @@ final class Printer: OutputBufferOwner {
 
     /// The descriptor keeps the printer, and the buffer the descriptor.
     func bufferReleased() {
-        descriptor.pastPrints = descriptor.pastPrints + buffer.ledger
-        descriptor.printer = nil
+        descriptor.extras.pastPrints = descriptor.extras.pastPrints + buffer.ledger
+        descriptor.extras.printer = nil
     }
 
     private func say(_ text: String) {

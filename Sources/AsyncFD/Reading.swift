@@ -39,12 +39,14 @@ extension AsyncFD {
     }
 
     /// One read that waits for nothing. Nil: there is nothing yet, wait.
+    @inline(__always)
     private func readNow(_ memory: UnsafeMutableRawBufferPointer) throws(IOError) -> Int? {
         if isClosed { throw IOError("read", on: label, .closed) }
         var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
         return try count(of: withUnsafePointer(to: &vector) { moveNow(.read, Vectors(start: $0, count: 1)) })
     }
 
+    @inline(__always)
     private func count(of outcome: IOOutcome) throws(IOError) -> Int? {
         switch outcome {
         case .bytes(let count): return count

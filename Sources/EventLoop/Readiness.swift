@@ -12,8 +12,8 @@ package struct Readiness: Equatable {
     /// Counts edges. A reader that saw would-block at edge 7 must not clear edge 8, which arrived in between.
     package typealias Edge = UInt32
 
-    /// Names one wait, so that a late cancellation cannot hit the wait that came after it.
-    package typealias WaiterID = UInt64
+    /// Names one wait, so that a late cancellation cannot hit the wait that came after it, nor one of the four billion behind that.
+    package typealias WaiterID = UInt32
 
     private enum State: Equatable {
         case ready  // or nobody has looked yet: try the system call

@@ -17,12 +17,18 @@ package enum Wake: Sendable {
 /// How a waiter learns that its wait has ended.
 enum Waiter {
     case task(UnsafeContinuation<Wake, Never>)
-    case call((Wake) -> Void)
+    case call(Call)
+
+    /// A closure behind one pointer: most waiters are tasks, and should not pay for its size.
+    final class Call {
+        let body: (Wake) -> Void
+        init(_ body: @escaping (Wake) -> Void) { self.body = body }
+    }
 
     func resume(_ wake: Wake) {
         switch self {
         case .task(let continuation): continuation.resume(returning: wake)
-        case .call(let body): body(wake)
+        case .call(let call): call.body(wake)
         }
     }
 }
@@ -89,7 +95,7 @@ package final class Registration: @unchecked Sendable {
             } else {
                 park(interest, id, .task(continuation))
             }
-        } onCancel: { [loop] in
+        } onCancel: {
             loop.perform { self.cancel(interest, id) }
         }
     }
@@ -97,7 +103,7 @@ package final class Registration: @unchecked Sendable {
     /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
     package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) {
         lastWait &+= 1
-        park(direction == .read ? .read : .write, lastWait, .call(body))
+        park(direction == .read ? .read : .write, lastWait, .call(Waiter.Call(body)))
     }
 
     private func park(_ interest: Interest, _ id: Readiness.WaiterID, _ waiter: Waiter) {
@@ -130,7 +136,7 @@ package final class Registration: @unchecked Sendable {
     private func resumeLater(_ waiter: Waiter, _ wake: Wake) {
         switch waiter {
         case .task(let continuation): continuation.resume(returning: wake)
-        case .call(let body): loop.soon { body(wake) }
+        case .call(let call): loop.soon { call.body(wake) }
         }
     }
 

@@ -267,7 +267,7 @@ struct WriteTableTests {
     func refusedFlags() throws {
         // A terminal refuses RWF_NOWAIT today as pipes did on older kernels.
         let terminal = try Pseudoterminal()
-        let lane = Lane(.write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
+        var lane = Lane(.write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
         defer { lane.closePrivate() }
         #expect(lane.access == .noWait(flags: 0x108))
         var text = Array("hello".utf8)

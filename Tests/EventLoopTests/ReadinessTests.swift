@@ -15,12 +15,12 @@ struct ReadinessTests {
         var edges: UInt32 = 0
         var isReady = true
         var hungUp = false
-        var waiter: UInt64?
+        var waiter: Readiness.WaiterID?
         var isClosed = false
-        var lastID: UInt64 = 0
-        var resumed: Set<UInt64> = []
+        var lastID: Readiness.WaiterID = 0
+        var resumed: Set<Readiness.WaiterID> = []
 
-        mutating func resume(_ id: UInt64?) {
+        mutating func resume(_ id: Readiness.WaiterID?) {
             guard let id else { return }
             #expect(resumed.insert(id).inserted, "waiter \(id) was resumed twice")
         }
