@@ -48,7 +48,7 @@ final class ConnectionAttempts: @unchecked Sendable {
     private var waiting: [Address] = []
     private var pending: [(socket: CInt, registration: Registration)] = []
     private var lastError: IOError?
-    private var stagger: TimerID?
+    private var stagger: EventLoop.Timer?
     private var completion: ((Result<CInt, IOError>) -> Void)?
     private var result: Result<CInt, IOError>?
 
@@ -109,7 +109,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         } onCancel: {
             loop.perform { self.cancel() }
         }
-        if let timer { loop.cancel(timer) }
+        if let timer { timer.cancel() }
         return AsyncFD(socket: try result.get(), label: "connection to \(label)")
     }
 
@@ -124,7 +124,7 @@ final class ConnectionAttempts: @unchecked Sendable {
     func cancel() { finish(.failure(IOError("connect", on: label, .cancelled))) }
 
     private func startNext() {
-        if let stagger { loop.cancel(stagger) }
+        if let stagger { stagger.cancel() }
         stagger = nil
         guard result == nil else { return }
         guard !waiting.isEmpty else {
@@ -187,7 +187,7 @@ final class ConnectionAttempts: @unchecked Sendable {
             return
         }
         self.result = result
-        if let stagger { loop.cancel(stagger) }
+        if let stagger { stagger.cancel() }
         for (socket, registration) in pending {
             registration.close()
             Syscalls.close(socket)

@@ -9,7 +9,7 @@ package final class Dial: @unchecked Sendable {
     private let loop: EventLoop
     private var attempts: ConnectionAttempts?
     private var completion: ((Result<AsyncFD, IOError>) -> Void)?
-    private var timer: TimerID?
+    private var timer: EventLoop.Timer?
 
     /// - Parameters:
     ///   - timeout: for all of it. The resolver is not interrupted by it, but its answer is not waited for.
@@ -74,7 +74,7 @@ package final class Dial: @unchecked Sendable {
     }
 
     private func finish(_ result: Result<CInt, IOError>) {
-        if let timer { loop.cancel(timer) }
+        if let timer { timer.cancel() }
         timer = nil
         let attempts = self.attempts.take()
         guard let completion = completion.take() else {

@@ -317,7 +317,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         let timer = loop.after(limit) { [outlet] in outlet.conclude() }
         _ = owner?.bufferIsSeenTo(isEnding: true)
         try? await flush()
-        loop.cancel(timer)
+        timer.cancel()
         outlet.conclude()
     }
 

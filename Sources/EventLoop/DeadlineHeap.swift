@@ -7,9 +7,26 @@
 /// Not thread-safe. Adding and removing the first are O(log n).
 struct DeadlineHeap: ~Copyable {
     struct Entry {
-        var deadline: Instant
+        let deadline: Instant
+        /// The number of a timer, doubled, or the address of a `LaterCall` and one.
+        private let word: UInt64
+
+        init(deadline: Instant, sequence: UInt64) {
+            self.deadline = deadline
+            word = sequence << 1
+        }
+
+        init(deadline: Instant, call: Unmanaged<LaterCall>) {
+            self.deadline = deadline
+            word = UInt64(UInt(bitPattern: call.toOpaque())) | 1
+        }
+
+        var call: Unmanaged<LaterCall>? {
+            word & 1 == 0 ? nil : Unmanaged.fromOpaque(UnsafeRawPointer(bitPattern: UInt(word & ~1)).unsafelyUnwrapped)
+        }
+
         /// Equal deadlines come in this order.
-        var sequence: UInt64
+        var sequence: UInt64 { call.map { $0._withUnsafeGuaranteedRef { $0.sequence } } ?? word >> 1 }
 
         @inline(__always)
         static func < (a: Entry, b: Entry) -> Bool { a.deadline == b.deadline ? a.sequence < b.sequence : a.deadline < b.deadline }
@@ -36,6 +53,10 @@ struct DeadlineHeap: ~Copyable {
     }
 
     private static func free(_ memory: UnsafeMutablePointer<Entry>) { UnsafeMutableRawPointer(memory - lead).deallocate() }
+
+    func forEach(_ body: (Entry) -> Void) {
+        for index in 0..<count { body(memory[index]) }
+    }
 
     var first: Entry? { count == 0 ? nil : memory[0] }
 

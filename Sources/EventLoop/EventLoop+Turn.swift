@@ -131,12 +131,12 @@ extension EventLoop {
         guard timers.count > 0 else { return }
         let now = now
         var budget = Self.timerBudget
-        while budget > 0, let action = timers.popDue(now) {
+        while budget > 0, let due = timers.popDue(now) {
             counters.timersFired.add(1)
-            switch action {
-            case .resume(let continuation): continuation.resume(returning: .ready)
-            case .job(let job): schedule(job)
-            case .call(let call): call.takeRetainedValue().fire()
+            switch due {
+            case .action(.resume(let continuation)): continuation.resume(returning: .ready)
+            case .action(.job(let job)): schedule(job)
+            case .call(let call): call.fire()
             }
             budget -= 1
         }

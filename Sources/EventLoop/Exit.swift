@@ -47,7 +47,7 @@ extension EventLoop {
         for obligation in settled { obligation.released() }
         // Nobody turns the loop any more. What the layers above wanted to do later, they wanted for the sake of what has just been settled.
         endOfTurn = []
-        for call in timers.cancelCalls() { call.release() }
+        for call in timers.removeCalls() { call.abandon() }
     }
 
     package func discharge(_ obligation: any ExitObligation) {

@@ -44,7 +44,7 @@ extension EventLoop {
         var isLate = false
         let timer = after(limit) { isLate = true }
         turnUntil { end.isDone || isLate }
-        cancel(timer)
+        timer.cancel()
     }
 
     /// Unchecked: loop thread only.

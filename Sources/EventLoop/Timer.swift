@@ -47,13 +47,10 @@ extension EventLoop {
 
     /// For the layers above: `body` need not be sendable. Loop thread.
     @discardableResult
-    package func after(_ duration: Duration, _ body: @escaping () -> Void) -> TimerID {
-        timers.add(at: now + duration, .call(Unmanaged.passRetained(LaterCall(body))))
-    }
-
-    /// Does nothing if the timer has fired. Loop thread.
-    package func cancel(_ timer: TimerID) {
-        if case .call(let call) = timers.cancel(timer) { call.release() }
+    package func after(_ duration: Duration, _ body: @escaping () -> Void) -> Timer {
+        let call = LaterCall(body)
+        call.set(now + duration, on: self)
+        return Timer(loop: self, call: call)
     }
 }
 
@@ -63,25 +60,32 @@ extension EventLoop {
 final class LaterCall: @unchecked Sendable {
     /// Nil once it has been called or cancelled.
     @exclusivity(unchecked) private var body: (() -> Void)?
-    /// Nil until it has been set: another thread's wish may still be on its way when the timer is cancelled on the loop.
-    @exclusivity(unchecked) private var id: TimerID?
+    /// False until it has been set: another thread's wish may still be on its way when the timer is cancelled on the loop.
+    @exclusivity(unchecked) private var isSet = false
+    /// Equal deadlines come in this order.
+    @exclusivity(unchecked) var sequence: UInt64 = 0
 
     init(_ body: @escaping () -> Void) { self.body = body }
 
+    var isPending: Bool { body != nil }
+
     func set(_ deadline: Instant, on loop: EventLoop) {
-        guard body != nil else { return }
+        guard isPending else { return }
         loop.refuseAfterFork()
-        id = loop.timers.add(at: deadline, .call(Unmanaged.passRetained(self)))
+        isSet = true
+        loop.timers.add(at: deadline, self)
     }
 
     func cancel(on loop: EventLoop) {
-        body = nil
-        if let id = id.take() { loop.cancel(id) }
+        guard body.take() != nil, isSet else { return }
+        loop.timers.callCancelled()
     }
 
-    /// The table of timers has let go of it.
-    func fire() {
-        id = nil
-        body.take()?()
+    /// It has been taken out of the loop's timers.
+    func abandon() {
+        isSet = false
+        body = nil
     }
+
+    func fire() { body.take()?() }
 }

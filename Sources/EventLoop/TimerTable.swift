@@ -100,13 +100,6 @@ struct TimerTable: ~Copyable {
         return action
     }
 
-    /// The numbers of all timers whose action is a closure.
-    var calls: [UInt64] {
-        (0..<capacity).compactMap { slot in
-            if slots[slot].number != 0, case .call = slots[slot].action { slots[slot].number } else { nil }
-        }
-    }
-
     private mutating func resize(_ room: Int) {
         let (old, oldCapacity) = (slots, capacity)
         slots = Self.allocate(room)

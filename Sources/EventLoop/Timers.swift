@@ -1,12 +1,12 @@
 // What the loop has to do at a later time.
 //
-// A heap of deadlines over a table of what is due then. Cancelling takes the action out of the table and leaves the deadline in the
-// heap, where it does no harm; when stale deadlines outnumber the live ones the heap is rebuilt without them. (A heap that knew where each
-// timer stands could drop it at once, but would have to note every move that it makes, somewhere in a table of megabytes.) Heap and table
-// shrink as they empty, so that memory stays proportional to the timers that are alive. Equal deadlines come in the order in
-// which they were set.
+// A heap of deadlines. What is due then stands in a table, by the timer's number (tasks that sleep), or is the object that the entry points to
+// (closures). Cancelling takes the action away and leaves the deadline in the heap, where it does no harm; when stale deadlines come to half
+// as many as live ones the heap is rebuilt without them. (A heap that knew where each timer stands could drop it at once, but would have to
+// note every move that it makes, somewhere in megabytes of memory.) Heap and table shrink as they empty, so that memory stays proportional to the
+// timers that are alive. Equal deadlines come in the order in which they were set.
 
-/// Names one timer. A name that has fired or been cancelled never names another.
+/// Names one sleep. A name that has fired or been cancelled never names another.
 package struct TimerID: Equatable, Sendable {
     fileprivate let sequence: UInt64
 }
@@ -18,8 +18,11 @@ struct Timers: ~Copyable {
     enum Action: BitwiseCopyable {
         case resume(UnsafeContinuation<Wake, Never>)
         case job(QueuedJob)
-        /// Retained by the table.
-        case call(Unmanaged<LaterCall>)
+    }
+
+    enum Due {
+        case action(Action)
+        case call(LaterCall)
     }
 
     /// Below that many a heap is not worth rebuilding.
@@ -28,18 +31,46 @@ struct Timers: ~Copyable {
     private var heap = DeadlineHeap()
     private var actions = TimerTable()
     private var lastSequence: UInt64 = 0
+    /// How many of the heap's closures are still to be called.
+    private var calls = 0
 
-    deinit {
-        actions.forEach { action in
-            if case .call(let call) = action { call.release() }
-        }
-    }
+    deinit { heap.forEach { $0.call?.release() } }
 
     /// How many timers are set, and neither fired nor cancelled.
-    var count: Int { actions.count }
+    var count: Int { actions.count + calls }
 
     /// For tests: for how many timers there is memory.
     var capacity: Int { max(heap.capacity, actions.capacity) }
+
+    // MARK: Closures
+
+    /// `call` is kept until it is due, or cancelled.
+    mutating func add(at deadline: Instant, _ call: LaterCall) {
+        lastSequence += 1
+        call.sequence = lastSequence
+        calls += 1
+        heap.insert(DeadlineHeap.Entry(deadline: deadline, call: Unmanaged.passRetained(call)))
+    }
+
+    /// A call that was added, and has not come out of `popDue`, is not to be made any more.
+    mutating func callCancelled() {
+        calls -= 1
+        dropStaleDeadlinesIfMany()
+    }
+
+    /// Takes all closures out: they will not be called. The caller tells them so when this has ended: whatever they keep goes with them.
+    mutating func removeCalls() -> [LaterCall] {
+        var removed: [LaterCall] = []
+        heap.removeAll { entry in
+            guard let call = entry.call else { return false }
+            removed.append(call.takeRetainedValue())
+            return true
+        }
+        calls = 0
+        return removed
+    }
+
+    // MARK: Tasks
 
     /// A name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
     mutating func reserve() -> ID {
@@ -63,38 +94,48 @@ struct Timers: ~Copyable {
     /// Returns what will not happen now; nil if it has happened already, has been cancelled before, or was only reserved.
     mutating func cancel(_ id: ID) -> Action? {
         let action = actions.remove(id.sequence)
-        if heap.count > Self.few, heap.count > 2 * count { dropStaleDeadlines() }
+        dropStaleDeadlinesIfMany()
         return action
     }
 
-    /// Takes all closures out: they will not be called. The caller lets go of them when this has ended, and with them of whatever they keep.
-    mutating func cancelCalls() -> [Unmanaged<LaterCall>] {
-        var calls: [Unmanaged<LaterCall>] = []
-        for number in actions.calls {
-            if case .call(let call) = cancel(ID(sequence: number)) { calls.append(call) }
-        }
-        return calls
-    }
+    // MARK: Firing
 
     /// The earliest deadline of a live timer.
     mutating func nextDeadline() -> Instant? {
         while let first = heap.first {
-            if actions.contains(first.sequence) { return first.deadline }
+            if isLive(first) { return first.deadline }
             heap.removeFirst()
+            first.call?.release()
         }
         return nil
     }
 
     /// Removes and returns the earliest action that is due at `now`, nil if none is.
-    mutating func popDue(_ now: Instant) -> Action? {
+    mutating func popDue(_ now: Instant) -> Due? {
         while let first = heap.first, first.deadline <= now {
             heap.removeFirst()
-            if let action = actions.remove(first.sequence) { return action }
+            if let call = first.call?.takeRetainedValue() {
+                guard call.isPending else { continue }
+                calls -= 1
+                return .call(call)
+            }
+            if let action = actions.remove(first.sequence) { return .action(action) }
         }
         return nil
     }
 
-    private mutating func dropStaleDeadlines() {
-        heap.removeAll { entry in !actions.contains(entry.sequence) }
+    private func isLive(_ entry: DeadlineHeap.Entry) -> Bool {
+        if let call = entry.call { return call._withUnsafeGuaranteedRef { $0.isPending } }
+        return actions.contains(entry.sequence)
+    }
+
+    private mutating func dropStaleDeadlinesIfMany() {
+        guard heap.count > Self.few, heap.count > count + count / 2 else { return }
+        heap.removeAll { entry in
+            guard let call = entry.call else { return !actions.contains(entry.sequence) }
+            if call._withUnsafeGuaranteedRef({ $0.isPending }) { return false }
+            call.release()
+            return true
+        }
     }
 }

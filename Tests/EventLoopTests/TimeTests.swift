@@ -303,7 +303,7 @@ struct TimeTests {
         #expect(timers.count == 1_000_000)
         for index in stride(from: 0, to: 1_000_000, by: 2) { _ = timers.cancel(ids[index]) }
         #expect(timers.count == 500_000)
-        while case .job(let job) = timers.popDue(.distantFuture) { fired.append(Int64(job.bits >> 1)) }
+        while case .action(.job(let job)) = timers.popDue(.distantFuture) { fired.append(Int64(job.bits >> 1)) }
         let expected = stride(from: 1, to: 1_000_000, by: 2).map { deadlines[$0] }.sorted()
         #expect(fired == expected)
         #expect(timers.count == 0)

@@ -24,7 +24,7 @@ final class LogFile: OutputGate {
     private var openPath: FilePath
     private var lastName: RotatedName?
     private var patience = Patience()
-    private var deadlineTimer: (second: Int64, id: TimerID)?
+    private var deadlineTimer: (second: Int64, id: EventLoop.Timer)?
     var isClosed = false
     /// Its handler has gone, and it goes when nothing pends.
     private var isOrphan = false
@@ -137,7 +137,7 @@ final class LogFile: OutputGate {
         isClosed = true
         hangUps = nil
         observe(nil)
-        if let (_, id) = deadlineTimer { loop.cancel(id) }
+        if let (_, id) = deadlineTimer { id.cancel() }
         if outlet.hold() {
             let old = outlet.descriptor
             outlet.lead(to: nil)
@@ -303,7 +303,7 @@ final class LogFile: OutputGate {
     private func setTimer() {
         // What is overdue comes with the next write, or when a failed rotation is tried again.
         guard let second = machine.deadline, deadlineTimer?.second != second, second > wallSecond, !isClosed else { return }
-        if let (_, id) = deadlineTimer { loop.cancel(id) }
+        if let (_, id) = deadlineTimer { id.cancel() }
         let wait = Duration.nanoseconds(max(0, second &* 1_000_000_000 &- WallClock.now))
         deadlineTimer = (second, loop.after(wait) { [weak self] in self?.deadlineHasCome() })
     }

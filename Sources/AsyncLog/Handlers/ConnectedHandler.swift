@@ -21,7 +21,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final var machine: ConnectionMachine
     final var dial: Dial?
     final var connection: AsyncFD?
-    private final var retry: TimerID?
+    private final var retry: EventLoop.Timer?
     /// Why there is no connection; kept until all that has waited for one is on its way.
     final var reason: IOError?
     final let disk: DiskSpool?
@@ -47,7 +47,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     enum Probation {
         case none
         case probing
-        case awaitingVerdict(TimerID)
+        case awaitingVerdict(EventLoop.Timer)
     }
 
     /// How long an ICMP message may take.
@@ -98,7 +98,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         switch action {
         case .none: break
         case .connect:
-            if let retry = retry.take() { loop.cancel(retry) }
+            if let retry = retry.take() { retry.cancel() }
             dial = Dial(endpoint, on: loop, timeout: timeout) { [self] in dialled($0) }
         case .pause(let pause): retry = loop.after(pause) { [self] in carryOut(machine.isDue()) }
         }
@@ -141,7 +141,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     private final func disconnect() {
         guard let connection = connection.take() else { return }
-        if case .awaitingVerdict(let timer) = probation { loop.cancel(timer) }
+        if case .awaitingVerdict(let timer) = probation { timer.cancel() }
         probation = .none
         drain.take()?.stop()
         if destination == .connection { destination = .nowhere }
@@ -225,7 +225,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         }
         isSwitching = false
         dial.take()?.cancel()
-        if let retry = retry.take() { loop.cancel(retry) }
+        if let retry = retry.take() { retry.cancel() }
         machine.end()
         return disk?.close()
     }
