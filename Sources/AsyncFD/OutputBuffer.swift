@@ -18,6 +18,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Set once, right after the owner has been made.
     package weak var owner: (any OutputBufferOwner)?
     package var gate: (any OutputGate)?
+    /// As much is written at once. What a thread of the pool is writing cannot be dropped: whoever drops the oldest keeps some back.
+    package var writeLimit = Int.max
 
     package let outlet: Outlet
     package var descriptor: AsyncFD? { outlet.descriptor }
@@ -356,7 +358,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         admitWaiting()
     }
 
-    package func outletMayWrite(_ count: Int) -> Int { gate?.mayWrite(count) ?? owner?.bufferMayWrite(count) ?? count }
+    package func outletMayWrite(_ count: Int) -> Int { min(gate?.mayWrite(count) ?? owner?.bufferMayWrite(count) ?? count, writeLimit) }
 
     /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
     package var restOfBegunRecord: Int { !records.isEmpty && records.first.isBegun ? Int(records.first.length) : 0 }

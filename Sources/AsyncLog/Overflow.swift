@@ -20,8 +20,8 @@ public struct Overflow: Sendable {
     /// The record is dropped, and nobody waits.
     public static let dropNewest = Overflow(rule: .dropNewest, patience: nil)
 
-    /// The oldest records are dropped, as far as they are not being written yet, and nobody waits. (While all that the buffer holds is being written
-    /// there is none to be taken back, and the record itself is dropped.)
+    /// The oldest records are dropped, as far as they are not being written yet, and nobody waits. At most half of what the buffer may hold is written
+    /// at once, so that there is something to take back (unless a single record fills the buffer: then the new one is dropped).
     public static let dropOldest = Overflow(rule: .dropOldest, patience: nil)
 
     /// Records below this level are dropped; for the others it is as with `suspend`.

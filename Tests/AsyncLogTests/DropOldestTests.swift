@@ -129,6 +129,7 @@ struct DropOldestTests {
             #expect(lines.allSatisfy { $0.hasSuffix("|") }, "a line is torn")
             let numbers = lines.compactMap { Int($0.prefix { $0 != " " }) }
             #expect(numbers.count == lines.count && numbers == numbers.sorted() && Set(numbers).count == numbers.count)
+            #expect(numbers.last == 3000, "the newest is not there")
             let ledger = await handler.statistics.ledger
             #expect(ledger.written == UInt64(lines.count) && ledger.written + ledger.droppedTotal == 3000)
         }

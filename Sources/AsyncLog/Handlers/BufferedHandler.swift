@@ -27,6 +27,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
         super.init(levels: levels, loop: outlet.loop)
         buffer.owner = self
+        if case .dropOldest = overflow.rule { buffer.writeLimit = capacity / 2 }
         line.handler = self
     }
 
