@@ -68,7 +68,7 @@ struct EncodedRecord {
         let body = memory + EncodedRecord.bodyOffset
         header.initialize(
             to: RecordHeader(
-                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate == nil ? nil : Unmanaged.passRetained(gate!),
+                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
                 isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
                 isBlock: block != nil, keepsTree: false))

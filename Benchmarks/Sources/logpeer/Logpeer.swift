@@ -28,7 +28,7 @@ struct Logpeer {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let count = Int(arguments[3]) else {
-            fputs("usage: logpeer asynclog|asynclog-closure|asynclog-thread|asynclog-bridge hello|text|json|slow|lat|off|thread|loop|alone N OUT\n", stderr)
+            fputs("usage: logpeer asynclog[-closure|-thread|-bridge] hello|text|json|slow|lat|off|thread|loop|alone N OUT\n", stderr)
             exit(2)
         }
         if arguments[4] != "-" {
