@@ -41,7 +41,7 @@ struct ByteQueueTests {
     }
 
     @Test(
-        "what is taken out behind bytes that are being read leaves those where they are, as they are; all else comes out in order", arguments: 0..<20)
+        "what is taken out behind bytes that are being read leaves those where they are, as they are; all else comes out in order", arguments: 0..<4)
     func removal(seed: UInt64) {
         var random = SeededGenerator(state: seed)
         var queue = ByteQueue()
@@ -51,13 +51,15 @@ struct ByteQueueTests {
         var number: UInt8 = 0
 
         func append() {
-            let record = [UInt8](repeating: number, count: Int.random(in: 1...[100, 9000, 150_000].randomElement(using: &random)!, using: &random))
+            let record = [UInt8](
+                repeating: number,
+                count: Int.random(in: 1...[100, 100, 3000, 3000, 9000, 9000, 80_000].randomElement(using: &random)!, using: &random))
             number &+= 1
             record.withUnsafeBytes { queue.append($0) }
             records.append(record)
         }
 
-        for _ in 0..<100 {
+        for _ in 0..<40 {
             for _ in 0..<Int.random(in: 1...30, using: &random) { append() }
             // A thread of the pool is given some of the bytes, and reads them at the very end.
             let inFlight = vectors[..<queue.fill(vectors, limit: Int.random(in: 1...200_000, using: &random))]
@@ -75,17 +77,22 @@ struct ByteQueueTests {
                 records.remove(at: kept)
                 #expect(queue.count == records.reduce(0) { $0 + $1.count })
             }
-            let expected = Array(records.joined())
-            #expect(whatACrashWrites(queue).elementsEqual(expected), "a crash writes something else")
-            let isUntouched = inFlight.flatMap { Array(UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len)) }.elementsEqual(
-                expected.prefix(size))
+            // Compared outside of the macro, which would print them.
+            var expected: [UInt8] = []
+            for record in records { expected += record }
+            let isVisible = whatACrashWrites(queue) == expected
+            #expect(isVisible, "a crash writes something else")
+            var read: [UInt8] = []
+            for vector in inFlight { read += UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len) }
+            let isUntouched = read == Array(expected[..<size])
             #expect(isUntouched, "bytes that are being read have changed")
             var now: [UInt8] = []
             // The kernel may have taken less than it was given.
             let moved = Int.random(in: 0...size, using: &random)
             queue.consume(moved)
             while queue.count > (expected.count - moved) / 2 { drain(&queue, Int.random(in: 1...100_000, using: &random), into: &now) }
-            #expect(now.elementsEqual(expected[moved..<(moved + now.count)]), "out of order")
+            let isInOrder = now == Array(expected[moved..<(moved + now.count)])
+            #expect(isInOrder, "out of order")
             var gone = moved + now.count
             while let first = records.first, gone >= first.count {
                 gone -= first.count
