@@ -48,10 +48,9 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private var failureReportIsSet = false
     private var lastError: IOError?
 
-    private var syncWaiters: [UnsafeContinuation<IOError?, Never>] = []
-    private var isSyncing = false
+    private lazy var disk = DiskFlush(outlet, label: label)
     /// How often the disk has been asked.
-    package private(set) var syncCalls = 0
+    package var syncCalls: Int { disk.calls }
 
     private struct Waiting {
         let size: Int
@@ -281,36 +280,10 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         try await outlet.flush()
     }
 
-    /// Suspends until everything that was accepted is on the disk. Whoever asks while others are being served is served with the next
-    /// fdatasync(2), together with all who have asked meanwhile.
+    /// Suspends until everything that was accepted is on the disk.
     package func synchronize() async throws(IOError) {
         try await flush()
-        let error = await withUnsafeContinuation { continuation in
-            syncWaiters.append(continuation)
-            if !isSyncing { startSync() }
-        }
-        if let error { throw error }
-    }
-
-    private func startSync() {
-        let served = syncWaiters
-        syncWaiters = []
-        isSyncing = true
-        guard let descriptor else {
-            isSyncing = false
-            for waiter in served { waiter.resume(returning: outlet.failure ?? IOError("fdatasync", on: label, .closed)) }
-            return
-        }
-        let number = descriptor.descriptor.rawValue
-        let answer = Answer<Errno?>()
-        syncCalls += 1
-        // The number stays open until then, whatever the outlet is led to meanwhile.
-        descriptor.blockingCall({ answer.value = .some(Syscalls.sync(number, dataOnly: true)) }) { [self] in
-            isSyncing = false
-            let error = answer.value!.map { IOError("fdatasync", on: label, $0) }
-            for waiter in served { waiter.resume(returning: error) }
-            if !syncWaiters.isEmpty { startSync() }
-        }
+        try await disk.flush()
     }
 
     /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
