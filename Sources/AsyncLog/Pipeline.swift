@@ -1,8 +1,9 @@
 // The way of a record from a logger to the handlers, which live on one loop.
 //
-// On the loop's thread a record goes straight into the handlers' buffers. From any other thread it is copied and posted to the
-// loop's inbox: one allocation, one compare-exchange. The bytes on that way are bounded too. If no thread runs the loop, the calling
-// thread turns it for a moment, so that a program without a loop sees its lines at once.
+// On the loop's thread a record goes straight into the handlers' buffers. From any other thread it is copied, into memory that goes round
+// (RecordBlocks), and posted to the loop's inbox with one compare-exchange; the loop is woken for it only if it sleeps. The bytes on
+// that way are bounded too. If no thread runs the loop, the calling thread turns it for a moment, so that a program without a loop sees its
+// lines at once.
 import AsyncFD
 import CEventLoop
 import EventLoop
