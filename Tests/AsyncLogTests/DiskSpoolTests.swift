@@ -138,7 +138,8 @@ struct DiskSpoolTests {
             #expect(await eventually { await handler.state == .ready })
             #expect(await eventually { server.lines.contains { $0.contains("records dropped here") } })
             let numbers = server.lines.compactMap { Int($0.dropFirst("record ".count)) }
-            #expect(numbers == Array(0..<numbers.count) && numbers.count == 500 - Int(before.ledger.droppedTotal))
+            // How far the file is behind when memory is full is a matter of the threads' luck: so a record may be dropped and the next one find room.
+            #expect(numbers == Set(numbers).sorted() && numbers.count == 500 - Int(before.ledger.droppedTotal))
             await handler.close()
             await server.vanish()
         }
