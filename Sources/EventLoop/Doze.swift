@@ -2,13 +2,13 @@
 //
 // Threads that log make work for the loop every few hundred nanoseconds, and the loop is done with it in less. If it fell asleep each time, a thread
 // would have to wake it each time: a system call of some microseconds, for a record that could well wait. So while records keep
-// coming the loop sleeps for a millisecond at most and looks by itself; and each look finds a good many of them. When none has come for that
+// coming the loop sleeps for a quarter of a millisecond at most and looks by itself; and each look finds a good many of them. When none has come for that
 // long it sleeps, and the next record wakes it: an idle loop takes no time at all, and a record that comes alone is written at once.
 
 /// Pure: says until when to doze.
 struct Doze {
     /// How long what is patient may have to wait.
-    static let length = Duration.milliseconds(1)
+    static let length = Duration.microseconds(250)
 
     /// When something patient last came.
     private var lastArrival: Instant?

@@ -192,7 +192,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
     ///
-    /// - Parameter isPatient: it may wait a millisecond, if the loop is going to look by then without being woken (Doze.swift).
+    /// - Parameter isPatient: it may wait for a moment, if the loop is going to look by then without being woken (Doze.swift).
     package func post(_ envelope: UnsafeMutableRawPointer, isPatient: Bool = false) {
         refuseAfterFork()
         if inbox.push(envelope, isPatient: isPatient) { poller.wake() }
