@@ -114,10 +114,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     private func answered(_ outcome: IOOutcome) {
-        epoch += 1
-        underWay = nil
-        handedOver = 0
-        nextLook = .max
+        forgetWrite()
         carryOut(completed(outcome))
     }
 

@@ -2,7 +2,6 @@
 //
 // `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller waits for room
 // (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
-import DequeModule
 @_spi(Internals) import EventLoop
 import SystemPackage
 
@@ -41,8 +40,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Bytes in the kernel.
     package private(set) var writtenBytes: UInt64 = 0
     package var pendingBytes: Int { outlet.queue.count }
-    @exclusivity(unchecked) private var waiting: Deque<Waiting?> = []
-    private var firstTicket: UInt64 = 0
+    @exclusivity(unchecked) private var waiting = RoomQueue()
     @exclusivity(unchecked) private var unreported = DropSummary()
     private var failureIsUnreported = false
     private var failureReportIsSet = false
@@ -51,12 +49,6 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private lazy var disk = DiskFlush(outlet, label: label)
     /// How often the disk has been asked.
     package var syncCalls: Int { disk.calls }
-
-    private struct Waiting {
-        let size: Int
-        let severity: UInt8
-        let body: (Room) -> Void
-    }
 
     /// What became of the wait for room.
     package enum Room: Equatable {
@@ -214,8 +206,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             body(.refused(.failure))
             return nil
         }
-        let ticket = nextTicket
-        waiting.append(Waiting(size: size, severity: severity, body: body))
+        let ticket = waiting.nextTicket
+        waiting.enter(RoomQueue.Place(size: size, severity: severity, body: body))
         outlet.addUnwritten(1)
         outlet.pushOut()
         admitWaiting()
@@ -224,7 +216,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// The same for a task: suspends until `body` has been called. One that is cancelled is refused.
     package func waitForRoom(_ size: Int, _ body: @escaping (Room) -> Void) async {
-        let ticket = nextTicket
+        let ticket = waiting.nextTicket
         await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
             if Task.isCancelled {
                 body(.refused(.cancelled))
@@ -241,42 +233,31 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Refuses a record that still waits.
     package func cancel(_ ticket: UInt64) {
-        guard ticket >= firstTicket, ticket < nextTicket else { return }
-        waiting[Int(ticket - firstTicket)].take().map { answer($0, .refused(.cancelled)) }
+        if let place = waiting.leave(ticket) { answer(place, .refused(.cancelled)) }
         admitWaiting()
     }
 
-    private var nextTicket: UInt64 { firstTicket + UInt64(waiting.count) }
-
     private func admitWaiting() {
-        while let first = waiting.first {
-            if let first, !fits(first.size, first.severity) { return }
-            waiting.removeFirst()
-            firstTicket += 1
-            if let first { answer(first, .granted) }
-        }
+        while let first = waiting.next(if: { fits($0.size, $0.severity) }) { answer(first, .granted) }
     }
 
     private func refuseWaiting(_ reason: Ledger.DropReason) {
-        while let first = waiting.popFirst() {
-            firstTicket += 1
-            if let first { answer(first, .refused(reason)) }
-        }
+        while let first = waiting.next(if: { _ in true }) { answer(first, .refused(reason)) }
     }
 
-    private func answer(_ waiting: Waiting, _ room: Room) {
+    private func answer(_ place: RoomQueue.Place, _ room: Room) {
         outlet.addUnwritten(-1)
-        waiting.body(room)
+        place.body(room)
     }
 
     // MARK: Flushing
 
     /// Suspends until everything that was accepted is in the kernel, be it in the buffer or with a task that waits for room.
     package func flush() async throws(IOError) {
-        let target = nextTicket
+        let target = waiting.nextTicket
         repeat {
             try await outlet.flush()
-        } while firstTicket < target
+        } while waiting.firstTicket < target
         try await outlet.flush()
     }
 

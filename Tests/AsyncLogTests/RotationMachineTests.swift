@@ -45,6 +45,19 @@ struct RotationMachineTests {
         #expect(next(&machine, 74) == .begin(.rotate(ifLargerThan: 0)))
     }
 
+    @Test("records that are dropped while they wait do not let later ones into the file that is about to end")
+    func dropped() {
+        var machine = machine()
+        machine.request(.rotate(ifLargerThan: 0), pending: 50)
+        // Two of the five, behind two that are being written; then one of those that came later.
+        machine.discarded(10, behind: 20)
+        machine.discarded(10, behind: 20)
+        machine.discarded(10, behind: 40)
+        #expect(next(&machine, 60) == .write(30))
+        machine.wrote(30, second: 0)
+        #expect(next(&machine, 30) == .begin(.rotate(ifLargerThan: 0)))
+    }
+
     @Test("what still belongs into a file does not make it larger than it may be")
     func cutoffAndLimit() {
         var machine = machine(open: 90)
