@@ -49,6 +49,15 @@ void cel_signal_catch(int signal) {
 
 void cel_signal_restore(int signal) { sigaction(signal, &former[signal], NULL); }
 
+void cel_signal_discard(int signal) {
+    sigset_t set, former_mask;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, &former_mask);  // sigtimedwait(2) takes what the caller blocks
+    while (sigtimedwait(&set, NULL, &(struct timespec){0}) == signal || errno == EINTR) {}
+    pthread_sigmask(SIG_SETMASK, &former_mask, NULL);
+}
+
 bool cel_signal_is_ignored(int signal) {
     struct sigaction current;
     return sigaction(signal, NULL, &current) == 0 && !(current.sa_flags & SA_SIGINFO) && current.sa_handler == SIG_IGN;

@@ -38,7 +38,10 @@ struct CaughtSignals: Sendable {
             for signal in signals {
                 users[signal, default: 0] -= 1
                 if isStop { cel_signal_stop(signal.rawValue, false) }
-                if users[signal] == 0 { cel_signal_restore(signal.rawValue) }
+                guard users[signal] == 0 else { continue }
+                // What was sent to us must not come to the default, which kills; the second signal to stop is meant to.
+                if !isStop { cel_signal_discard(signal.rawValue) }
+                cel_signal_restore(signal.rawValue)
             }
         }
         cel_signal_wake_no_more(wakeup)

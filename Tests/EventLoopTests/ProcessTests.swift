@@ -92,6 +92,13 @@ struct ProcessTests {
         #expect(end == .signalled(SIGTERM))
     }
 
+    @Test("a signal that was sent while somebody listened does not kill when it arrives after the last of them has gone")
+    func lateSignal() throws {
+        let (output, _, end) = try run("late-signal")
+        #expect(output == "alive\n")
+        #expect(end == .exited(0))
+    }
+
     // MARK: Fork and exec
 
     @Test("a forked child that uses its parent's loop is told so, and the parent's loop works on", arguments: ["fork-call", "fork-turn"])

@@ -93,6 +93,8 @@ uint32_t cel_signal_count(int signal);
 /// Installs the handler and keeps the former disposition; restores that one. Not thread-safe with each other.
 void cel_signal_catch(int signal);
 void cel_signal_restore(int signal);
+/// Takes back what was sent to the process and has not been given to a thread yet.
+void cel_signal_discard(int signal);
 bool cel_signal_is_ignored(int signal);
 /// While this is on, the second of all signals for which it is on does what it does by default, even when no loop turns.
 void cel_signal_stop(int signal, bool on);

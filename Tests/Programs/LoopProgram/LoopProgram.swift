@@ -17,6 +17,7 @@ struct LoopProgram {
         case "stubborn": try EventLoop.run(stopOn: [.terminate, .interrupt]) { await ignoreCancellation() }
         case "stuck": try EventLoop.run(stopOn: [.terminate, .interrupt]) { holdTheLoop() }
         case "default-again": try dieByDefault()
+        case "late-signal": try endBeforeSignalArrives()
         case "fork-call": try EventLoop.run { try await forked { EventLoop.current!.stop() } }
         case "fork-turn":
             try EventLoop.run {
@@ -161,6 +162,21 @@ struct LoopProgram {
             say("\(signal)")
             break
         }
+    }
+
+    /// A signal that was sent while somebody listened, and that no thread has been given by the time when nobody does any more.
+    static func endBeforeSignalArrives() throws {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGUSR1)
+        try EventLoop.run {
+            let signals = try EventLoop.signals([.user1])
+            pthread_sigmask(SIG_BLOCK, &set, nil)
+            kill(getpid(), SIGUSR1)
+            withExtendedLifetime(signals) {}
+        }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        say("alive")
     }
 
     // MARK: Fork
