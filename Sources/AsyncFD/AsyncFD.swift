@@ -110,15 +110,13 @@ public final class AsyncFD: @unchecked Sendable {
         let leftovers = Leftovers(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
         let mayWait = kind == .file || kind == .socket
         let leak = owns && !mayBeForgotten ? label : nil
-        loop.perform { [loop] in
+        loop.performFromDeinit { [loop] in
             leftovers.forget()
             if mayWait { loop.offloadCall({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
             #if DEBUG
             if let leak { LastResort.say("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
             #endif
         }
-        // Nobody may ever run that loop again.
-        if !loop.isRunning { loop.lend() }
     }
 
     // MARK: Asking

@@ -157,9 +157,6 @@ package enum LastResort {
 
     /// The same from any thread.
     package static func warn(_ line: String) {
-        let loop = AsyncFD.standardError.loop
-        let isRunning = loop.isRunning
-        loop.perform { say(line) }
-        if !isRunning { loop.lend() }
+        AsyncFD.standardError.loop.performOrLend { say(line) }
     }
 }

@@ -122,10 +122,10 @@ final class TreeKeeper: Sendable {
 
     deinit {
         let loop = tree.pipeline.loop
-        let isRunning = loop.isRunning
+        guard !loop.isForked else { return }
         let tree = Unmanaged.passRetained(tree)
         loop.soon { tree.release() }
-        if !isRunning { loop.lend() }
+        loop.lendUnlessOwned()
     }
 }
 

@@ -45,9 +45,7 @@ final class Pipeline: @unchecked Sendable {
     /// Runs `body` on the loop's thread: now, or behind what other threads have posted.
     func perform(_ body: @escaping (Pipeline) -> Void) {
         nonisolated(unsafe) let body = body
-        let isRunning = loop.isRunning
-        loop.perform { body(self) }
-        if !isRunning { loop.lend() }
+        loop.performOrLend { body(self) }
     }
 
     // MARK: A record, on the caller's thread
@@ -120,9 +118,8 @@ final class Pipeline: @unchecked Sendable {
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
-        let isRunning = loop.isRunning
         if !hasRoom(size) {
-            if isRunning || EventLoop.current != nil {
+            if loop.isRunning || EventLoop.current != nil {
                 let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
                 guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
             } else {
@@ -137,7 +134,7 @@ final class Pipeline: @unchecked Sendable {
         }
         // There is time until the loop looks again by itself, unless it would find no end then.
         loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
-        if !isRunning { loop.lend() }
+        loop.lendUnlessOwned()
         return true
     }
 

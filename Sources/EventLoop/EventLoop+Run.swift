@@ -70,8 +70,7 @@ extension EventLoop {
         cel_crash_enter_thread()
         defer {
             cel_crash_leave_thread()
-            loop.release()
-            if !loop.inbox.isEmpty { loop.lend() }
+            loop.leave()
         }
         try body(loop, takesOver)
         loop.shutDown()
@@ -96,8 +95,7 @@ extension EventLoop {
             loop.shutDown()
             loop.forgetSettledObligations()
             cel_crash_leave_thread()
-            loop.release()
-            if !loop.inbox.isEmpty { loop.lend() }
+            loop.leave()
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }
         return loop
@@ -144,7 +142,34 @@ extension EventLoop {
         if isEmbedded { prepareForForeignWait() }
         cel_set_current_loop(outer)
         outer = nil
-        owned.store(false, ordering: .releasing)
+        owned.store(false, ordering: .sequentiallyConsistent)
+    }
+
+    /// Releases the loop, and does what others have left to this thread while they still saw it here.
+    func leave() {
+        release()
+        if !inbox.isEmpty { lend() }
+    }
+
+    /// Has what the calling thread has just posted seen to: by the thread that runs the loop, or, if there is none, by this one. Any thread.
+    ///
+    /// Asked after the post, and both sides in one order (J. Dekker's, of two who each announce first and then look): either the thread that
+    /// leaves finds the envelope in the inbox, or this one finds the loop without a thread.
+    @inline(__always)
+    package func lendUnlessOwned() {
+        if !owned.load(ordering: .sequentiallyConsistent) { lend() }
+    }
+
+    /// `perform` for what is not to wait until somebody runs the loop: if nobody does, the calling thread delivers what is in the inbox. Any thread.
+    package func performOrLend(_ body: @escaping @Sendable () -> Void) {
+        perform(body)
+        lendUnlessOwned()
+    }
+
+    /// What a deinit leaves to the loop's thread; in the inbox of a loop that nobody runs it would stay for ever, and keep the loop. In a forked
+    /// child it is left undone: the loop is the parent's, and whoever lets go of something there is not to blame. Any thread.
+    package func performFromDeinit(_ body: @escaping @Sendable () -> Void) {
+        if !isForked { performOrLend(body) }
     }
 
     /// If no thread runs the loop, lets the calling one do what can be done without running jobs: deliver what is in the inbox, write what

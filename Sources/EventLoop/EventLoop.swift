@@ -141,7 +141,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
 
     /// True in a process that has been forked from the one that made the loop.
-    var isForked: Bool { cel_fork_generation() != forkGeneration }
+    package var isForked: Bool { cel_fork_generation() != forkGeneration }
 
     private func trapAfterFork() -> Never {
         fatalError(

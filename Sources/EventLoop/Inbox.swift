@@ -70,14 +70,14 @@ struct Inbox: ~Copyable, Sendable {
             let kept = seen & (isPatient ? Inbox.dozing | Inbox.patient : Inbox.patient)
             let (done, now) = head.weakCompareExchange(
                 expected: seen, desired: UInt(bitPattern: node) | kept | (isPatient ? Inbox.patient : 0),
-                successOrdering: .acquiringAndReleasing, failureOrdering: .relaxed)
+                successOrdering: .sequentiallyConsistent, failureOrdering: .relaxed)
             if done { return seen == Inbox.asleep || seen & Inbox.dozing != 0 && !isPatient }
             seen = now
         }
     }
 
-    /// True if nothing has come since the last `deliverAll`. Loop thread.
-    var isEmpty: Bool { head.load(ordering: .relaxed) & ~Inbox.marks == 0 && isDelivered }
+    /// True if nothing has come since the last `deliverAll`. Loop thread; for the ordering, see `EventLoop.lendUnlessOwned`.
+    var isEmpty: Bool { head.load(ordering: .sequentiallyConsistent) & ~Inbox.marks == 0 && isDelivered }
 
     /// True if nothing is left of what the last `deliverAll` has taken. Loop thread.
     var isDelivered: Bool { taken.load(ordering: .relaxed) == 0 }

@@ -142,9 +142,8 @@ private final class Worker: @unchecked Sendable {
             lastLoop = task.loop
             task.off()
             nonisolated(unsafe) let work = task.work
-            task.loop.perform { self.pool.finished(self, work) }
             // A loop that has ended meanwhile would never hear of it, and be kept for ever by what waits in its inbox.
-            if !task.loop.isRunning { task.loop.lend() }
+            task.loop.performOrLend { self.pool.finished(self, work) }
         }
     }
 

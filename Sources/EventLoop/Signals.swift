@@ -144,7 +144,7 @@ final class SignalSubscription: @unchecked Sendable {
 
     /// Any thread.
     func end() {
-        loop.perform { [self] in
+        loop.performFromDeinit { [self] in
             // The loop's own end may have come first.
             guard let index = loop.signalSubscriptions.firstIndex(where: { $0 === self }) else { return }
             loop.signalSubscriptions.remove(at: index)

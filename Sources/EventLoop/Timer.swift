@@ -19,10 +19,8 @@ extension EventLoop {
         /// - Complexity: O(1), amortised; from another thread, an entry in the loop's inbox.
         public func cancel() {
             if loop.isCurrent { return call.cancel(on: loop) }
-            let isRunning = loop.isRunning
-            loop.perform { [loop, call] in call.cancel(on: loop) }
             // In the inbox of a loop that has ended the wish would stay, and keep the loop, for ever.
-            if !isRunning { loop.lend() }
+            loop.performOrLend { [loop, call] in call.cancel(on: loop) }
         }
     }
 

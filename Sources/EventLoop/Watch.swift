@@ -99,7 +99,7 @@ public final class Watch: @unchecked Sendable {
 
     deinit {
         guard let registration else { return }
-        loop.perform { registration.close() }
+        loop.performFromDeinit { registration.close() }
     }
 
     /// Suspends the task until a read would not block. Returns at once if that is so already.

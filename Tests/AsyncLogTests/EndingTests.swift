@@ -28,6 +28,19 @@ struct EndingTests {
         }
     }
 
+    @Test("a forked child may let go of its parent's loggers, files and watches, and the parent goes on with them")
+    func forkedChild() throws {
+        let folder = try TemporaryFolder()
+        let error = try Pipe()
+        let child = try ChildProcess("LogProgram", ["fork", folder.path], error: .descriptor(error.writer))
+        error.closeWriter()
+        #expect(readText(error.reader) == "")
+        #expect(try child.wait() == .exited(0))
+        let lines = try readText(path: folder.file("own.log")).split(separator: "\n")
+        #expect(lines.map { $0.hasSuffix("from the parent") } == [true, false])
+        #expect(lines.last?.hasSuffix("child exited with 0") == true)
+    }
+
     @Test("records that wait for room when the program calls exit() go out, too, in order")
     func exitWhileTasksWait() throws {
         let output = try Pipe()

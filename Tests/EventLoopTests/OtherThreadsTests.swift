@@ -1,5 +1,6 @@
 // Several loops and many threads.
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -45,6 +46,36 @@ struct OtherThreadsTests {
         }
         for _ in 0..<4 { #expect(finished.wait(seconds: 120)) }
         #expect(loop.metrics.turns <= 8000 * 2 + 10)
+    }
+
+    @Test("what is asked of a loop in the moment in which its thread leaves is done by one of the two, and stays with neither")
+    func leaving() throws {
+        let rounds = 10_000
+        let loop = try EventLoop(name: "left")
+        let claimed = Atomic<Int>(0)
+        let asked = Atomic<Int>(0)
+        let done = Atomic<Int>(0)
+        let ended = DispatchlessSemaphore()
+        _ = startThread(name: "asks") {
+            for round in 1...rounds {
+                while claimed.load(ordering: .acquiring) < round { sched_yield() }
+                loop.performOrLend { done.add(1, ordering: .relaxed) }
+                asked.store(round, ordering: .releasing)
+            }
+            ended.signal()
+        }
+        var lost = 0
+        for round in 1...rounds {
+            loop.claim()
+            claimed.store(round, ordering: .releasing)
+            for _ in 0..<round % 64 { _ = loop.isCurrent }  // not always the same moment
+            loop.leave()
+            while asked.load(ordering: .acquiring) < round { sched_yield() }
+            if done.load(ordering: .acquiring) < round, loop.lend() { lost += 1 }
+        }
+        #expect(ended.wait(seconds: 30))
+        #expect(lost == 0)
+        #expect(done.load(ordering: .acquiring) == rounds)
     }
 
     @Test("a call that comes behind what is patient wakes a loop that dozes; what is patient wakes one that sleeps")

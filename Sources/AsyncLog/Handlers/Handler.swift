@@ -58,9 +58,7 @@ open class Handler: @unchecked Sendable {
 
     /// Adds a filter: records that it refuses are ignored. Any thread.
     public final func add(_ filter: Filter) {
-        let isRunning = loop.isRunning
-        loop.perform { self.filters.append(filter) }
-        if !isRunning { loop.lend() }
+        loop.performOrLend { self.filters.append(filter) }
     }
 
     /// Which texts of a record's call site `handle` reads; all of them, unless a subclass says otherwise. Any thread.

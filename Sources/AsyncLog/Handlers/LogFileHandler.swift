@@ -21,16 +21,12 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     deinit {
         guard let file else { return }
         nonisolated(unsafe) let done = file
-        let isRunning = loop.isRunning
-        loop.perform { done.handlerHasGone() }
-        if !isRunning { loop.lend() }
+        loop.performFromDeinit { done.handlerHasGone() }
     }
 
     /// Opens the file as soon as the loop comes to it. Any thread, once.
     final func start() {
-        let isRunning = loop.isRunning
-        loop.perform { self.file.start() }
-        if !isRunning { loop.lend() }
+        loop.performOrLend { self.file.start() }
     }
 
     /// The same, and suspends until the file is open. If it cannot be, it is given up. Any task.

@@ -73,6 +73,8 @@ struct LogProgram {
                 await print("ready", to: .standardError)
                 try await EventLoop.sleep(for: .seconds(3600))
             }
+        case "fork":  // a forked child lets go of what its parent has made
+            try EventLoop.run { try await letGoInForkedChild(arguments[2]) }
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
         default:
@@ -104,6 +106,27 @@ struct LogProgram {
             left -= 1
             if left == 0 { break }
         }
+    }
+
+    /// Swift hides fork(2), for good reasons: a child has none of its parent's threads. Letting go of things is no use of them, though.
+    static func letGoInForkedChild(_ path: String) async throws {
+        typealias Fork = @convention(c) () -> pid_t
+        let fork = unsafeBitCast(dlsym(nil, "fork")!, to: Fork.self)
+        var own: Logger? = Logger("own", handlers: [try await FileHandler(FilePath(path + "/own.log"), formatter: TextFormatter())])
+        var file: AsyncFD? = try await open(FilePath(path + "/file"), .writeOnly, options: .create)
+        var watch: Watch? = Watch(.standardInput)
+        var signals: SignalSequence? = try EventLoop.signals([.hangUp])
+        await own?.info("from the parent")
+        let child = fork()
+        if child == 0 {
+            (own, file, watch, signals) = (nil, nil, nil, nil)
+            exit(0)
+        }
+        let end = try await EventLoop.waitForExit(of: child)
+        await own?.info("child \(end)")
+        try await own?.flush()
+        await file?.close()
+        withExtendedLifetime((watch, signals)) {}
     }
 
     /// What runs where: every line should say the same thread.
