@@ -153,6 +153,8 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final func miss(_ error: IOError) {
         reason = error
         openDisk()
+        // That the disk takes nothing either is the greater trouble, and stays the one that is told.
+        if destination == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
         if case .failed = condition.state { return enter(.failed(error)) }
         enter(.degraded(error))
     }
