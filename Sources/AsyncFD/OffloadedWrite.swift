@@ -5,6 +5,52 @@ import CEventLoop
 import Glibc
 import Synchronization
 
+/// The write that a thread of the pool is making for an outlet, if there is one. Loop thread only.
+struct WriteUnderWay {
+    /// Tells a write that has been answered, or given up, from the one that counts.
+    private var number = 0
+    private var answer: WriteAnswer?
+    /// What was given up while it was being written, by the write's number.
+    private var orphans: [Int: Orphan] = [:]
+    /// How many bytes it writes; 0 if there is none.
+    private(set) var size = 0
+    /// When so many bytes have been appended, it is worth seeing whether there is an answer.
+    var nextLook = UInt64.max
+
+    /// What has come of it; nil if there is none, or it still goes on.
+    var outcome: IOOutcome? { answer?.outcome }
+
+    mutating func begin(_ size: Int, nextLook: UInt64) -> (number: Int, answer: WriteAnswer) {
+        let answer = WriteAnswer()
+        self.answer = answer
+        self.size = size
+        self.nextLook = nextLook
+        return (number, answer)
+    }
+
+    /// It writes no more, or what it writes is of no interest.
+    mutating func forget() {
+        number += 1
+        answer = nil
+        size = 0
+        nextLook = .max
+    }
+
+    /// Keeps the memory that it still reads.
+    mutating func keep(_ queue: consuming ByteQueue) { orphans[number] = Orphan(queue) }
+
+    /// To be called when the pool has answered. False: nobody waits for the answer any more.
+    mutating func ended(_ number: Int) -> Bool {
+        orphans[number] = nil
+        return number == self.number
+    }
+
+    private final class Orphan {
+        private let queue: ByteQueue
+        init(_ queue: consuming ByteQueue) { self.queue = queue }
+    }
+}
+
 /// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
 struct PinnedVectors: @unchecked Sendable {
     private let vectors: Vectors

@@ -1,8 +1,8 @@
 // Buffered output to one descriptor: what is appended in a turn goes out at the turn's end, with one `writev`.
 //
 // It is the engine below `print` and below the logger's handlers. Whoever appends is never made to wait by it; how much may pend,
-// and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift; this
-// file carries out what that machine decides.
+// and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift;
+// Outlet+Writing.swift carries out what that machine decides.
 import CEventLoop
 import EventLoop
 import Glibc
@@ -14,17 +14,17 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package private(set) var descriptor: AsyncFD?
     package let loop: EventLoop
     /// Kept, like the outlet itself, until the loop's end or `retire`: what was promised outlives who promised it.
-    private var client: (any OutletClient)?
+    private(set) var client: (any OutletClient)?
 
     // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
     // exclusive access would find is already ruled out, and it costs as much as formatting the record.
     @exclusivity(unchecked) package var queue = ByteQueue()
-    @exclusivity(unchecked) private var machine = OutletMachine()
+    @exclusivity(unchecked) var machine = OutletMachine()
     /// How many bytes have been appended and have left, since the beginning.
-    @exclusivity(unchecked) private var appended: UInt64 = 0
-    package private(set) var left: UInt64 = 0
+    @exclusivity(unchecked) private(set) var appended: UInt64 = 0
+    package internal(set) var left: UInt64 = 0
     /// How many system calls were made to write, those that were refused included.
-    package private(set) var writeCalls: UInt64 = 0
+    package internal(set) var writeCalls: UInt64 = 0
     /// How bytes are handed to the kernel.
     package enum Delivery {
         /// As a stream: what has been taken is gone from here.
@@ -37,29 +37,17 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// To be set before the outlet leads anywhere, or while it is held.
     package var delivery = Delivery.stream
     /// Bytes of the oldest record that are in the kernel already (`wholeRecords`).
-    @exclusivity(unchecked) private var begun = 0
+    @exclusivity(unchecked) var begun = 0
     /// Bytes up to here go out in this writer's turn.
-    private var turnEnd: UInt64 = 0
-    private var flushes: [Flush] = []
-    private let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 64)
+    var turnEnd: UInt64 = 0
+    var flushes = FlushQueue()
+    let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 64)
     /// Of the oldest bytes, those that a thread of the pool is writing, or that are in the kernel already.
-    package var bytesInFlight: Int { begun + handedOver }
-    @exclusivity(unchecked) private var handedOver = 0
-    /// Tells a write that was handed to the pool, and given up or answered since, from one that still counts.
-    private var epoch = 0
-    /// What was given up while it was being written, by the write's epoch.
-    private var orphans: [Int: Orphan] = [:]
-    /// The write that a thread of the pool is making, and when to see whether it has made it.
-    private var underWay: WriteAnswer?
-    @exclusivity(unchecked) private var nextLook = UInt64.max
-
-    private struct Flush {
-        var position: UInt64
-        let continuation: UnsafeContinuation<IOError?, Never>
-    }
+    package var bytesInFlight: Int { begun + underWay.size }
+    @exclusivity(unchecked) var underWay = WriteUnderWay()
 
     /// Gathered bytes that are written at once, without waiting for the turn's end.
-    private static let threshold = ByteQueue.chunkSize
+    static let threshold = ByteQueue.chunkSize
 
     /// Any thread.
     package init(_ descriptor: AsyncFD) {
@@ -87,7 +75,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
 
     /// For the crash handler; -2 if there is nowhere to write to. It does not know where a datagram ends.
-    private var number: CInt { delivery == .datagrams ? -2 : descriptor?.numberForWriting ?? -2 }
+    var number: CInt { delivery == .datagrams ? -2 : descriptor?.numberForWriting ?? -2 }
 
     deinit { vectors.deallocate() }
 
@@ -103,27 +91,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func didAppend(_ size: Int) {
         appended &+= UInt64(size)
         let action = machine.appended(isMuch: queue.count >= Self.threshold)
-        if action != .none { carryOut(action) } else if appended >= nextLook { lookForAnswer() }
+        if action != .none { carryOut(action) } else if appended >= underWay.nextLook { lookForAnswer() }
     }
 
     /// A task that logs without a pause keeps the loop from its inbox, where the pool's answer waits; without it the next write could not begin before the
     /// buffer is full, and writing and logging would take turns instead of going on side by side.
     private func lookForAnswer() {
-        nextLook = appended &+ UInt64(Self.threshold)
-        if let outcome = underWay?.outcome { answered(outcome) }
-    }
-
-    private func answered(_ outcome: IOOutcome) {
-        forgetWrite()
-        carryOut(completed(outcome))
-    }
-
-    /// A thread of the pool writes no more, or what it writes is of no interest.
-    private func forgetWrite() {
-        epoch += 1
-        underWay = nil
-        handedOver = 0
-        nextLook = .max
+        underWay.nextLook = appended &+ UInt64(Self.threshold)
+        if let outcome = underWay.outcome { answered(outcome) }
     }
 
     /// Takes back the record of `size` bytes that stands behind the oldest `kept` bytes. False: it is in flight, be it only in part.
@@ -135,7 +110,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         let gap = left &+ UInt64(kept)
         func moved(_ position: UInt64) -> UInt64 { position > gap ? max(gap, position &- UInt64(size)) : position }
         turnEnd = moved(turnEnd)
-        for index in flushes.indices { flushes[index].position = moved(flushes[index].position) }
+        flushes.move(moved)
         return true
     }
 
@@ -166,7 +141,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// There is no place to write to, for this reason: whoever flushes is told, and the client, if it is news.
     package func fail(_ error: IOError) {
         let isNews = machine.failedBeforehand(error)
-        resumeFlushes(error)
+        flushes.resume(upTo: left, error)
         if isNews { client?.outletFailed(error) }
     }
 
@@ -183,7 +158,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         if machine.isHeld, let failure = machine.failure, client?.outletIsSeenTo(isEnding: false) != true { throw failure }
         let position = appended
         let error = await withUnsafeContinuation { continuation in
-            flushes.append(Flush(position: position, continuation: continuation))
+            flushes.enter(position, continuation)
             carryOut(machine.hurry())
         }
         if let error { throw error }
@@ -191,162 +166,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// Writes as much as is possible right now.
     package func pushOut() {
-        if let outcome = underWay?.outcome { answered(outcome) }
+        if let outcome = underWay.outcome { answered(outcome) }
         if !queue.isEmpty { carryOut(machine.hurry()) }
-    }
-
-    private func resumeFlushes(_ error: IOError? = nil) {
-        guard !flushes.isEmpty else { return }
-        let done = flushes.prefix { error != nil || $0.position <= left }
-        flushes.removeFirst(done.count)
-        for flush in done { flush.continuation.resume(returning: flush.position <= left ? nil : error) }
-    }
-
-    // MARK: The machine's wishes
-
-    private func carryOut(_ action: OutletMachine.Action) {
-        var action = action
-        while true {
-            switch action {
-            case .none: return
-            case .awaitTurnEnd:
-                loop.atEndOfTurn(self)
-                return
-            case .enter:
-                guard let descriptor else { return machine.forbidden() }
-                if !descriptor.writers.enter() {
-                    descriptor.writers.wait(.outlet { [self] in carryOut(granted()) })
-                    return
-                }
-                action = granted()
-            case .write: action = write()
-            case .awaitReadiness: return awaitReadiness()
-            case .leave:
-                leaveTurn()
-                action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= Self.threshold)
-            case .retry(let pause):
-                loop.after(pause) { [self] in carryOut(machine.retryIsDue()) }
-                return
-            }
-        }
-    }
-
-    private func granted() -> OutletMachine.Action {
-        turnEnd = appended
-        return machine.granted()
-    }
-
-    private func leaveTurn() { descriptor?.writers.leave()?.resume(.ready) }
-
-    private func write() -> OutletMachine.Action {
-        let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
-        guard allowed > 0, let descriptor else {
-            leaveTurn()
-            machine.forbidden()
-            return .none
-        }
-        if delivery == .datagrams { return send(descriptor, allowed) }
-        if descriptor.isOffloaded(.write) { return offload(descriptor, allowed) }
-        writeCalls &+= 1
-        let vectors = pending(descriptor, atMost: allowed)
-        cel_pending_begin_write(queue.pending)
-        let outcome = descriptor.moveNow(.write, vectors)
-        return completed(outcome)
-    }
-
-    /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
-    private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
-        if !descriptor.writers.hasWaiting { turnEnd = appended }
-        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
-    }
-
-    /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
-    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
-        turnEnd = appended
-        writeCalls &+= 1
-        var room = allowed
-        let count = queue.fill(vectors) { index in
-            guard let length = client?.outletRecordLength(index), index == 0 || length <= room else { return nil }
-            room -= length
-            return length
-        }
-        return completed(descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) })
-    }
-
-    private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
-        switch outcome {
-        case .bytes(let moved):
-            var count = moved
-            if delivery == .wholeRecords {
-                count = client?.outletWholeRecords(begun + moved) ?? moved
-                begun += moved - count
-            }
-            queue.consume(count)
-            cel_pending_end_write(queue.pending)
-            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
-            left &+= UInt64(count)
-            client?.outletWrote(count)
-            resumeFlushes()
-            let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
-            if hasRecovered { client?.outletRecovered() }
-            return action
-        case .wouldBlock:
-            cel_pending_end_write(queue.pending)
-            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
-            return machine.wouldBlock()
-        case .failed(let errno):
-            cel_pending_end_write(queue.pending)
-            if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
-            return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
-        }
-    }
-
-    /// The oldest record cannot be sent, and the others can.
-    private func skip(_ error: IOError) -> OutletMachine.Action {
-        let size = client?.outletSkips(error) ?? queue.count
-        queue.consume(size)
-        left &+= UInt64(size)
-        resumeFlushes()
-        return machine.wrote(isTurnOver: left >= turnEnd).0
-    }
-
-    private func failed(_ error: IOError) -> OutletMachine.Action {
-        let (action, isNews) = machine.failed(error)
-        client?.outletWriteFailed(error)
-        resumeFlushes(error)
-        if isNews { client?.outletFailed(error) }
-        leaveTurn()
-        return action
-    }
-
-    private func awaitReadiness() {
-        do throws(IOError) {
-            guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
-            cel_pending_set_descriptor(queue.pending, number)  // registering may have needed another one
-            registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
-        } catch {
-            carryOut(failed(error))
-        }
-    }
-
-    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
-    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
-        let limit = descriptor.offloadLimit(.write)
-        if limit == 0 { return machine.wouldBlock() }
-        let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
-        let number = descriptor.descriptor.rawValue
-        let answer = WriteAnswer()
-        writeCalls &+= 1
-        let epoch = epoch
-        underWay = answer
-        handedOver = memory.count
-        nextLook = appended &+ UInt64(Self.threshold)
-        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
-            memory.release()
-            orphans[epoch] = nil
-            if epoch == self.epoch { answered(answer.outcome!) }
-        }
-        return machine.offloaded()
     }
 
     // MARK: The loop's calls
@@ -368,11 +189,11 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             left &+= UInt64(count)
             begun = 0
         }
-        forgetWrite()
+        underWay.forget()
         if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
-            resumeFlushes(error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
+            flushes.resume(upTo: left, error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
         }
         client?.outletConcluded()
     }
@@ -394,14 +215,12 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// A thread of the pool may still be reading the oldest bytes: it keeps all memory until it has answered.
     private func leaveQueueToWriter() {
-        let orphan = Orphan()
-        swap(&queue, &orphan.queue)
+        var given = ByteQueue()
+        swap(&queue, &given)
         // What has been given up is not to be written by a crash either.
-        cel_pending_set_descriptor(orphan.queue.pending, -2)
+        cel_pending_set_descriptor(given.pending, -2)
         cel_pending_set_descriptor(queue.pending, isAttached ? number : -2)
-        cel_pending_hand_over(orphan.queue.pending, queue.pending)
-        orphans[epoch] = orphan
+        cel_pending_hand_over(given.pending, queue.pending)
+        underWay.keep(given)
     }
-
-    private final class Orphan { var queue = ByteQueue() }
 }

@@ -13,7 +13,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private let reserve: Int
     private let reservedFrom: UInt8
     // On every record's path: see Outlet.
-    @exclusivity(unchecked) private var books = Ledger()
+    @exclusivity(unchecked) var books = Ledger()
     /// Set once, right after the owner has been made.
     package weak var owner: (any OutputBufferOwner)?
     package var gate: (any OutputGate)?
@@ -22,12 +22,12 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     package let outlet: Outlet
     package var descriptor: AsyncFD? { outlet.descriptor }
-    private var loop: EventLoop { outlet.loop }
+    var loop: EventLoop { outlet.loop }
     /// What the place is called in messages.
     package let label: String
 
     /// The records in the buffer, oldest first.
-    @exclusivity(unchecked) private var records = PendingRecords()
+    @exclusivity(unchecked) var records = PendingRecords()
     /// The oldest of them that cannot be taken back, as long as this write is under way.
     private var unremovable = (count: 0, bytes: 0, write: UInt64.max)
 
@@ -38,13 +38,13 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package private(set) var dropped = InlineArray<8, UInt64>(repeating: 0)
     @exclusivity(unchecked) package private(set) var mostPendingBytes = 0
     /// Bytes in the kernel.
-    package private(set) var writtenBytes: UInt64 = 0
+    package internal(set) var writtenBytes: UInt64 = 0
     package var pendingBytes: Int { outlet.queue.count }
     @exclusivity(unchecked) private var waiting = RoomQueue()
-    @exclusivity(unchecked) private var unreported = DropSummary()
-    private var failureIsUnreported = false
-    private var failureReportIsSet = false
-    private var lastError: IOError?
+    @exclusivity(unchecked) var unreported = DropSummary()
+    var failureIsUnreported = false
+    var failureReportIsSet = false
+    var lastError: IOError?
 
     private lazy var disk = DiskFlush(outlet, label: label)
     /// How often the disk has been asked.
@@ -160,14 +160,14 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         if outlet.queue.isEmpty { reportDrops() }
     }
 
-    private func reportDrops() {
+    func reportDrops() {
         guard !unreported.isEmpty, outlet.failure == nil else { return }
         let drops = unreported
         unreported = DropSummary()
         owner?.reportDrops(drops)
     }
 
-    private func drop(_ reason: Ledger.DropReason, _ severity: UInt8, _ sequence: UInt64) {
+    func drop(_ reason: Ledger.DropReason, _ severity: UInt8, _ sequence: UInt64) {
         books.drop(reason)
         dropped[Int(severity)] += 1
         unreported.add(severity, sequence: sequence)
@@ -237,11 +237,11 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         admitWaiting()
     }
 
-    private func admitWaiting() {
+    func admitWaiting() {
         while let first = waiting.next(if: { fits($0.size, $0.severity) }) { answer(first, .granted) }
     }
 
-    private func refuseWaiting(_ reason: Ledger.DropReason) {
+    func refuseWaiting(_ reason: Ledger.DropReason) {
         while let first = waiting.next(if: { _ in true }) { answer(first, .refused(reason)) }
     }
 
@@ -291,97 +291,4 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Writes what pends as far as that is possible now, for a caller who cannot wait and has found no room.
     package func pushOut() { outlet.pushOut() }
-
-    // MARK: The outlet's news
-
-    package func outletWrote(_ count: Int) {
-        writtenBytes &+= UInt64(count)
-        var left = count
-        while left > 0 {
-            let length = Int(records.first.length)
-            guard left >= length else {
-                records.first.length -= UInt32(left)
-                records.first.isBegun = true
-                break
-            }
-            left -= length
-            if !records.removeFirst().isReport { books.write() }
-        }
-        gate?.wrote(count)
-        reportDrops()
-        admitWaiting()
-    }
-
-    package func outletMayWrite(_ count: Int) -> Int { min(gate?.mayWrite(count) ?? owner?.bufferMayWrite(count) ?? count, writeLimit) }
-
-    /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
-    package var restOfBegunRecord: Int { !records.isEmpty && records.first.isBegun ? Int(records.first.length) : 0 }
-
-    package func outletWriteFailed(_ error: IOError) { owner?.bufferWriteFailed(error) }
-
-    package func outletIsSeenTo(isEnding: Bool) -> Bool { owner?.bufferIsSeenTo(isEnding: isEnding) ?? false }
-
-    package func outletWholeRecords(_ count: Int) -> Int { records.whole(within: count) }
-
-    package func outletRecordLength(_ index: Int) -> Int? { index < records.count ? Int(records[index].length) : nil }
-
-    package func outletSkips(_ error: IOError) -> Int {
-        let entry = records.removeFirst()
-        if !entry.isReport { drop(.failure, entry.severity, entry.sequence) }
-        owner?.bufferSkipped(error)
-        return Int(entry.length)
-    }
-
-    /// How many bytes the oldest records have that fit into `limit` bytes, and there are never fewer than one.
-    package func wholeRecords(within limit: Int) -> Int {
-        records.isEmpty ? 0 : max(records.whole(within: limit), Int(records.first.length))
-    }
-
-    package func outletFailed(_ error: IOError) {
-        gate?.failed(error)
-        owner?.bufferFailed(error)
-        refuseWaiting(.failure)
-        failureIsUnreported = true
-        scheduleFailureReport()
-    }
-
-    /// Said a second later and not at once, so that a program that is about to end says it only once, with the final count.
-    private func scheduleFailureReport() {
-        guard failureIsUnreported, !failureReportIsSet else { return }
-        failureReportIsSet = true
-        loop.after(.seconds(1)) { [self] in
-            failureReportIsSet = false
-            guard failureIsUnreported, let error = outlet.failure else { return }
-            failureIsUnreported = false
-            owner?.reportFailure(error, dropped: unreported.total)
-        }
-    }
-
-    package func outletRecovered() {
-        owner?.bufferRecovered()
-        if !failureIsUnreported { owner?.reportRecovery() }
-        failureIsUnreported = false
-    }
-
-    package func outletAbandoned(_ count: Int, because error: IOError?) {
-        while !records.isEmpty {
-            let entry = records.removeFirst()
-            if !entry.isReport { drop(error == nil ? .timeout : .failure, entry.severity, entry.sequence) }
-        }
-        lastError = error
-    }
-
-    package func outletReleased() {
-        gate?.released()
-        owner?.bufferReleased()
-    }
-
-    package func outletConcluded() {
-        refuseWaiting(.timeout)
-        guard !unreported.isEmpty else { return }
-        owner?.reportAtEnd(unreported, because: lastError ?? outlet.failure)
-        unreported = DropSummary()
-        failureIsUnreported = false
-        lastError = nil
-    }
 }

@@ -1,0 +1,24 @@
+// Who waits until bytes of an outlet are in the kernel.
+
+/// Positions are counted from the outlet's first byte on; they ascend from the first who waits to the last. Loop thread only.
+struct FlushQueue {
+    typealias Continuation = UnsafeContinuation<IOError?, Never>
+
+    private var waits: [(position: UInt64, continuation: Continuation)] = []
+
+    /// `continuation` waits for the bytes before `position`.
+    mutating func enter(_ position: UInt64, _ continuation: Continuation) { waits.append((position, continuation)) }
+
+    /// The bytes before `position` are in the kernel; with an error, the others will not be for now.
+    mutating func resume(upTo position: UInt64, _ error: IOError?) {
+        guard !waits.isEmpty else { return }
+        let done = waits.prefix { error != nil || $0.position <= position }
+        waits.removeFirst(done.count)
+        for wait in done { wait.continuation.resume(returning: wait.position <= position ? nil : error) }
+    }
+
+    /// Bytes have been taken back: positions are not what they were.
+    mutating func move(_ position: (UInt64) -> UInt64) {
+        for index in waits.indices { waits[index].position = position(waits[index].position) }
+    }
+}

@@ -1,0 +1,153 @@
+// How an outlet's bytes come into the kernel: what OutletMachine decides is carried out here, step by step, until there is nothing to do but wait.
+import CEventLoop
+import EventLoop
+import SystemPackage
+
+/// Loop thread only.
+extension Outlet {
+    func carryOut(_ action: OutletMachine.Action) {
+        var action = action
+        while true {
+            switch action {
+            case .none: return
+            case .awaitTurnEnd:
+                loop.atEndOfTurn(self)
+                return
+            case .enter:
+                guard let descriptor else { return machine.forbidden() }
+                if !descriptor.writers.enter() {
+                    descriptor.writers.wait(.outlet { [self] in carryOut(granted()) })
+                    return
+                }
+                action = granted()
+            case .write: action = write()
+            case .awaitReadiness: return awaitReadiness()
+            case .leave:
+                leaveTurn()
+                action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= Self.threshold)
+            case .retry(let pause):
+                loop.after(pause) { [self] in carryOut(machine.retryIsDue()) }
+                return
+            }
+        }
+    }
+
+    private func granted() -> OutletMachine.Action {
+        turnEnd = appended
+        return machine.granted()
+    }
+
+    func leaveTurn() { descriptor?.writers.leave()?.resume(.ready) }
+
+    private func write() -> OutletMachine.Action {
+        let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
+        guard allowed > 0, let descriptor else {
+            leaveTurn()
+            machine.forbidden()
+            return .none
+        }
+        if delivery == .datagrams { return send(descriptor, allowed) }
+        if descriptor.isOffloaded(.write) { return offload(descriptor, allowed) }
+        writeCalls &+= 1
+        let vectors = pending(descriptor, atMost: allowed)
+        cel_pending_begin_write(queue.pending)
+        let outcome = descriptor.moveNow(.write, vectors)
+        return completed(outcome)
+    }
+
+    /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
+    private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
+        if !descriptor.writers.hasWaiting { turnEnd = appended }
+        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
+    }
+
+    /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
+    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+        turnEnd = appended
+        writeCalls &+= 1
+        var room = allowed
+        let count = queue.fill(vectors) { index in
+            guard let length = client?.outletRecordLength(index), index == 0 || length <= room else { return nil }
+            room -= length
+            return length
+        }
+        return completed(descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) })
+    }
+
+    private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
+        switch outcome {
+        case .bytes(let moved):
+            var count = moved
+            if delivery == .wholeRecords {
+                count = client?.outletWholeRecords(begun + moved) ?? moved
+                begun += moved - count
+            }
+            queue.consume(count)
+            cel_pending_end_write(queue.pending)
+            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
+            left &+= UInt64(count)
+            client?.outletWrote(count)
+            flushes.resume(upTo: left, nil)
+            let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
+            if hasRecovered { client?.outletRecovered() }
+            return action
+        case .wouldBlock:
+            cel_pending_end_write(queue.pending)
+            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
+            return machine.wouldBlock()
+        case .failed(let errno):
+            cel_pending_end_write(queue.pending)
+            if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
+            return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
+        }
+    }
+
+    /// The oldest record cannot be sent, and the others can.
+    private func skip(_ error: IOError) -> OutletMachine.Action {
+        let size = client?.outletSkips(error) ?? queue.count
+        queue.consume(size)
+        left &+= UInt64(size)
+        flushes.resume(upTo: left, nil)
+        return machine.wrote(isTurnOver: left >= turnEnd).0
+    }
+
+    private func failed(_ error: IOError) -> OutletMachine.Action {
+        let (action, isNews) = machine.failed(error)
+        client?.outletWriteFailed(error)
+        flushes.resume(upTo: left, error)
+        if isNews { client?.outletFailed(error) }
+        leaveTurn()
+        return action
+    }
+
+    private func awaitReadiness() {
+        do throws(IOError) {
+            guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
+            cel_pending_set_descriptor(queue.pending, number)  // registering may have needed another one
+            registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
+        } catch {
+            carryOut(failed(error))
+        }
+    }
+
+    /// A thread of the pool has written, or failed to.
+    func answered(_ outcome: IOOutcome) {
+        underWay.forget()
+        carryOut(completed(outcome))
+    }
+
+    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
+    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+        let limit = descriptor.offloadLimit(.write)
+        if limit == 0 { return machine.wouldBlock() }
+        let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
+        let number = descriptor.descriptor.rawValue
+        writeCalls &+= 1
+        let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(Self.threshold))
+        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
+            memory.release()
+            if underWay.ended(write) { answered(answer.outcome!) }
+        }
+        return machine.offloaded()
+    }
+}
