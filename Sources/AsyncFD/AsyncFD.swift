@@ -259,9 +259,18 @@ public final class AsyncFD: @unchecked Sendable {
         -> Value
     {
         if loop.isCurrent { return try await body(self) }
-        guard loop.isServed else { throw IOError(operation, on: label, .noEventLoop) }
+        return try await loop.cross(operation, label) { () throws(IOError) in try await body(self) }
+    }
+}
+
+extension EventLoop {
+    /// Runs `body` on the loop's thread for a task that is elsewhere.
+    func cross<Value: Sendable>(
+        _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
+    ) async throws(IOError) -> Value {
+        guard isServed else { throw IOError(operation, on: label(), .noEventLoop) }
         do {
-            return try await withTaskExecutorPreference(loop) { try await body(self) }
+            return try await withTaskExecutorPreference(self) { try await body() }
         } catch let error as IOError {
             throw error
         } catch {

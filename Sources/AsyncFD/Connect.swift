@@ -60,14 +60,7 @@ final class ConnectionAttempts: @unchecked Sendable {
 
     func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
         if loop.isCurrent { return try await body(self) }
-        guard loop.isServed else { throw IOError("connect", on: label, .noEventLoop) }
-        do {
-            return try await withTaskExecutorPreference(loop) { try await body(self) }
-        } catch let error as IOError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
+        return try await loop.cross("connect", label) { () throws(IOError) in try await body(self) }
     }
 
     /// The resolver is not interrupted by the deadline, but its answer is not waited for.

@@ -24,15 +24,8 @@ public func open(
 ) async throws(IOError) -> AsyncFD {
     let request = OpenRequest(path: path, mode: mode, options: options, permissions: permissions)
     let loop = EventLoop.current ?? .main
-    guard !loop.isCurrent else { return try await request.open(on: loop) }
-    guard loop.isServed else { throw IOError("open", on: request.label, .noEventLoop) }
-    do {
-        return try await withTaskExecutorPreference(loop) { try await request.open(on: loop) }
-    } catch let error as IOError {
-        throw error
-    } catch {
-        preconditionFailure("a typed throw of another type: \(error)")
-    }
+    if loop.isCurrent { return try await request.open(on: loop) }
+    return try await loop.cross("open", request.label) { () throws(IOError) in try await request.open(on: loop) }
 }
 
 private struct OpenRequest: Sendable {

@@ -201,7 +201,7 @@ struct ReadingTests {
         let input = try TestSupport.Pipe()
         let output = try TestSupport.Pipe()
         let child = try ChildProcess("FDProgram", ["cancel-stdin"], input: .descriptor(input.reader), output: .descriptor(output.writer))
-        let end = try child.wait(limit: 20)
+        let end = try child.wait(limit: 60)
         #expect(end == .exited(0))
         #expect(String(decoding: output.readToEnd(), as: UTF8.self) == "cancelled\npending\n")
     }

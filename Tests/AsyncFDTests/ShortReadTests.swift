@@ -21,7 +21,7 @@ struct ShortReadTests {
             #expect(try await reading.value == Array("?".utf8))
             #expect(connection.reading!.registration!.attempt(.read) == .wait)
             // What goes wrong here hangs.
-            try await withTimeout(.seconds(20)) { try await body(connection, client.descriptor.rawValue) }
+            try await withTimeout(.seconds(60)) { try await body(connection, client.descriptor.rawValue) }
             for descriptor in [client, connection] { await descriptor.close() }
             await listener.close()
         }
@@ -121,7 +121,7 @@ struct ShortReadTests {
             try await other.write("a")
             try await other.send(Array("b".utf8), passing: [FileDescriptor(rawValue: 2)])
             try await other.write("c")
-            try await withTimeout(.seconds(20)) {
+            try await withTimeout(.seconds(60)) {
                 var text = ""
                 while text.count < 3 { text += String(decoding: try await one.read(upTo: 100), as: UTF8.self) }
                 #expect(text == "abc")

@@ -124,7 +124,7 @@ struct DropOldestTests {
                 if Int.random(in: 0..<100, using: &random) == 0 { await Task.yield() }
                 if Int.random(in: 0..<500, using: &random) == 0 { try await EventLoop.sleep(for: .microseconds(200)) }
             }
-            await logger.shutdown(within: .seconds(10))
+            await logger.shutdown(within: .seconds(60))
             let lines = bench.lines().filter { !$0.contains("records dropped here") }
             #expect(lines.allSatisfy { $0.hasSuffix("|") }, "a line is torn")
             let numbers = lines.compactMap { Int($0.prefix { $0 != " " }) }

@@ -90,7 +90,7 @@ struct HousekeepingTests {
             let logger = Logger("app", handlers: [handler])
             await logger.info("m")
             try await handler.rotate()
-            await logger.shutdown(within: .seconds(20))
+            await logger.shutdown(within: .seconds(60))
             guard case .degraded(let error) = await handler.state else {
                 Issue.record("\(await handler.state)")
                 return

@@ -69,7 +69,7 @@ struct LoopLifetimeTests {
                     .tcp("127.0.0.1", port: server.port), formatter: plain, spool: use == .spool ? .disk(folder.file("spool")) : .memory())
                 let logger = Logger("app", handlers: [handler])
                 await logger.info("m")
-                await logger.shutdown(within: .seconds(5))
+                await logger.shutdown(within: .seconds(60))
                 await server.vanish()
             }
         }

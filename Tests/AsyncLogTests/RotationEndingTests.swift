@@ -33,7 +33,7 @@ struct RotationEndingTests {
                 nonisolated(unsafe) let busy = disk
                 EventLoop.current!.after(.milliseconds(20)) { busy.release() }
                 guard shutsDown else { return }
-                await logger.shutdown(within: .seconds(20))
+                await logger.shutdown(within: .seconds(60))
                 #expect(folder.lines("app.log.1") == ["old"])
             }
         }

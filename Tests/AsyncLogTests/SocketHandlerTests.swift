@@ -148,13 +148,13 @@ struct SocketHandlerTests {
             await #expect(throws: IOError.self) { try await logger.flush() }
             // A server that comes in time gets it, although the next attempt is an hour away.
             let server = try await LogServer(on: .loopback(port: port))
-            let ledger = await logger.shutdown(within: .seconds(10))
+            let ledger = await logger.shutdown(within: .seconds(60))
             #expect(ledger.written == 1 && fallback.records.isEmpty)
             #expect(await eventually { server.lines == ["lost"] })
             await server.vanish()
             #expect(await eventually { if case .degraded = await handler.state { true } else { false } })
             await logger.info("lost for good")
-            let last = await logger.shutdown(within: .seconds(10))
+            let last = await logger.shutdown(within: .seconds(60))
             #expect(last.dropped == [.failure: 1] && last.pending == 0)
             #expect(fallback.messages == ["connect tcp:127.0.0.1:\(port): connection refused (ECONNREFUSED); 1 of 2 records dropped"])
             await handler.close()

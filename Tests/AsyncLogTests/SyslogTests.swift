@@ -184,7 +184,7 @@ struct SyslogTests {
             try daemon.start()
             #expect(await eventually { daemon.lines.count == 100 })
             #expect(
-                daemon.lines.map { $0.split(separator: "|").last! } == (0..<50).map { "first \($0)" } + (0..<50).map { "second \($0)" })
+                daemon.lines.map { $0.split(separator: "|").last } == (0..<50).map { "first \($0)" } + (0..<50).map { "second \($0)" })
             #expect(await eventually { await handler.state == .ready })
             let ledger = await handler.close()
             #expect(ledger.written == 100 && ledger.droppedTotal == 0)
@@ -238,7 +238,7 @@ private final class SyslogDaemon {
 
     func stop() throws {
         process?.signal(SIGTERM)
-        try process?.wait(limit: 20)
+        try process?.wait(limit: 60)
         process = nil
     }
 

@@ -92,7 +92,7 @@ var plain: TextFormatter {
 }
 
 /// Waits until something is so that happens on another thread or in another process; by the machine's clock.
-func eventually(_ what: String, within seconds: Double = 20, _ condition: () async throws -> Bool) async throws {
+func eventually(_ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
     for _ in 0..<Int(seconds * 500) {
         if try await condition() { return }
         await withUnsafeContinuation { continuation in

@@ -43,7 +43,7 @@ struct LogProgram {
         case "sync":  // a synchronous function on the loop, more than the buffer holds
             try EventLoop.run {
                 logSynchronously(lines)
-                await logger.shutdown(within: .seconds(20))
+                await logger.shutdown(within: .seconds(60))
             }
         case "flood":  // one task, more than the buffer holds: it has to wait again and again
             try EventLoop.run { await log(lines) }
