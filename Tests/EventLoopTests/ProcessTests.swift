@@ -44,6 +44,14 @@ struct ProcessTests {
         #expect(try run("interrupted").output == "survived\n")
     }
 
+    @Test("where the kernel, or the container, has no epoll_pwait2, the loop waits by the millisecond", arguments: ["old-kernel", "old-container"])
+    func withoutPwait2(command: String) throws {
+        let (output, error, end) = try run(command)
+        #expect(output == "woken by 1 byte\n")
+        #expect(error == "")
+        #expect(end == .exited(0))
+    }
+
     // MARK: Signals
 
     /// Starts LoopProgram and sends it a signal whenever it has said the next of `cues`.

@@ -28,7 +28,8 @@ int cel_epoll_create(void);
 /// epoll_ctl(2) with `key` as the user data.
 int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key);
 
-/// epoll_pwait2(2), or, where there is no limit or no wait, or on kernels before 5.11, epoll_wait(2), its milliseconds rounded up.
+/// epoll_pwait2(2), or, where there is no limit or no wait, or on kernels before 5.11 and in containers that refuse it, epoll_wait(2),
+/// its milliseconds rounded up.
 /// `nanoseconds` < 0 waits without end.
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds);
 

@@ -29,6 +29,8 @@ struct LoopProgram {
         case "fork-run": try EventLoop.run { try await forked { runAgain() } }
         case "fork-exit": try forkAndExit()
         case "descriptors": try EventLoop.run { try await showInheritedDescriptors() }
+        case "old-kernel": try EventLoop.run { try await waitWithoutPwait2(refusal: ENOSYS) }
+        case "old-container": try EventLoop.run { try await waitWithoutPwait2(refusal: EPERM) }
         case "interrupted": try EventLoop.run { try await surviveInterruptions() }
         default: exit(2)
         }
@@ -251,6 +253,33 @@ struct LoopProgram {
     static func runOnce(_ guest: EventLoop) {
         guest.runOnce()
         guest.runOnce()
+    }
+
+    /// A kernel before 5.11 does not know epoll_pwait2(2), and containers that are older than it refuse it.
+    static func waitWithoutPwait2(refusal: CInt) async throws {
+        // seccomp(2): load the number of the system call; if it is 441, return the error, else go on.
+        let filter: [(code: UInt16, ifTrue: UInt8, ifFalse: UInt8, value: UInt32)] = [
+            (0x20, 0, 0, 0), (0x15, 0, 1, 441), (0x06, 0, 0, 0x5_0000 | UInt32(refusal)), (0x06, 0, 0, 0x7fff_0000),
+        ]
+        typealias Control = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
+        let prctl = unsafeBitCast(dlsym(nil, "prctl")!, to: Control.self)
+        filter.withUnsafeBytes { filter in
+            withUnsafeBytes(of: (count: UInt(4), filter: filter.baseAddress!)) { program in
+                // PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+                if prctl(38, 1, 0, 0, 0) != 0 || prctl(22, 2, UInt(bitPattern: program.baseAddress!), 0, 0) != 0 { say("no seccomp") }
+            }
+        }
+        let start = ContinuousClock.now
+        for _ in 0..<20 { try await EventLoop.sleep(for: .microseconds(300)) }
+        if ContinuousClock.now - start < .milliseconds(6) { say("too short") }
+        let ends = makePipe()
+        let watch = Watch(FileDescriptor(rawValue: ends[0]))
+        let written = Task {
+            try await EventLoop.sleep(for: .milliseconds(1))
+            return write(ends[1], [UInt8(1)], 1)
+        }
+        _ = try await withTimeout(.seconds(60)) { try await watch.readable() }
+        say("woken by \(try await written.value) byte")
     }
 
     /// A thousand signals a second, whose handler interrupts every system call.
