@@ -100,7 +100,7 @@ struct EncodedRecord {
     }
 
     /// Lets go of everything. With `blocks`, on the loop's thread, the memory goes back there, if that is where it came from.
-    func free(to blocks: RecordBlocks? = nil) {
+    func free(to blocks: BlockPool? = nil) {
         let isBlock = header.pointee.isBlock
         header.pointee.bound?.release()
         header.pointee.scope?.release()

@@ -1,7 +1,7 @@
 // The way of a record from a logger to the handlers, which live on one loop.
 //
 // On the loop's thread a record goes straight into the handlers' buffers. From any other thread it is copied, into memory that goes round
-// (RecordBlocks), and posted to the loop's inbox with one compare-exchange; the loop is woken for it only if it sleeps. The bytes on
+// (BlockPool), and posted to the loop's inbox with one compare-exchange; the loop is woken for it only if it sleeps. The bytes on
 // that way are bounded too. If no thread runs the loop, the calling thread turns it for a moment, so that a program without a loop sees its
 // lines at once.
 import AsyncFD
@@ -19,7 +19,7 @@ final class Pipeline: @unchecked Sendable {
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
-    private let blocks = RecordBlocks()
+    private let blocks = BlockPool(.records)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
     private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
@@ -128,7 +128,7 @@ final class Pipeline: @unchecked Sendable {
             }
         }
         cel_in_flight_add(inFlight, 1, Int64(size))
-        let encoded = EncodedRecord(record, gate: gate, in: size <= RecordBlocks.size ? blocks.take() : nil) { memory in
+        let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }

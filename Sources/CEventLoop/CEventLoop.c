@@ -24,9 +24,11 @@ static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static void free_scratch(void *memory) {
     struct cel_scratch *scratch = memory;
     cel_thread_scratch = NULL;
-    for (void *block = scratch->blocks, *next; block; block = next) {
-        next = *(void **)block;
-        free(block);
+    for (int kind = 0; kind < 2; kind++) {
+        for (void *block = scratch->blocks[kind], *next; block; block = next) {
+            next = *(void **)block;
+            free(block);
+        }
     }
     free(scratch->base);
     free(scratch);

@@ -105,7 +105,7 @@ extension EventLoop {
     /// goes out; tasks that are still alive stay suspended. Any thread.
     public func stop() {
         stopRequested.store(true, ordering: .releasing)
-        post(CallEnvelope.make {})  // wakes it
+        soon {}  // wakes it
     }
 
     func runUntilStopped() {

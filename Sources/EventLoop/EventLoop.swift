@@ -33,6 +33,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// What the loop's thread is called, in `top -H` and in messages.
     public let name: String
     let inbox = Inbox()
+    /// Memory for what is posted to it.
+    let envelopes = BlockPool(.envelopes)
     /// True while a thread runs the loop or has borrowed it.
     let owned = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
@@ -165,7 +167,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if isCurrent {
             if isDispatching { woken.append(job) } else { ready.append(job) }
         } else {
-            post(JobEnvelope.make(job))
+            post(JobEnvelope.make(job, from: envelopes))
         }
     }
 
@@ -206,13 +208,13 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     ///     loop.perform { table[key] = value }      // from a thread of a library's, say
     ///
     /// A loop that nobody runs does it when it is run.
-    public func perform(_ body: @escaping @Sendable () -> Void) {
-        if isCurrent { body() } else { post(CallEnvelope.make(body)) }
+    public func perform(_ body: consuming @escaping @Sendable () -> Void) {
+        if isCurrent { body() } else { post(CallEnvelope.make(consume body, from: envelopes)) }
     }
 
     /// Runs `body` on the loop's thread, not from within this call. Any thread, if `body` may be called on another one.
     package func soon(_ body: @escaping () -> Void) {
-        post(CallEnvelope.make(body))
+        post(CallEnvelope.make(body, from: envelopes))
     }
 
     /// Returns when everything has been delivered that other threads had posted before. On the loop.
@@ -246,34 +248,5 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     func remove(_ registration: Registration) {
         refuseAfterFork()
         poller.remove(registration)
-    }
-}
-
-/// An envelope with a job that another thread has enqueued.
-private enum JobEnvelope {
-    static func make(_ job: QueuedJob) -> UnsafeMutableRawPointer {
-        let envelope = Envelope.make(size: MemoryLayout<QueuedJob>.size) { envelope in
-            let job = envelope.load(fromByteOffset: Envelope.headerSize, as: QueuedJob.self)
-            envelope.deallocate()
-            unsafe Unmanaged<EventLoop>.fromOpaque(cel_current_loop()!)._withUnsafeGuaranteedRef { $0.schedule(job) }
-        }
-        envelope.storeBytes(of: job, toByteOffset: Envelope.headerSize, as: QueuedJob.self)
-        return envelope
-    }
-}
-
-/// An envelope with a closure.
-struct CallEnvelope {
-    /// In a structure of its own: as the value of some type, any type, it would first be wrapped in another closure.
-    private let body: () -> Void
-
-    static func make(_ body: @escaping () -> Void) -> UnsafeMutableRawPointer {
-        let envelope = Envelope.make(size: MemoryLayout<CallEnvelope>.size) { envelope in
-            let call = (envelope + Envelope.headerSize).assumingMemoryBound(to: CallEnvelope.self).move()
-            envelope.deallocate()
-            call.body()
-        }
-        (envelope + Envelope.headerSize).initializeMemory(as: CallEnvelope.self, to: CallEnvelope(body: body))
-        return envelope
     }
 }

@@ -22,7 +22,7 @@ import Synchronization
 
 /// What is in the inbox: a link, and how to deliver what stands behind it in the same allocation.
 ///
-/// Whoever posts an envelope allocates it with `Envelope.make`; `deliver` runs once, on the loop's thread, and frees it.
+/// Whoever posts an envelope allocates it, with `make` or from a pool (BlockPool.swift); `deliver` runs once, on the loop's thread, and frees it.
 package struct Envelope {
     package typealias Deliver = @convention(c) (UnsafeMutableRawPointer) -> Void
 

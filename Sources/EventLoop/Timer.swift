@@ -43,7 +43,7 @@ extension EventLoop {
     @discardableResult
     public func perform(at deadline: LoopClock.Instant, _ body: @escaping @Sendable () -> Void) -> Timer {
         let call = LaterCall(body)
-        if isCurrent { call.set(deadline, on: self) } else { post(CallEnvelope.make { call.set(deadline, on: self) }) }
+        if isCurrent { call.set(deadline, on: self) } else { soon { call.set(deadline, on: self) } }
         return Timer(loop: self, call: call)
     }
 

@@ -48,6 +48,32 @@ struct OtherThreadsTests {
         #expect(loop.metrics.turns <= 8000 * 2 + 10)
     }
 
+    @Test("memory that goes round between threads and the loop is never in two hands")
+    func blocks() throws {
+        let loop = try EventLoop.start(name: "blocks")
+        defer { loop.stop() }
+        let pool = BlockPool(.records)
+        let size = BlockPool.Kind.records.blockSize
+        let finished = DispatchlessSemaphore()
+        let spoiled = Atomic<Int>(0)
+        for mark in UInt8(1)...4 {
+            _ = startThread(name: "takes") {
+                for round in 1...20_000 {
+                    nonisolated(unsafe) let block = pool.take()
+                    memset(block, Int32(mark), size)
+                    loop.perform {
+                        if !UnsafeRawBufferPointer(start: block, count: size).allSatisfy({ $0 == mark }) { spoiled.add(1, ordering: .relaxed) }
+                        memset(block, 0, size)
+                        pool.put(block)
+                        if round == 20_000 { finished.signal() }
+                    }
+                }
+            }
+        }
+        for _ in 0..<4 { #expect(finished.wait(seconds: 120)) }
+        #expect(spoiled.load(ordering: .relaxed) == 0)
+    }
+
     @Test("what is asked of a loop in the moment in which its thread leaves is done by one of the two, and stays with neither")
     func leaving() throws {
         let rounds = 10_000
@@ -79,10 +105,15 @@ struct OtherThreadsTests {
     }
 
     @Test("a call that comes behind what is patient wakes a loop that dozes; what is patient wakes one that sleeps")
-    func patience() {
+    func patience() throws {
+        let loop = try EventLoop(name: "pushed")
+        loop.claim()
+        defer { loop.release() }
         let inbox = Inbox()
         nonisolated(unsafe) var delivered = ""
-        func push(_ text: String, isPatient: Bool = false) -> Bool { inbox.push(CallEnvelope.make { delivered += text }, isPatient: isPatient) }
+        func push(_ text: String, isPatient: Bool = false) -> Bool {
+            inbox.push(CallEnvelope.make({ delivered += text }, from: loop.envelopes), isPatient: isPatient)
+        }
         func prepareToSleep(dozing: Bool = false) -> Bool { inbox.prepareToSleep(dozing: dozing) }
         func deliverAll() -> Bool { inbox.deliverAll() }
 

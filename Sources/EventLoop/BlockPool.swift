@@ -1,22 +1,32 @@
-// The memory of records that other threads log, on its way back to them.
+// The memory of what other threads hand to a loop, on its way back to them.
 //
-// Such a record is allocated on its thread and done with on the loop's. That is what malloc(3) is worst at: each block goes back to the heap of
-// the thread that made it, under that heap's lock, which this thread needs for its next record. So blocks of one size go round in batches:
+// It is allocated on their threads and done with on the loop's. That is what malloc(3) is worst at: each block goes back to the heap of
+// the thread that made it, under that heap's lock, which this thread needs for its next one. So blocks of one size go round in batches:
 // the loop gathers what it is done with and puts each batch into a slot that is empty; a thread that needs a block empties a slot, with one
-// exchange, and has memory for the next records to itself.
+// exchange, and has memory for the next ones to itself.
 import CEventLoop
 import Glibc
 import Synchronization
 
 /// Unchecked: what is not atomic is the loop's.
-final class RecordBlocks: @unchecked Sendable {
-    /// What a record takes, nearly always. Larger ones have memory of their own.
-    static let size = 512
-    /// So few that a thread which falls silent does not keep much: 32 KiB.
+package final class BlockPool: @unchecked Sendable {
+    /// What the blocks are for. Threads keep those of each kind apart.
+    package enum Kind: CInt {
+        /// Envelopes of jobs and calls.
+        case envelopes
+        /// Log records, which nearly always fit.
+        case records
+
+        /// In bytes.
+        package var blockSize: Int { self == .envelopes ? 48 : 512 }
+    }
+
+    /// So few that a thread which falls silent does not keep much: 32 KiB of records.
     private static let batchSize = 64
-    /// Room for about as many as can be in flight at once, since a loop that dozes is done with a thousand in no time.
+    /// Room for about as many as can be under way at once, since a loop that dozes is done with a thousand in no time.
     private typealias Slots = InlineArray<64, Atomic<UInt>>
 
+    private let kind: Kind
     /// In each slot a batch: a block that begins with the address of the next; 0: none.
     private let slots = Slots { _ in Atomic(0) }
     /// Where a full slot is likely to be found.
@@ -26,9 +36,11 @@ final class RecordBlocks: @unchecked Sendable {
     @exclusivity(unchecked) private var spent: UnsafeMutableRawPointer?
     @exclusivity(unchecked) private var spentCount = 0
 
+    package init(_ kind: Kind) { self.kind = kind }
+
     deinit {
-        for index in slots.indices { RecordBlocks.free(UnsafeMutableRawPointer(bitPattern: slots[index].load(ordering: .acquiring))) }
-        RecordBlocks.free(spent)
+        for index in slots.indices { BlockPool.free(UnsafeMutableRawPointer(bitPattern: slots[index].load(ordering: .acquiring))) }
+        BlockPool.free(spent)
     }
 
     private static func free(_ blocks: UnsafeMutableRawPointer?) {
@@ -39,23 +51,23 @@ final class RecordBlocks: @unchecked Sendable {
         }
     }
 
-    /// A block. Any thread; lock-free.
-    func take() -> UnsafeMutableRawPointer {
-        let scratch = cel_current_scratch()
-        let block = scratch.pointee.blocks ?? takeBatch() ?? RecordBlocks.makeBatch()
-        scratch.pointee.blocks = block.load(as: UnsafeMutableRawPointer?.self)
+    /// A block, aligned for any of the basic types. Any thread; lock-free.
+    package func take() -> UnsafeMutableRawPointer {
+        let own = cel_own_blocks(kind.rawValue)
+        let block = own.pointee ?? takeBatch() ?? makeBatch()
+        own.pointee = block.load(as: UnsafeMutableRawPointer?.self)
         return block
     }
 
-    /// New memory is dear, page by page: so one record in a batch pays for it, and not every eighth.
-    private static func makeBatch() -> UnsafeMutableRawPointer {
+    /// New memory is dear, page by page: so one in a batch pays for it, and not every eighth.
+    private func makeBatch() -> UnsafeMutableRawPointer {
         var batch: UnsafeMutableRawPointer?
-        for _ in 0..<batchSize {
-            guard let block = malloc(size) else { break }
+        for _ in 0..<BlockPool.batchSize {
+            guard let block = malloc(kind.blockSize) else { break }
             block.storeBytes(of: batch, as: UnsafeMutableRawPointer?.self)
             batch = block
         }
-        guard let batch else { fatalError("no memory for a record") }
+        guard let batch else { fatalError("no memory for what is on its way to an event loop") }
         return batch
     }
 
@@ -73,11 +85,11 @@ final class RecordBlocks: @unchecked Sendable {
     }
 
     /// Gives a block back. Loop thread.
-    func put(_ block: UnsafeMutableRawPointer) {
+    package func put(_ block: UnsafeMutableRawPointer) {
         block.storeBytes(of: spent, as: UnsafeMutableRawPointer?.self)
         spent = block
         spentCount += 1
-        if spentCount == RecordBlocks.batchSize { putBatch() }
+        if spentCount == BlockPool.batchSize { putBatch() }
     }
 
     private func putBatch() {
@@ -85,7 +97,7 @@ final class RecordBlocks: @unchecked Sendable {
         (spent, spentCount) = (nil, 0)
         // In the order in which threads look. That slot is empty unless all are full.
         let index = nextEmpty
-        guard slots[index].load(ordering: .relaxed) == 0 else { return RecordBlocks.free(UnsafeMutableRawPointer(bitPattern: batch)) }
+        guard slots[index].load(ordering: .relaxed) == 0 else { return BlockPool.free(UnsafeMutableRawPointer(bitPattern: batch)) }
         slots[index].store(batch, ordering: .releasing)
         nextEmpty = (index + 1) % slots.count
     }
