@@ -12,8 +12,8 @@ import Glibc
 package struct ByteQueue: ~Copyable {
     /// 64 KiB is what a pipe holds, and what makes the price of a system call per byte vanish (45 ns per 100 bytes).
     package static let chunkSize = 65_536
-    /// Chunks kept for reuse when a burst is over.
-    private static let spareLimit = 2
+    /// Chunks kept for reuse when a burst is over: those of one write to a file, while as many are being filled.
+    private static let spareLimit = 4
 
     private typealias Chunk = UnsafeMutablePointer<cel_chunk>
 

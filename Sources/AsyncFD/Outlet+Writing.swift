@@ -24,7 +24,7 @@ extension Outlet {
             case .awaitReadiness: return awaitReadiness()
             case .leave:
                 leaveTurn()
-                action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= Self.threshold)
+                action = machine.hasLeft(isEmpty: queue.isEmpty, isMuch: queue.count >= batchSize)
             case .retry(let pause):
                 loop.after(pause) { [self] in carryOut(machine.retryIsDue()) }
                 return
@@ -143,7 +143,7 @@ extension Outlet {
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
         let number = descriptor.descriptor.rawValue
         writeCalls &+= 1
-        let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(Self.threshold))
+        let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
         descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
             memory.release()
             if underWay.ended(write) { answered(answer.outcome!) }

@@ -70,6 +70,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         self.capacity = capacity
         self.reserve = reserve
         self.reservedFrom = reservedFrom
+        outlet.capacity = capacity
     }
 
     /// What became of the records so far.

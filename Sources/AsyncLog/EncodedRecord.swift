@@ -131,7 +131,10 @@ final class ParkedRecord: @unchecked Sendable {
 
     init(_ record: borrowing Record, gate: Gate? = nil) { self.record = EncodedRecord(keeping: record, gate: gate) }
 
-    deinit { record.free() }
+    deinit {
+        let pipeline = record.core.tree.pipeline
+        record.free(to: pipeline.loop.isCurrent ? pipeline.blocks : nil)
+    }
 
     var core: LoggerCore { record.core }
     var gate: Gate? { record.gate }

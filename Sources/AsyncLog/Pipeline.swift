@@ -19,7 +19,7 @@ final class Pipeline: @unchecked Sendable {
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
-    private let blocks = BlockPool(.records)
+    let blocks = BlockPool(.records)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
     private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))

@@ -24,7 +24,7 @@ package final class BlockPool: @unchecked Sendable {
     /// So few that a thread which falls silent does not keep much: 32 KiB of records.
     private static let batchSize = 64
     /// Room for about as many as can be under way at once, since a loop that dozes is done with a thousand in no time.
-    private typealias Slots = InlineArray<64, Atomic<UInt>>
+    private typealias Slots = InlineArray<128, Atomic<UInt>>
 
     private let kind: Kind
     /// In each slot a batch: a block that begins with the address of the next; 0: none.
