@@ -35,13 +35,14 @@ enum PingPong {
         for descriptor in idlers + [there.reader, there.writer, back.reader, back.writer] { await descriptor.close() }
     }
 
-    /// A pipe held by one descriptor, which has been read from in vain: the loop watches it.
+    /// A pipe held by one descriptor, which has been read from in vain: the loop watches it. It is made elsewhere, as the peers' are.
     private static func makeIdle() async throws -> AsyncFD {
-        let (reader, writer) = try await AsyncFD.pipe()
-        let both = try await open(FilePath("/proc/self/fd/\(reader.descriptor.rawValue)"), .readWrite)
-        await reader.close()
-        await writer.close()
-        _ = try? await withTimeout(.zero) { try await both.read(upTo: 64) }
-        return both
+        let (reader, writer) = try FileDescriptor.pipe()
+        let both = try FileDescriptor.open(FilePath("/proc/self/fd/\(reader.rawValue)"), .readWrite, options: [.nonBlocking, .closeOnExec])
+        try reader.close()
+        try writer.close()
+        let descriptor = AsyncFD(owning: both)
+        _ = try? await withTimeout(.zero) { try await descriptor.read(upTo: 64) }
+        return descriptor
     }
 }
