@@ -14,7 +14,6 @@ package final class FileWatcher {
 
     /// For `watch` and `unwatch`, on a thread of the pool.
     package let descriptor: CInt
-    private weak var loop: EventLoop?
     private var registration: Registration?
     private var observers: [Watch: [Observer]] = [:]
     /// Watches that had news before anybody said what to do about them.
@@ -39,7 +38,6 @@ package final class FileWatcher {
     private init?(on loop: EventLoop) {
         guard case .success(let number) = Syscalls.makeInotify() else { return nil }
         descriptor = number
-        self.loop = loop
         guard let registration = try? loop.register(number) else {
             Syscalls.close(number)
             return nil
@@ -49,7 +47,7 @@ package final class FileWatcher {
     }
 
     deinit {
-        if loop != nil { registration?.close() }  // else its seat has gone with the loop
+        registration?.close()
         Syscalls.close(descriptor)
     }
 

@@ -106,7 +106,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         serial.loop = self
     }
 
-    deinit { readMemory?.deallocate() }
+    deinit {
+        poller.abandonSeats()
+        readMemory?.deallocate()
+    }
 
     // MARK: Identity
 

@@ -4,8 +4,12 @@
 // are, who is idle, what waits. So there is no lock to contend for. A thread gets its work through a semaphore and one field that
 // the semaphore hands over; its results come back through the loop's inbox. Threads are started when there is work for them and
 // go when there has been none for a while; it is they who notice, so that no timer wakes the loop for it.
+//
+// An idle thread does not know its loop. It would have to know it weakly, or keep it alive; and an object to which there has ever been a
+// weak reference has its references counted in another place, at three times the price, for as long as it lives.
 import DequeModule
 import Glibc
+import Synchronization
 
 /// Something to do off the loop and then on it. Loop thread only, but for what `off` does.
 final class OffloadedWork {
@@ -37,9 +41,13 @@ final class OffloadPool {
     private let maximumThreads: () -> Int
     /// How long a thread without work stays.
     private let idleSeconds: Int
+    /// Some of them may have gone.
     private var idle: [Worker] = []
+    private var busy = 0
     private var waiting: Deque<OffloadedWork> = []
-    private(set) var threads = 0
+
+    /// How many threads there are, at work or idle.
+    var threads: Int { busy + idle.count { !$0.hasGone } }
 
     init(loop: EventLoop, idleSeconds: Int = 10, maximumThreads: @escaping () -> Int) {
         self.loop = loop
@@ -51,13 +59,11 @@ final class OffloadPool {
 
     /// False: there is not one thread to be had (EAGAIN).
     func submit(_ work: OffloadedWork) -> Bool {
-        // The most recently idle thread is used first, so that the others grow old and go.
-        if let worker = idle.popLast() {
+        if let worker = takeIdle() {
             start(work, on: worker)
-        } else if threads < maximumThreads(), let worker = Worker(pool: self, idleSeconds: idleSeconds) {
-            threads += 1
+        } else if busy < maximumThreads(), let worker = Worker(pool: self, idleSeconds: idleSeconds) {
             start(work, on: worker)
-        } else if threads > 0 {
+        } else if busy > 0 {
             waiting.append(work)
         } else {
             return false
@@ -65,38 +71,51 @@ final class OffloadPool {
         return true
     }
 
+    /// The most recently idle thread is used first, so that the others grow old and go.
+    private func takeIdle() -> Worker? {
+        while let worker = idle.popLast() { if worker.claim() { return worker } }
+        return nil
+    }
+
     private func start(_ work: OffloadedWork, on worker: Worker) {
         work.state = .running
+        busy += 1
         loop.offloaded += 1
         worker.start(work, work.off.take()!, for: loop)
     }
 
     fileprivate func finished(_ worker: Worker, _ work: OffloadedWork) {
+        busy -= 1
         loop.offloaded -= 1
         work.state = .over
-        idle.append(worker)
-        while let next = waiting.popFirst() {
-            guard next.state == .waiting else { continue }
-            start(next, on: idle.removeLast())
-            break
+        if let next = nextWaiting() {
+            start(next, on: worker)
+        } else {
+            worker.rest()
+            idle.append(worker)
         }
         work.on.take()?()
     }
 
-    /// The worker has had nothing to do for a while, by its own account; but it may have been given something since.
-    fileprivate func retire(_ worker: Worker) {
-        guard let index = idle.firstIndex(where: { $0 === worker }) else { return }
-        idle.remove(at: index)
-        threads -= 1
-        worker.retire()
+    /// What has waited longest and has not been given up.
+    private func nextWaiting() -> OffloadedWork? {
+        while let next = waiting.popFirst() { if next.state == .waiting { return next } }
+        return nil
     }
 }
 
 /// One thread of a pool.
 ///
+///     taken ── the loop has heard that it is done ──► idle ── has had nothing to do for a while ──► gone
+///       ▲                                               │
+///       └──────────── there is work, or the pool goes ──┘
+///
 /// Unchecked: `task` is written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not touched
-/// again by the loop's thread until the worker has said through the inbox that it is done. The rest is immutable.
+/// again by the loop's thread until the worker has said through the inbox that it is done. The rest is immutable, or atomic.
 private final class Worker: @unchecked Sendable {
+    private enum State { static let taken = 0, idle = 1, gone = 2 }
+
+    private let state = Atomic<Int>(State.taken)
     private let wake: UnsafeMutablePointer<sem_t>
     private unowned let pool: OffloadPool
     private let idleSeconds: Int
@@ -122,24 +141,28 @@ private final class Worker: @unchecked Sendable {
         wake.deallocate()
     }
 
+    var hasGone: Bool { state.load(ordering: .relaxed) == State.gone }
+
+    /// For the loop, which has work. False: the thread has gone.
+    func claim() -> Bool { state.compareExchange(expected: State.idle, desired: State.taken, ordering: .relaxed).exchanged }
+
+    /// For the loop, which has none. From now on the thread may go.
+    func rest() { state.store(State.idle, ordering: .relaxed) }
+
     func start(_ work: OffloadedWork, _ off: @escaping @Sendable () -> Void, for loop: EventLoop) {
         task = Assignment(work: work, off: off, loop: loop)
         sem_post(wake)
     }
 
-    /// Without work the thread ends.
-    func retire() { sem_post(wake) }
+    /// The pool goes. Without work the thread ends.
+    func retire() { if claim() { sem_post(wake) } }
 
     private func runUntilRetired() {
-        weak var lastLoop: EventLoop?
         while true {
-            // A worker that has never worked has work on its way.
-            if !waitForWork(seconds: idleSeconds) {
-                lastLoop?.perform { self.pool.retire(self) }
-                _ = waitForWork(seconds: nil)
+            while !waitForWork() {
+                if state.compareExchange(expected: State.idle, desired: State.gone, ordering: .relaxed).exchanged { return }
             }
             guard let task = task.take() else { return }
-            lastLoop = task.loop
             task.off()
             nonisolated(unsafe) let work = task.work
             // A loop that has ended meanwhile would never hear of it, and be kept for ever by what waits in its inbox.
@@ -148,13 +171,11 @@ private final class Worker: @unchecked Sendable {
     }
 
     /// False when the time is over.
-    private func waitForWork(seconds: Int?) -> Bool {
+    private func waitForWork() -> Bool {
         var limit = timespec()
-        if let seconds {
-            clock_gettime(CLOCK_REALTIME, &limit)  // sem_timedwait knows no other; if it is set, a thread goes early or late
-            limit.tv_sec += seconds
-        }
-        while (seconds == nil ? sem_wait(wake) : sem_timedwait(wake, &limit)) != 0 {
+        clock_gettime(CLOCK_REALTIME, &limit)  // sem_timedwait knows no other; if it is set, a thread goes early or late
+        limit.tv_sec += idleSeconds
+        while sem_timedwait(wake, &limit) != 0 {
             if errno == ETIMEDOUT { return false }
         }
         return true

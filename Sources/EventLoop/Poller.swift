@@ -117,6 +117,11 @@ struct Poller: ~Copyable {
         _ = cel_epoll_ctl(descriptor, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
     }
 
+    /// The loop goes; who still has a registration may close it without doing harm.
+    mutating func abandonSeats() {
+        for case let registration? in seats { registration.abandon() }
+    }
+
     // MARK: Waiting
 
     /// Any thread. An eventfd's counter overflows after 2⁶⁴ writes; it cannot block.

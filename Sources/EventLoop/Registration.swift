@@ -38,8 +38,9 @@ enum Waiter {
 package final class Registration: @unchecked Sendable {
     package let descriptor: CInt
     let generation: UInt32
-    /// Whoever has a registration has its loop.
+    /// Whoever has a registration has its loop, or closes it without one.
     private unowned(unsafe) let loop: EventLoop
+    private var isAbandoned = false
 
     private struct Side {
         var readiness = Readiness()
@@ -180,7 +181,15 @@ package final class Registration: @unchecked Sendable {
 
     /// Wakes who waits, then gives the seat back. The caller closes the descriptor afterwards, if it is the caller's to close.
     package func close() {
+        guard !isAbandoned else { return }
         wakeAll(.closed)
         loop.remove(self)
+    }
+
+    /// The loop goes, and nobody is waiting any more who could be told.
+    func abandon() {
+        isAbandoned = true
+        read.waiter = nil
+        write.waiter = nil
     }
 }
