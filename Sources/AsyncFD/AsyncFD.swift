@@ -137,16 +137,16 @@ public final class AsyncFD: @unchecked Sendable {
     package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
         return withLane(direction) { lane in
-            guard let registration = lane.registration else { return lane.move(vectors) }
-            switch registration.attempt(direction) {
+            guard let seat = lane.seat else { return lane.move(vectors) }
+            switch seat._withUnsafeGuaranteedRef({ $0.attempt(direction) }) {
             case .wait: return .wouldBlock
             case .closed: return .failed(.badFileDescriptor)
             case .go(let edge):
                 let outcome = lane.move(vectors)
                 switch outcome {
-                case .wouldBlock: registration.clear(direction, edge, by: .wouldBlock)
+                case .wouldBlock: seat._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .wouldBlock) }
                 case .bytes(let count) where count < vectors.byteCount && lane.isDrainedByShortCount:
-                    registration.clear(direction, edge, by: .shortCount)
+                    seat._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .shortCount) }
                 default: break
                 }
                 return outcome

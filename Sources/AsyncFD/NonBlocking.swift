@@ -56,6 +56,10 @@ struct Lane {
 
     /// The seat in the poller, once an attempt has said would-block.
     var registration: Registration?
+    /// The same without counting a reference: the lane keeps it.
+    var seat: Unmanaged<Registration>? {
+        mutating get { withUnsafePointer(to: &registration) { UnsafeRawPointer($0).load(as: Unmanaged<Registration>?.self) } }
+    }
     private(set) var descriptor: CInt
     private(set) var access: Access
     /// The number was made by us, as a private description or a duplicate, and is closed with the lane.

@@ -138,14 +138,21 @@ void cel_survive_sigpipe(void) {
     sigaction(SIGPIPE, &action, NULL);
 }
 
-// What the standard library's withTaskCancellationHandler is made of. Called from Parking.swift, by Swift's calling convention on both sides;
+// What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention on both sides;
 // `function` and `context` are the two words of a closure.
 
 #define SWIFT_CALL __attribute__((swiftcall))
 
 SWIFT_CALL void *swift_task_addCancellationHandler(void *function, void *context);
 SWIFT_CALL void swift_task_removeCancellationHandler(void *record);
+SWIFT_CALL void *swift_task_getCurrent(void);
+SWIFT_CALL bool swift_task_isCancelled(void *task);
 
 SWIFT_CALL void *cel_task_add_cancellation_handler(void *function, void *context) { return swift_task_addCancellationHandler(function, context); }
 
 SWIFT_CALL void cel_task_remove_cancellation_handler(void *record) { swift_task_removeCancellationHandler(record); }
+
+SWIFT_CALL bool cel_task_is_cancelled(void) {
+    void *task = swift_task_getCurrent();
+    return task && swift_task_isCancelled(task);
+}

@@ -30,3 +30,7 @@ private func addCancellationHandler(_ handler: () -> Void) -> UnsafeRawPointer
 /// Returns when the handler has not begun to run and never will, or has run.
 @_silgen_name("cel_task_remove_cancellation_handler")
 private func removeCancellationHandler(_ record: UnsafeRawPointer)
+
+/// `Task.isCancelled`, which retains and releases the task for its answer.
+@_silgen_name("cel_task_is_cancelled")
+func isTaskCancelled() -> Bool

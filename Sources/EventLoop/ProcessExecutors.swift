@@ -28,12 +28,14 @@ private enum ProcessExecutors: ExecutorFactory {
 /// the jobs run under the loop's identity.
 private final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor {
     /// The main loop lives as long as the process.
-    private unowned(unsafe) let loop: EventLoop
+    private let unmanaged: Unmanaged<EventLoop>
+    private var loop: EventLoop { unmanaged.takeUnretainedValue() }
 
-    init(_ loop: EventLoop) { self.loop = loop }
+    init(_ loop: EventLoop) { unmanaged = Unmanaged.passUnretained(loop) }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        loop.schedule(QueuedJob(UnownedJob(job), .global))
+        let job = QueuedJob(UnownedJob(job), .global)
+        unmanaged._withUnsafeGuaranteedRef { $0.schedule(job) }
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {

@@ -38,8 +38,9 @@ enum Waiter {
 package final class Registration: @unchecked Sendable {
     package let descriptor: CInt
     let generation: UInt32
-    /// Whoever has a registration has its loop, or closes it without one.
-    private unowned(unsafe) let loop: EventLoop
+    /// Whoever has a registration has its loop, or closes it without one. Unmanaged here and in what follows: each count of references is an
+    /// atomic step, and there were more of them in a round trip through two pipes than instructions of ours.
+    private let loop: Unmanaged<EventLoop>
     private var isAbandoned = false
 
     private struct Side {
@@ -57,7 +58,7 @@ package final class Registration: @unchecked Sendable {
     init(descriptor: CInt, generation: UInt32, loop: EventLoop) {
         self.descriptor = descriptor
         self.generation = generation
-        self.loop = loop
+        self.loop = Unmanaged.passUnretained(loop)
         // It was registered because an attempt had said would-block. What is ready by now, the first edge will say.
         read.readiness.clear(0, by: .wouldBlock)
         write.readiness.clear(0, by: .wouldBlock)
@@ -91,13 +92,13 @@ package final class Registration: @unchecked Sendable {
         lastWait &+= 1
         let id = lastWait
         return await parkTask { continuation in
-            if Task.isCancelled {
+            if isTaskCancelled() {
                 continuation.resume(returning: .cancelled)
             } else {
                 park(interest, id, .task(continuation))
             }
         } onCancel: {
-            loop.perform { self.cancel(interest, id) }
+            loop._withUnsafeGuaranteedRef { $0.perform { self.cancel(interest, id) } }
         }
     }
 
@@ -123,7 +124,7 @@ package final class Registration: @unchecked Sendable {
             write.waiter = waiter
             write.waitsInBoth = interest == .either
         }
-        loop.waiters += 1
+        loop._withUnsafeGuaranteedRef { $0.waiters += 1 }
     }
 
     private func wake(for parking: Readiness.Parking) -> Wake {
@@ -137,7 +138,7 @@ package final class Registration: @unchecked Sendable {
     private func resumeLater(_ waiter: Waiter, _ wake: Wake) {
         switch waiter {
         case .task(let continuation): continuation.resume(returning: wake)
-        case .call(let call): loop.soon { call.body(wake) }
+        case .call(let call): loop._withUnsafeGuaranteedRef { $0.soon { call.body(wake) } }
         }
     }
 
@@ -155,7 +156,7 @@ package final class Registration: @unchecked Sendable {
                 $0.waiter = nil
             }
         }
-        loop.waiters -= 1
+        loop._withUnsafeGuaranteedRef { $0.waiters -= 1 }
         waiter.resume(wake)
     }
 
@@ -183,7 +184,7 @@ package final class Registration: @unchecked Sendable {
     package func close() {
         guard !isAbandoned else { return }
         wakeAll(.closed)
-        loop.remove(self)
+        loop._withUnsafeGuaranteedRef { $0.remove(self) }
     }
 
     /// The loop goes, and nobody is waiting any more who could be told.

@@ -38,7 +38,7 @@ extension EventLoop {
     private func sleepHere(until deadline: Instant) async -> Wake {
         let id = timers.reserve()
         return await parkTask { continuation in
-            if Task.isCancelled {
+            if isTaskCancelled() {
                 continuation.resume(returning: .cancelled)
             } else {
                 timers.set(id, at: deadline, .resume(continuation))
