@@ -54,7 +54,7 @@ extension EventLoop {
     ///     for await signal in try EventLoop.signals([.hangUp]) { reloadConfiguration() }
     ///
     /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, or the
-    /// loop ends, they do again. Signals
+    /// loop ends, they do again, except for one that was sent before then and has not arrived yet: that does nothing. Signals
     /// that arrive while nobody iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
     /// does not matter on which thread the kernel delivers it.
     ///
