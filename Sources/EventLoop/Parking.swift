@@ -31,6 +31,6 @@ private func addCancellationHandler(_ handler: () -> Void) -> UnsafeRawPointer
 @_silgen_name("cel_task_remove_cancellation_handler")
 private func removeCancellationHandler(_ record: UnsafeRawPointer)
 
-/// `Task.isCancelled`, which retains and releases the task for its answer.
+/// `Task.isCancelled`, without the retain and the release of the task that it makes for its answer.
 @_silgen_name("cel_task_is_cancelled")
 func isTaskCancelled() -> Bool

@@ -36,7 +36,7 @@ struct FaultTests {
                 if case .errno(let errno) = fault { #expect(error.errno == errno, "call \(number): \(error)") }
             }
             // A thread of the pool may still be closing what the loop has left to it.
-            for _ in 0..<1000 where faults.openDescriptors != 0 { usleep(1000) }
+            for _ in 0..<60_000 where faults.openDescriptors != 0 { usleep(1000) }
             #expect(faults.openDescriptors == 0, "call \(number): descriptors leak")
             if !faults.hasStruck {
                 #expect(number > 1, "nothing was hurt: the calls do not come by the seam")
@@ -162,7 +162,7 @@ struct FaultTests {
 /// Whether a blocking reader would find `expected` bytes. What is written to a terminal arrives a moment later, on a thread of the kernel's.
 private func holds(_ descriptor: CInt, _ expected: Int) -> Bool {
     var count: CInt = 0
-    for _ in 0..<1000 {
+    for _ in 0..<60_000 {
         _ = ioctl(descriptor, UInt(FIONREAD), &count)
         if Int(count) == expected { return true }
         usleep(1000)

@@ -242,7 +242,7 @@ struct SocketTests {
                 }
             }
             if error != nil { #expect(faults.hasStruck && fault != .errno(.interrupted)) }
-            for _ in 0..<1000 where faults.openDescriptors != 0 { usleep(1000) }
+            for _ in 0..<60_000 where faults.openDescriptors != 0 { usleep(1000) }
             #expect(faults.openDescriptors == 0, "call \(number): descriptors leak after \(String(describing: error))")
             if !faults.hasStruck { return }
         }
