@@ -58,15 +58,35 @@ struct RotationMachineTests {
         #expect(next(&machine, 30) == .begin(.rotate(ifLargerThan: 0)))
     }
 
-    @Test("what still belongs into a file does not make it larger than it may be")
-    func cutoffAndLimit() {
-        var machine = machine(open: 90)
+    @Test("what still belongs into a file does not make it larger than it may be", arguments: [0, 90])
+    func cutoffAndLimit(open: Int64) {
+        var machine = machine(open: open)
         machine.request(.rotate(ifLargerThan: 0), pending: 500)
-        #expect(next(&machine, 500) == .write(10))
-        machine.wrote(10, second: 0)
-        #expect(next(&machine, 490) == .begin(.rotate(ifLargerThan: 0)))
+        #expect(next(&machine, 500) == .write(Int(100 - open)))
+        machine.wrote(Int(100 - open), second: 0)
+        #expect(next(&machine, 400) == .begin(.rotate(ifLargerThan: 0)))
         machine.opened(size: 0, modified: 0, canRotate: true)
-        #expect(next(&machine, 490) == .write(100))
+        #expect(next(&machine, 400) == .write(100))
+    }
+
+    @Test("a record that is larger than a file goes into an empty one, also if that one is to be left")
+    func cutoffAndLargeRecord() {
+        var machine = machine(5)
+        machine.request(.reopen(isPatient: false), pending: 30)
+        #expect(next(&machine, 30) == .write(10))
+        machine.wrote(10, second: 0)
+        #expect(next(&machine, 20) == .begin(.reopen(isPatient: false)))
+    }
+
+    @Test("a wish to open the file again does not make it larger than it may be either")
+    func reopeningAndLimit() {
+        var machine = machine(open: 75)
+        machine.request(.reopen(isPatient: false), pending: 500)
+        #expect(next(&machine, 500) == .write(20))
+        machine.wrote(20, second: 0)
+        #expect(next(&machine, 480) == .begin(.reopen(isPatient: false)))
+        machine.unchanged(.reopen(isPatient: false), size: 95)
+        #expect(next(&machine, 480) == .begin(.rotate(ifLargerThan: 90)))
     }
 
     @Test("a wish to open the file again that comes while another one is opened has been fulfilled by that")
@@ -91,6 +111,24 @@ struct RotationMachineTests {
         #expect(next(&machine, 500, now: now) == .begin(.rotate(ifLargerThan: 90)))
         machine.opened(size: 0, modified: 0, canRotate: true)
         #expect(next(&machine, 500, now: now) == .write(100))
+    }
+
+    @Test("a look at the file while a rotation fails neither brings the rotation forward nor lets it be forgotten")
+    func reopeningWhileFailing() {
+        var machine = machine()
+        _ = next(&machine, 10)
+        machine.wrote(10, second: 0)
+        machine.request(.rotate(ifLargerThan: 0), pending: 0)
+        #expect(next(&machine, 0) == .begin(.rotate(ifLargerThan: 0)))
+        #expect(machine.failed(.rotate(ifLargerThan: 0), now: LoopClock.Instant(nanoseconds: 0)) == .seconds(1))
+        machine.request(.reopen(isPatient: false), pending: 0)
+        #expect(next(&machine, 20, now: 1000) == .begin(.reopen(isPatient: false)))
+        machine.unchanged(.reopen(isPatient: false), size: 10)
+        #expect(machine.isRotationPostponed && next(&machine, 20, now: 2000) == .write(20))
+        machine.wrote(20, second: 0)
+        #expect(next(&machine, 10, now: 1_000_000_000) == .begin(.rotate(ifLargerThan: 0)))
+        machine.opened(size: 0, modified: 0, canRotate: true)
+        #expect(!machine.isRotationPostponed)
     }
 
     @Test("a file that others have truncated has room again")

@@ -39,6 +39,25 @@ struct RotationTests {
         #expect(folder.names.count >= count * 5 / limit, "\(folder.names.count) files")
     }
 
+    @Test("a file that is to be opened again, by a call or by SIGHUP, does not outgrow its limit with what waits")
+    func reopeningUnderLoad() throws {
+        let folder = try LogFolder()
+        try onLoop {
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(50), naming: .numbered), reopensOnHangUp: true)
+            let logger = Logger("app", handlers: [handler])
+            for index in 0..<100 {
+                await logger.info("\(index) 0123456789")
+                if index % 30 == 20 { kill(getpid(), SIGHUP) }
+                if index % 30 == 29 { try await handler.reopen() }
+            }
+            try await logger.flush()
+            #expect(await handler.state == .ready)
+        }
+        #expect(allLines(folder).count == 100)
+        for name in folder.names { #expect(folder.status(name).st_size <= 50, "\(name) is larger than it may be") }
+    }
+
     @Test("a record that is larger than a file has one for itself")
     func largeRecord() throws {
         let folder = try LogFolder()
@@ -251,7 +270,7 @@ struct RotationTests {
                     func make() throws -> FileHandler<TextFormatter> {
                         try FileHandler(
                             folder.path("app.log"), formatter: plain,
-                            rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"))
+                            rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"), reopensOnHangUp: false)
                     }
                     let handler = try make()
                     Faults.install(faults)

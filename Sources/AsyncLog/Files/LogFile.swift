@@ -241,8 +241,8 @@ final class LogFile: OutputGate {
         switch result {
         case .success(.opened(let file)): opened(file)
         case .success(.unchanged(let status)):
-            machine.unchanged(size: status.size)
-            note(.switching, nil)
+            machine.unchanged(switching, size: status.size)
+            if !machine.isRotationPostponed { note(.switching, nil) }
         case .success(.missing):
             guard let pause = patience.next() else { return attempt(.reopen(isPatient: false)) }
             loop.after(pause) { [self] in attempt(switching) }

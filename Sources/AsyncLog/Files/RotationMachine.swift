@@ -72,6 +72,8 @@ struct RotationMachine {
     var isSwitching: Bool { if case .switching = phase { true } else { false } }
     var isOpen: Bool { phase == .open || phase == .switching(wasOpen: true) }
     var isSwitchWanted: Bool { wanted != nil }
+    /// A rotation has failed, and has not been made since.
+    var isRotationPostponed: Bool { if case .rotate = postponed { true } else { false } }
 
     // MARK: Wishes
 
@@ -106,9 +108,9 @@ struct RotationMachine {
         if let wanted {
             if pending.begun > 0 { return .write(pending.begun) }
             var room = Int64(cutoff)
-            // A file that others have taken away may become as large as it likes.
-            if let sizeLimit, case .rotate = wanted, size > 0 { room = min(room, sizeLimit - size) }
-            if cutoff > 0, pending.count > 0, room >= pending.first || wanted.isReopening { return .write(min(pending.count, whole(Int(room)))) }
+            // A record that is larger than a file has one for itself.
+            if let sizeLimit, canRotate { room = min(room, max(sizeLimit - size, size == 0 ? Int64(pending.first) : 0)) }
+            if cutoff > 0, pending.count > 0, room >= pending.first { return .write(min(pending.count, whole(Int(room)))) }
             return begin(wanted)
         }
         guard let sizeLimit, canRotate, isTime(now) else { return .write(pending.count) }
@@ -168,11 +170,12 @@ struct RotationMachine {
         failures = 0
     }
 
-    /// The file that is open is the right one, and has this size.
-    mutating func unchanged(size: Int64) {
+    /// The file that is open is the right one after all, and has this size.
+    mutating func unchanged(_ switching: Switch, size: Int64) {
         phase = .open
         self.size = size
-        succeeded()
+        // A look at the file does not mend a rotation that has failed.
+        if !switching.isReopening || !isRotationPostponed { succeeded() }
         if size == 0 { (start, deadline) = (nil, nil) }
     }
 
@@ -182,7 +185,7 @@ struct RotationMachine {
     mutating func failed(_ switching: Switch, now: Instant) -> Duration {
         let wasOpen = phase == .switching(wasOpen: true)
         phase = wasOpen ? .open : .closed
-        postponed = wasOpen ? switching : nil
+        if !wasOpen { postponed = nil } else if !switching.isReopening || !isRotationPostponed { postponed = switching }
         let (first, longest): (Duration, Duration) = wasOpen ? (.seconds(1), .seconds(60)) : (.milliseconds(100), .seconds(10))
         let pause = min(first * (1 << min(failures, 10)), longest)
         failures += 1
