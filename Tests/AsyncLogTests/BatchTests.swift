@@ -16,7 +16,8 @@ struct BatchTests {
     func file(capacity: Int, batch: Int) throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, capacity: capacity, overflow: .dropNewest)
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, reopensOnHangUp: false, capacity: capacity, overflow: .dropNewest)
             let logger = Logger("app", handlers: [handler])
             while handler.buffer.outlet.bytesInFlight == 0 { logger.nowait.info("\(Self.filler)") }
             #expect(handler.buffer.outlet.bytesInFlight == (batch + 99) / 100 * 100)

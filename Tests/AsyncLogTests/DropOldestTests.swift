@@ -25,7 +25,8 @@ struct DropOldestTests {
                 lines = sink.lines
             case .file:
                 let folder = try LogFolder()
-                handler = try await FileHandler(folder.path("app.log"), formatter: format, capacity: 10_000, overflow: .dropOldest)
+                handler = try await FileHandler(
+                    folder.path("app.log"), formatter: format, reopensOnHangUp: false, capacity: 10_000, overflow: .dropOldest)
                 lines = { folder.lines("app.log") }
             }
         }
@@ -95,7 +96,8 @@ struct DropOldestTests {
     func noPause(overflow: Overflow) throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, capacity: 10_000, overflow: overflow)
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, reopensOnHangUp: false, capacity: 10_000, overflow: overflow)
             let logger = Logger("app", handlers: [handler])
             logger.nowait.info("in flight")
             handler.buffer.pushOut()

@@ -14,7 +14,7 @@ struct RotationEndingTests {
         _ folder: LogFolder, _ body: (_ logger: Logger, _ disk: BusyPool, _ rotation: Task<Void, any Error>) async throws -> Void
     ) async throws {
         let loop = EventLoop.current!
-        let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered))
+        let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered), reopensOnHangUp: false)
         let logger = Logger("app", handlers: [handler])
         await logger.info("old")
         try await logger.flush()
