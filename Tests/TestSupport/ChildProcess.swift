@@ -53,8 +53,9 @@ public final class ChildProcess {
         defer { words.forEach { free($0) } }
         var settings = ["SWIFT_BACKTRACE=enable=no"] + environment.map { "\($0)=\($1)" }
         var variable = environ
-        while let entry = variable.pointee {
-            settings.append(String(cString: entry))
+        while let entry = variable.pointee.map({ String(cString: $0) }) {
+            // What a program prints must not depend on how wide the window is in which somebody runs the tests.
+            if !entry.hasPrefix("COLUMNS=") { settings.append(entry) }
             variable += 1
         }
         var block = settings.map { strdup($0) } + [nil]
