@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -94,6 +95,13 @@ void cel_timerfd_set(int timer, int64_t nanoseconds) {
     struct itimerspec limit = {.it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
     timerfd_settime(timer, 0, &limit, NULL);
 }
+
+void *cel_map(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void cel_unmap(void *memory, size_t size) { munmap(memory, size); }
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434

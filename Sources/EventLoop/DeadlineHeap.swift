@@ -34,7 +34,6 @@ struct DeadlineHeap: ~Copyable {
 
     private static let smallest = 64
     private static let lead = 3
-    private static let line = 64
 
     private var memory: UnsafeMutablePointer<Entry>
     private(set) var capacity: Int
@@ -45,14 +44,15 @@ struct DeadlineHeap: ~Copyable {
         memory = DeadlineHeap.allocate(capacity)
     }
 
-    deinit { DeadlineHeap.free(memory) }
+    deinit { DeadlineHeap.free(memory, capacity) }
 
     private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
-        let bytes = UnsafeMutableRawPointer.allocate(byteCount: (capacity + lead) * MemoryLayout<Entry>.stride, alignment: line)
-        return bytes.bindMemory(to: Entry.self, capacity: capacity + lead) + lead
+        TableMemory.allocate(Entry.self, capacity: capacity + lead) + lead
     }
 
-    private static func free(_ memory: UnsafeMutablePointer<Entry>) { UnsafeMutableRawPointer(memory - lead).deallocate() }
+    private static func free(_ memory: UnsafeMutablePointer<Entry>, _ capacity: Int) {
+        TableMemory.free(memory - lead, capacity: capacity + lead)
+    }
 
     func forEach(_ body: (Entry) -> Void) {
         for index in 0..<count { body(memory[index]) }
@@ -70,7 +70,7 @@ struct DeadlineHeap: ~Copyable {
     mutating func removeFirst() {
         count -= 1
         if count > 0 { sink(memory[count], from: 0) }
-        if capacity > Self.smallest, count < capacity / 8 { resize(max(Self.smallest, capacity / 4)) }
+        if capacity > Self.smallest, count < capacity / 8 { shrink(to: max(Self.smallest, capacity / 4)) }
     }
 
     /// Takes out what is not to stay. O(n).
@@ -84,7 +84,7 @@ struct DeadlineHeap: ~Copyable {
         if count > 1 { for index in stride(from: (count - 2) / 4, through: 0, by: -1) { sink(memory[index], from: index) } }
         var room = capacity
         while room > Self.smallest, count < room / 4 { room /= 2 }
-        if room < capacity { resize(room) }
+        shrink(to: room)
     }
 
     private mutating func rise(_ entry: Entry, from index: Int) {
@@ -112,10 +112,15 @@ struct DeadlineHeap: ~Copyable {
         memory[index] = entry
     }
 
+    private mutating func shrink(to room: Int) {
+        let room = TableMemory.shrunken(capacity, to: room)
+        if room < capacity { resize(room) }
+    }
+
     private mutating func resize(_ room: Int) {
         let other = Self.allocate(room)
         other.update(from: memory, count: count)
-        Self.free(memory)
+        Self.free(memory, capacity)
         memory = other
         capacity = room
     }

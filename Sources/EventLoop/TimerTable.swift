@@ -22,16 +22,10 @@ struct TimerTable: ~Copyable {
 
     init() {
         capacity = TimerTable.smallest
-        slots = TimerTable.allocate(capacity)
+        slots = TableMemory.allocate(Slot.self, capacity: capacity)
     }
 
-    deinit { slots.deallocate() }
-
-    private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Slot> {
-        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
-        slots.initialize(repeating: Slot(number: 0, action: .job(QueuedJob(bits: 0))), count: capacity)
-        return slots
-    }
+    deinit { TableMemory.free(slots, capacity: capacity) }
 
     private var mask: Int { capacity - 1 }
 
@@ -96,15 +90,18 @@ struct TimerTable: ~Copyable {
             next = (next + 1) & mask
         }
         slots[hole].number = 0
-        if capacity > Self.smallest, count < capacity / 8 { resize(capacity / 4) }
+        if capacity > Self.smallest, count < capacity / 8 {
+            let room = TableMemory.shrunken(capacity, to: capacity / 4)
+            if room < capacity { resize(room) }
+        }
         return action
     }
 
     private mutating func resize(_ room: Int) {
         let (old, oldCapacity) = (slots, capacity)
-        slots = Self.allocate(room)
+        slots = TableMemory.allocate(Slot.self, capacity: room)
         capacity = room
         for slot in 0..<oldCapacity where old[slot].number != 0 { place(old[slot]) }
-        old.deallocate()
+        TableMemory.free(old, capacity: oldCapacity)
     }
 }

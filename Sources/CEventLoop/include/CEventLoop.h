@@ -42,6 +42,12 @@ int cel_timerfd(void);
 /// Has the timerfd expire once, in so many nanoseconds.
 void cel_timerfd_set(int timer, int64_t nanoseconds);
 
+/// mmap(2): so many bytes of memory of the process's own, all zero; NULL if there are none.
+void *cel_map(size_t size);
+
+/// munmap(2), of what `cel_map` has given.
+void cel_unmap(void *memory, size_t size);
+
 /// pidfd_open(pid, 0): a descriptor that is readable when the child has ended; close-on-exec. Linux 5.3.
 int cel_pidfd_open(pid_t pid);
 
