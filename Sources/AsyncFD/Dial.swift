@@ -90,7 +90,8 @@ package final class Dial: @unchecked Sendable {
             })
     }
 
-    /// A host that has vanished without a word is noticed: after half a minute with bytes that it does not acknowledge, after a minute without.
+    /// A host that has vanished without a word is noticed: after half a minute with bytes that it does not acknowledge, after a minute without. So is one
+    /// that takes nothing any more: half a minute without room for a byte ends the connection.
     private static func keepAlive(_ socket: CInt) {
         _ = Syscalls.setOption(socket, SocketOption.keepAlive.level, SocketOption.keepAlive.name, 1)
         for (name, value) in [(TCP_KEEPIDLE, CInt(30)), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 3), (TCP_USER_TIMEOUT, 30_000)] {
