@@ -292,7 +292,7 @@ struct RotationTests {
                 let lines = (ordered + ["app.log"]).flatMap { folder.lines($0) }
                 #expect(lines.map { Int($0.prefix { $0 != " " }) } == Array(0..<6), "call \(number): \(lines)")
                 if !hasStruck {
-                    #expect(number > 20, "hardly a call came by the seam")
+                    #expect(number > 12, "hardly a call came by the seam")
                     break
                 }
                 #expect(number < 400, "four hundred calls and no end")
