@@ -42,6 +42,7 @@ struct RealDiskTests {
             let logger = Logger("app", handlers: [handler])
             let isOver = Shared(false)
             let count = Shared(0)
+            var isPunctual = true
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     while !isOver.value {
@@ -54,7 +55,9 @@ struct RealDiskTests {
                 }
                 for round in 1...5 {
                     let before = folder.status("app.log").st_ino
+                    let start = ContinuousClock.now
                     try await logrotate(folder, directives)
+                    if ContinuousClock.now - start > .milliseconds(200) { isPunctual = false }
                     #expect(folder.names.contains("app.log.\(round)"))
                     try await eventually("the new file is written to") {
                         try await EventLoop.sleep(for: .milliseconds(1))
@@ -66,8 +69,11 @@ struct RealDiskTests {
             }
             try await logger.flush()
             #expect(await handler.state == .ready)
-            #expect(lines(folder).map { Int($0) } == Array(0..<count.value))
-            #expect(!folder.names.contains { $0.contains("backup") }, "we were in logrotate's way: \(folder.names)")
+            // A logrotate that takes longer than we are patient finds a file of ours in its way, and puts it aside.
+            let aside = folder.names.filter { $0.hasSuffix(".backup") }
+            #expect(aside.isEmpty || !isPunctual, "we were in logrotate's way: \(folder.names)")
+            if aside.isEmpty { #expect(lines(folder).map { Int($0) } == Array(0..<count.value)) }
+            #expect((lines(folder) + aside.flatMap { folder.lines($0) }).compactMap { Int($0) }.sorted() == Array(0..<count.value))
             if directives == "create 0644" { #expect(folder.permissions("app.log") == 0o644) }
         }
     }
