@@ -77,7 +77,8 @@ struct RotationMachine {
 
     // MARK: Wishes
 
-    /// Somebody wants another file, from behind the `pending` bytes that wait now. A rotation includes a reopening.
+    /// Somebody wants another file, from behind the `pending` bytes that wait now, or as many of them as the one that is open may hold. A rotation
+    /// includes a reopening.
     mutating func request(_ switching: Switch, pending: Int) {
         guard phase != .closed else { return }
         if case .rotate = wanted, case .reopen = switching { return }
