@@ -146,8 +146,8 @@ void cel_survive_sigpipe(void) {
     sigaction(SIGPIPE, &action, NULL);
 }
 
-// What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention on both sides;
-// `function` and `context` are the two words of a closure.
+// What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention
+// on both sides; `function` and `context` are the two words of a closure.
 
 #define SWIFT_CALL __attribute__((swiftcall))
 

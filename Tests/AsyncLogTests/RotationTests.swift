@@ -206,6 +206,8 @@ struct RotationTests {
             #expect(folder.names == ["app.log"] && folder.lines("app.log").count == 50)
             let again = await #expect(throws: IOError.self) { try await handler.rotate() }
             #expect(again == error)
+            try await handler.reopen()
+            #expect(await handler.state == .degraded(error), "a look at the file does not mend the rotation")
             isLong.value = false
             await clock.advance(by: .seconds(120))
             await logger.info("last")
