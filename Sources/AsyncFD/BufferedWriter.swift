@@ -20,6 +20,7 @@ import SystemPackage
 ///
 /// Unchecked: everything that changes is touched on the loop's thread only.
 public final class BufferedWriter: @unchecked Sendable {
+    /// What is written to. The writer never closes it: whoever made it does.
     public let descriptor: AsyncFD
     /// More bytes than these make writers wait.
     public let highWaterMark: Int

@@ -58,6 +58,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let system = Code(name: "system error")
     }
 
+    /// What went wrong, in a form to switch on.
     public let code: Code
     /// The kernel's reason; nil if the kernel was not asked.
     public let errno: Errno?

@@ -38,6 +38,7 @@ public struct Ledger: Sendable, Equatable {
     /// The law: nothing is unaccounted for.
     public var balances: Bool { accepted == written + droppedTotal + pending }
 
+    /// Empty books.
     public init() {}
 
     /// Opens the books for a record: it will be written or dropped.

@@ -44,6 +44,7 @@ public struct Lines: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(lines: self) }
 
+    /// Reads on from where the stream is. For one task at a time.
     public struct Iterator: AsyncIteratorProtocol {
         let lines: Lines
 
@@ -90,6 +91,7 @@ public struct Bytes: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(descriptor: descriptor) }
 
+    /// Reads on from where the stream is. For one task at a time.
     public struct Iterator: AsyncIteratorProtocol {
         let descriptor: AsyncFD
 

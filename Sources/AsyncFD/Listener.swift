@@ -118,6 +118,7 @@ public final class Listener: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(listener: self) }
 
+    /// Accepts one connection after the other. For one task at a time.
     public struct Iterator: AsyncIteratorProtocol {
         let listener: Listener
 

@@ -175,9 +175,12 @@ extension AsyncFD {
 
 /// An option of a socket: socket(7), tcp(7), ipv6(7). Others than those named here can be made.
 public struct SocketOption: Sendable, Hashable {
+    /// The protocol that knows the option: `SOL_SOCKET`, `IPPROTO_TCP`, …
     public let level: Int32
+    /// The option: `SO_KEEPALIVE`, `TCP_NODELAY`, …
     public let name: Int32
 
+    /// Any option whose value is an `int`, as setsockopt(2) wants it.
     public init(level: Int32, name: Int32) {
         self.level = level
         self.name = name

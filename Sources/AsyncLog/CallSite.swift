@@ -4,13 +4,16 @@
 public struct CallSite {
     /// `Module/File.swift`
     public let file: Text
+    /// The function, as `#function` names it.
     public let function: Text
+    /// Counted from 1.
     public let line: UInt32
     /// True if everything in it stands in the program, so that it is valid for good.
     @usableFromInline let isStatic: Bool
     /// Who logs, if that is somebody else than the module of `file`; else empty.
     @usableFromInline let otherModule: Text
 
+    /// Here, unless said otherwise.
     @inlinable
     @inline(__always)
     public init(file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line) {
@@ -51,14 +54,19 @@ public struct CallSite {
     /// What a formatter, or a handler, wants to know of a call site. What nobody wants to know is not brought along from other logging APIs, where it would
     /// have to be copied.
     public struct Parts: OptionSet, Sendable {
+        /// A bit for each part.
         public let rawValue: UInt8
+        /// Parts by their bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+        /// `Module/File.swift`
         public static let file = Parts(rawValue: 1)
+        /// The function's name.
         public static let function = Parts(rawValue: 2)
         /// Contained in `file`, unless the caller says otherwise.
         public static let module = Parts(rawValue: 4)
 
+        /// Everything.
         public static let all: Parts = [.file, .function, .module]
     }
 }

@@ -23,6 +23,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     /// The message, if no logger was being called when it was made.
     private let own: [UInt8]?
 
+    /// A message without values: nothing is copied.
     @inlinable
     public init(stringLiteral value: StaticString) { self.init(literal: value.utf8Start, count: value.utf8CodeUnitCount) }
 
@@ -33,6 +34,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         (start, epoch, own) = (0, 0, nil)
     }
 
+    /// A message of pieces that stand in the scratch of the calling thread. Valid during the call that it is written for.
     public init(stringInterpolation: StringInterpolation) {
         let (scratch, start) = (stringInterpolation.scratch, stringInterpolation.start)
         literal = 0
@@ -58,6 +60,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         /// The bytes, if no logger is being called and the scratch is not to be used beyond this call.
         @usableFromInline var own: [UInt8]?
 
+        /// Begins a message. Called by the compiler.
         public init(literalCapacity: Int, interpolationCount: Int) {
             scratch = Scratch.current
             start = scratch.count
@@ -67,6 +70,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         // MARK: Pieces
 
         // Inlined into the caller, who knows how long the literal is: what remains there is a few stores.
+        /// What stands between the values. Called by the compiler.
         @inlinable
         @inline(__always)
         public mutating func appendLiteral(_ literal: StaticString) {
@@ -78,20 +82,24 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         }
 
         // Inlined, so that the string's references are not counted.
+        /// A text, as it is; the formatter escapes what its format cannot hold.
         @inlinable
         public mutating func appendInterpolation(_ value: String) {
             if value.utf8.withContiguousStorageIfAvailable({ append($0) }) == nil { append(value) }
         }
 
+        /// A text, as it is.
         public mutating func appendInterpolation(_ value: Substring) {
             var value = value
             value.withUTF8 { append($0) }
         }
 
+        /// A text, as it is.
         @inlinable
         public mutating func appendInterpolation(_ value: StaticString) { appendLiteral(value) }
 
         // Inlined into the caller, who knows the type: what remains there is a call of one of two.
+        /// A whole number, in decimal digits.
         @inlinable
         @inline(__always)
         public mutating func appendInterpolation(_ value: some FixedWidthInteger) {
@@ -104,14 +112,17 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             }
         }
 
+        /// The shortest text that reads back as the same number.
         public mutating func appendInterpolation(_ value: Double) {
             appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
         }
 
+        /// The shortest text that reads back as the same number.
         public mutating func appendInterpolation(_ value: Float) {
             appendPiece(FloatText.maximumLength) { FloatText.write(value, to: $0) }
         }
 
+        /// `true` or `false`
         public mutating func appendInterpolation(_ value: Bool) { append(value ? "true" : "false" as StaticString) }
 
         /// `1.5ms`
@@ -124,6 +135,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         // MARK: Pieces with a layout
 
+        /// A whole number with a layout: `\(address, format: .hex, align: .right(16))`.
         public mutating func appendInterpolation(
             _ value: some FixedWidthInteger, format: IntegerFormat, align: TextAlignment = .none, privacy: Privacy = .public
         ) {
@@ -144,6 +156,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             }
         }
 
+        /// A number with a layout: `\(ratio, format: .fixed(2))`.
         public mutating func appendInterpolation(
             _ value: Double, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public
         ) {
@@ -160,14 +173,17 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             }
         }
 
+        /// A number with a layout.
         public mutating func appendInterpolation(_ value: Float, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public) {
             appendInterpolation(Double(value), format: format, align: align, privacy: privacy)
         }
 
+        /// Anything, as `String(describing:)` has it; what is private is masked: `\(token, privacy: .private)`.
         public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment = .none, privacy: Privacy) {
             laidOut(align, privacy) { $0.append(String(describing: value)) }
         }
 
+        /// Anything, as `String(describing:)` has it, at least so wide.
         public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment) {
             laidOut(align, .public) { $0.append(String(describing: value)) }
         }

@@ -59,8 +59,11 @@ public struct TextAlignment: Sendable {
     let columns: Int
     let isRight: Bool
 
+    /// As wide as it is.
     public static let none = TextAlignment(columns: 0, isRight: false)
+    /// At the left of so many columns, with blanks behind it.
     public static func left(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: false) }
+    /// At the right of so many columns, with blanks in front of it.
     public static func right(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: true) }
 }
 

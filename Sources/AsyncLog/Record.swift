@@ -4,6 +4,7 @@
 ///
 /// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that.
 public struct Record: ~Copyable {
+    /// How grave it is, as the caller said.
     public let level: Level
     /// The caller has a threshold of its own, and has looked at it: the logger's does not count.
     var isAboveThreshold = false

@@ -30,6 +30,7 @@ public struct LoggerService: Service, CustomStringConvertible {
 
     public var description: String { "logger \"\(logger.name)\"" }
 
+    /// Waits for the group's graceful shutdown, then for the logger's. Called by the group.
     public func run() async throws {
         do {
             try await gracefulShutdown()

@@ -47,6 +47,7 @@ public struct LoopClock: Clock, Sendable {
         public static func - (a: Instant, b: Instant) -> Duration { b.duration(to: a) }
     }
 
+    /// The clock has no state: all of them show the same time.
     public init() {}
 
     /// The time by the current loop's clock. Any thread; 24 ns, no system call.

@@ -22,6 +22,7 @@ public struct Interval: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(due: start + period, period: period, missed: missed) }
 
+    /// Knows when the next tick is due. For one task at a time.
     public struct Iterator: AsyncIteratorProtocol {
         private var due: LoopClock.Instant
         private let period: Duration

@@ -11,7 +11,9 @@ public struct ResolvedAddress: Sendable, Hashable {
 
 /// A name could not be resolved.
 public struct ResolveError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The name that was looked up.
     public let host: String
+    /// The service or port that was looked up with it.
     public let service: String
     /// `EAI_NONAME`, `EAI_AGAIN`, … as `getaddrinfo(3)` lists them.
     public let code: CInt

@@ -9,8 +9,10 @@ import SystemPackage
 
 /// The number of a signal.
 public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The number, as signal(7) lists it.
     public let rawValue: CInt
 
+    /// The signal with this number; whether there is one is checked when somebody listens to it.
     public init(rawValue: CInt) { self.rawValue = rawValue }
 
     /// SIGHUP: the terminal is gone; for daemons, read the configuration again.
@@ -93,6 +95,7 @@ public struct SignalSequence: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(handle: handle) }
 
+    /// Takes the signals out. For one task at a time.
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate let handle: Handle
 

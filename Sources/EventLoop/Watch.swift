@@ -8,8 +8,10 @@ import SystemPackage
 
 /// What a descriptor is ready for, or what has become of it: the bits of `poll(2)`.
 public struct ReadyFor: OptionSet, Sendable, CustomStringConvertible {
+    /// The bits, as poll(2) has them.
     public let rawValue: Int16
 
+    /// Bits of poll(2).
     public init(rawValue: Int16) { self.rawValue = rawValue }
 
     /// A read would not block (`POLLIN`): there are bytes, a connection, or the end of the stream.
@@ -49,7 +51,9 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let system = Code(reason: "")
     }
 
+    /// What went wrong, in a form to switch on.
     public let code: Code
+    /// The descriptor that was waited for.
     public let descriptor: FileDescriptor
     /// What was waited for.
     public let interest: ReadyFor
@@ -83,6 +87,7 @@ extension WatchError: CancellableError {
 ///
 /// Unchecked because what changes is touched on the loop's thread only.
 public final class Watch: @unchecked Sendable {
+    /// What is watched. Stays its owner's: closing the watch does not close it.
     public let descriptor: FileDescriptor
     private let loop: EventLoop
 
@@ -90,6 +95,7 @@ public final class Watch: @unchecked Sendable {
     private var registration: Registration?
     private var isClosed = false
 
+    /// Any thread. The descriptor has to stay open until the watch is closed.
     public convenience init(_ descriptor: FileDescriptor) { self.init(descriptor, on: EventLoop.current ?? .main) }
 
     init(_ descriptor: FileDescriptor, on loop: EventLoop) {

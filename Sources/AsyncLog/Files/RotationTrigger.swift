@@ -77,7 +77,9 @@ public struct RotationTrigger: Sendable, Equatable {
 
 /// A setting that is none.
 public struct RotationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Which setting, with its value.
     public let setting: String
+    /// What is wrong with it.
     public let reason: String
     public var description: String { "rotation, \(setting): \(reason)" }
 }
@@ -95,6 +97,7 @@ public struct TimeOfDay: Sendable, Hashable, CustomStringConvertible {
     /// Seconds after midnight.
     let second: Int64
 
+    /// 0:00
     public static let midnight = TimeOfDay(0)
 
     /// - Precondition: it is one: hours to 23, minutes and seconds to 59.

@@ -11,18 +11,25 @@
 public struct JSONFormatter: Formatter {
     /// Which parts of a record appear beside its fields.
     public struct Parts: OptionSet, Sendable {
+        /// A bit for each part.
         public let rawValue: UInt8
+        /// Parts by their bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+        /// When the logger was called.
         public static let time = Parts(rawValue: 1)
+        /// The level's name.
         public static let level = Parts(rawValue: 2)
+        /// The logger's name.
         public static let logger = Parts(rawValue: 4)
+        /// The message.
         public static let message = Parts(rawValue: 8)
         /// `file`, `line` and `function`.
         public static let source = Parts(rawValue: 16)
         /// The record's number in its handler's output.
         public static let sequence = Parts(rawValue: 32)
 
+        /// What most want to see.
         public static let standard: Parts = [.time, .level, .logger, .message]
     }
 
@@ -36,8 +43,10 @@ public struct JSONFormatter: Formatter {
 
     /// What the parts are called. `JSONFormatter.Keys(time: "@timestamp", message: "msg")`
     public struct Keys: Sendable {
+        /// The key of each part.
         public var time, level, logger, message, file, line, function, sequence: String
 
+        /// The usual keys, but for those that are given.
         public init(
             time: String = "time", level: String = "level", logger: String = "logger", message: String = "message", file: String = "file",
             line: String = "line", function: String = "function", sequence: String = "sequence"

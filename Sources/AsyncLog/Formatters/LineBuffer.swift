@@ -26,6 +26,7 @@ public struct LineBuffer: ~Copyable {
     /// Memory beyond this is given back after a giant line.
     private static let keptCapacity = 65_536
 
+    /// Empty, with room for a line of usual length.
     public init() {
         base = .allocate(capacity: 1024)
         cursor = base
@@ -36,6 +37,7 @@ public struct LineBuffer: ~Copyable {
 
     // MARK: What has been written
 
+    /// How many bytes have been written.
     public var count: Int { cursor - base }
 
     /// What has been written. Valid until more is appended.

@@ -144,9 +144,11 @@ public struct TextPattern: Sendable {
 
 /// A text is no pattern.
 public struct PatternError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The pattern, as it was given.
     public let text: String
     /// The place, in UTF-8 bytes from the beginning.
     public let offset: Int
+    /// What is wrong there.
     public let reason: String
 
     public var description: String {

@@ -13,6 +13,7 @@ public struct LogTimeZone: Sendable {
     }
     private let rules: Rules
 
+    /// Coordinated universal time.
     public static let utc = LogTimeZone(rules: .fixed(0))
 
     /// Always so many seconds ahead of UTC; less than a day, in whole minutes.
@@ -66,7 +67,9 @@ public struct LogTimeZone: Sendable {
 
 /// There is no such time zone.
 public struct TimeZoneError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What was asked for.
     public let name: String
+    /// Why there is none.
     public let reason: String
     public var description: String { "time zone \"\(name)\": \(reason)" }
 }

@@ -9,6 +9,7 @@ public enum TimestampStyle: Sendable {
     /// Since 1970-01-01T00:00:00Z: whole seconds, milliseconds, … as a number.
     case epoch(Precision = .nanoseconds)
 
+    /// How many digits of a second, or which unit since 1970.
     public enum Precision: Int, Sendable {
         case seconds = 0
         case milliseconds = 3

@@ -17,6 +17,7 @@ public struct Backoff: Sendable, Equatable {
     /// No pause is longer. A connection that has lasted as long counts as good, and the pauses begin anew.
     public var longest: Duration
 
+    /// - Precondition: `first` is more than zero, and `longest` not less than it.
     public init(first: Duration = .milliseconds(100), longest: Duration = .seconds(30)) {
         precondition(first > .zero && longest >= first, "pauses from \(first) to \(longest)")
         self.first = first

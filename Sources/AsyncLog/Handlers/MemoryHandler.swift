@@ -44,17 +44,24 @@ public final class MemoryHandler: Handler, @unchecked Sendable {
 
 /// A copy of a record.
 public struct KeptRecord: Sendable, Equatable {
+    /// The record's level.
     public let level: Level
+    /// When the logger was called.
     public let time: WallTime
+    /// The logger's name.
     public let logger: String
+    /// The message, interpolated.
     public let message: String
     /// The fields that count, in order: of the scope, of the logger, of the call.
     public let fields: KeptFields
     /// `Module/File.swift`
     public let file: String
+    /// The function that logged.
     public let function: String
+    /// Where in the file, counted from 1.
     public let line: Int
 
+    /// Copies everything that the record refers to.
     public init(_ record: borrowing Record) {
         level = record.level
         time = record.time
@@ -78,10 +85,13 @@ public struct KeptFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
         let value: KeptValue
     }
 
+    /// No fields.
     public init() {}
 
+    /// The fields in the order of the literal.
     public init(dictionaryLiteral elements: (String, KeptValue)...) { self.init(elements) }
 
+    /// The fields in the order of the sequence.
     public init(_ pairs: some Sequence<(String, KeptValue)>) { self.pairs = pairs.map { Pair(key: $0, value: $1) } }
 
     init(_ fields: FieldList) {
@@ -90,8 +100,11 @@ public struct KeptFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     mutating func append(_ key: String, _ value: KeptValue) { pairs.append(Pair(key: key, value: value)) }
 
+    /// How many fields there are.
     public var count: Int { pairs.count }
+    /// True if there are none.
     public var isEmpty: Bool { pairs.isEmpty }
+    /// The keys, in order.
     public var keys: [String] { pairs.map(\.key) }
 
     /// The value with this key; nil if there is none.

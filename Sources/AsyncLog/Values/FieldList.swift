@@ -2,19 +2,24 @@
 
 /// A text in memory that belongs to somebody else: UTF-8, valid during the call that hands it over. `String(text)` copies it.
 public struct Text: CustomStringConvertible {
+    /// The UTF-8. Not to be used beyond the call that handed the text over.
     public let bytes: UnsafeBufferPointer<UInt8>
 
+    /// A view of these bytes, which have to be UTF-8 and to outlive it.
     @inlinable
     @inline(__always)
     public init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
+    /// A view of a text of the program; valid for good.
     @inlinable
     @inline(__always)
     public init(_ text: StaticString) { bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount) }
 
+    /// True if it has no bytes.
     public var isEmpty: Bool { bytes.isEmpty }
     public var description: String { String(self) }
 
+    /// Byte by byte.
     @inline(__always)
     public static func == (a: Text, b: Text) -> Bool {
         guard a.bytes.count == b.bytes.count, let first = a.bytes.baseAddress, let second = b.bytes.baseAddress else {
@@ -23,8 +28,10 @@ public struct Text: CustomStringConvertible {
         return first == second || Memory.areEqual(first, second, a.bytes.count)
     }
 
+    /// Byte by byte.
     public static func == (a: Text, b: StaticString) -> Bool { a == Text(b) }
 
+    /// Byte by byte.
     public static func == (a: Text, b: String) -> Bool { a.bytes.elementsEqual(b.utf8) }
 }
 
@@ -55,12 +62,14 @@ public enum FieldValue {
 
 /// A field, in memory that belongs to somebody else: valid during the call that hands it over.
 public struct Field {
+    /// What it is called.
     public let key: Text
     /// What the key is known by.
     let header: KeyHeader
     /// Where the value stands. It is decoded when somebody asks for it.
     let encoded: UnsafeRawPointer
 
+    /// Decoded anew at each use.
     public var value: FieldValue {
         var at = encoded
         return Decoding.value(&at)
@@ -103,6 +112,7 @@ public struct FieldList: Sequence {
     @inline(__always)
     public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
 
+    /// Decodes one field after the other.
     public struct Iterator: IteratorProtocol {
         var cursor: UnsafeRawPointer?
         let end: UnsafeRawPointer?
@@ -143,6 +153,7 @@ public struct ValueList: Sequence {
 
     public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
 
+    /// Decodes one element after the other.
     public struct Iterator: IteratorProtocol {
         var cursor: UnsafeRawPointer
         let end: UnsafeRawPointer

@@ -80,6 +80,7 @@ public struct WallTime: LogValue, Sendable, Hashable, Comparable {
     /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
     public var nanoseconds: Int64
 
+    /// - Parameter nanoseconds: since 1970-01-01T00:00:00Z, leap seconds not counted.
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// - Parameter seconds: since 1970-01-01T00:00:00Z, as Foundation's `timeIntervalSince1970` has it; what an Int64 of nanoseconds cannot hold

@@ -13,6 +13,7 @@ public struct LoggedError: LogValue, Sendable {
     /// Chains are followed so far; an error that is its own cause would never end.
     private static let longestChain = 16
 
+    /// Any error; what it says of itself is asked for when the record is made.
     public init(_ error: any Error) { self.error = error }
 
     public func encode(to encoder: inout ValueEncoder) { encode(error, depth: 1, to: &encoder) }

@@ -29,6 +29,7 @@ public struct ValueEncoder: ~Copyable {
     /// No value: `null`.
     public mutating func encodeNull() { restart(.null, 0) }
 
+    /// `true` or `false`.
     public mutating func encode(_ value: Bool) { restart(value ? .true : .false, 0) }
 
     /// An integer of any size that a register holds.
@@ -44,8 +45,10 @@ public struct ValueEncoder: ~Copyable {
         }
     }
 
+    /// A number.
     public mutating func encode(_ value: Double) { put(.double, value) }
 
+    /// A number, with no more digits than it has.
     public mutating func encode(_ value: Float) { put(.float, value) }
 
     /// A moment: nanoseconds since 1970-01-01T00:00:00Z.
@@ -56,6 +59,7 @@ public struct ValueEncoder: ~Copyable {
 
     // MARK: Texts
 
+    /// A text of the program: it is not copied.
     public mutating func encode(_ value: StaticString) {
         guard value.hasPointerRepresentation else { return encode(value.description) }
         let memory = restart(.staticText, 12)
@@ -63,11 +67,13 @@ public struct ValueEncoder: ~Copyable {
         Encoding.put(UInt(bitPattern: value.utf8Start), at: memory, 4)
     }
 
+    /// A text, which is copied.
     public mutating func encode(_ value: String) {
         var value = value
         value.withUTF8 { encode(.text, UnsafeRawBufferPointer($0)) }
     }
 
+    /// A text, which is copied.
     public mutating func encode(_ value: Substring) {
         var value = value
         value.withUTF8 { encode(.text, UnsafeRawBufferPointer($0)) }
@@ -175,6 +181,7 @@ public struct ArrayWriter: ~Copyable {
         end = scratch.count
     }
 
+    /// Adds an element at the end.
     public mutating func append(_ value: some LogValue) {
         let begin = scratch.count
         var encoder = ValueEncoder(scratch)
