@@ -247,10 +247,10 @@ public final class AsyncFD: @unchecked Sendable {
 
     // MARK: Going to the loop
 
-    /// Runs `body` on the loop's thread. `idle` is the answer if the loop does not run and the caller is not on it.
+    /// Runs `body` on the loop's thread. `idle` is the answer if no thread can be had to run it.
     func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
         if loop.isCurrent { return await body(self) }
-        guard loop.isServed else { return idle }
+        guard loop.ensureOwner() else { return idle }
         return await withTaskExecutorPreference(loop) { await body(self) }
     }
 
@@ -268,7 +268,7 @@ extension EventLoop {
     func cross<Value: Sendable>(
         _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
     ) async throws(IOError) -> Value {
-        guard isServed else { throw IOError(operation, on: label(), .noEventLoop) }
+        guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }
         do {
             return try await withTaskExecutorPreference(self) { try await body() }
         } catch let error as IOError {

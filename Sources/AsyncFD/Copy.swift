@@ -125,7 +125,7 @@ private struct Copying {
                 return false
             case .failed(let errno): throw IOError("copy", on: "\(source.label) to \(destination.label)", errno)
             }
-            if !way.isOffLoop { await source.loop.yieldIfGreedy() }
+            if !way.isOffLoop { await source.loop.yieldIfSpent() }
         }
     }
 

@@ -224,6 +224,6 @@ extension IOError {
     /// The handler of this file has been closed.
     package static func closedFile(_ path: FilePath) -> IOError { IOError("write", on: "\"\(path)\"", .closed) }
 
-    /// Nobody runs the loop that would open this file.
-    package static func noLoop(_ path: FilePath) -> IOError { IOError("open", on: "\"\(path)\"", .noEventLoop) }
+    /// No thread runs the loop that would do this, and none can be started.
+    package static func noLoop(_ operation: String, on label: String) -> IOError { IOError(operation, on: label, .noEventLoop) }
 }

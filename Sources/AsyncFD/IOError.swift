@@ -28,8 +28,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let closed = Code(name: "closed")
         /// Another task already waits to read from the descriptor.
         public static let busy = Code(name: "another task is reading already")
-        /// The caller is on no event loop, and the descriptor's loop does not run.
-        public static let noEventLoop = Code(name: "its event loop does not run")
+        /// The caller is on no event loop, no thread runs the descriptor's loop, and none can be started (or the process is a forked child).
+        public static let noEventLoop = Code(name: "no thread runs its event loop, and none can be started")
         /// The stream ended before as many bytes came as were asked for. Those that came are still there to be read.
         public static let endOfStream = Code(name: "the stream has ended")
         /// More bytes came than the caller set as the limit. They are still there to be read.

@@ -55,19 +55,11 @@ extension AsyncFD {
 
     fileprivate func print(_ text: String) async {
         var text = text
-        if loop.isCurrent {
-            await printHere(&text)
-        } else if loop.isRunning {
-            let text = text
-            await withTaskExecutorPreference(loop) { [self] in
-                var text = text
-                await printHere(&text)
-            }
-        } else {
-            // Nobody turns the loop: this thread does, for a moment.
-            let copy = text
-            loop.perform { self.printNow(copy) }
-            loop.lend(EventLoop.exitPatience) { true }
+        if loop.isCurrent { return await printHere(&text) }
+        let copy = text
+        await onLoop(orElse: ()) { descriptor in
+            var text = copy
+            await descriptor.printHere(&text)
         }
     }
 
@@ -157,6 +149,6 @@ package enum LastResort {
 
     /// The same from any thread.
     package static func warn(_ line: String) {
-        AsyncFD.standardError.loop.performOrLend { say(line) }
+        AsyncFD.standardError.loop.perform { say(line) }
     }
 }

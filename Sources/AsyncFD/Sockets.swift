@@ -161,7 +161,7 @@ extension AsyncFD {
 
     /// Repeats a call until it does not say would-block. Loop thread.
     func moved(_ direction: Direction, _ operation: String, _ call: (CInt) -> IOOutcome) async throws(IOError) -> Int {
-        await loop.yieldIfGreedy()
+        await loop.yieldIfSpent()
         while true {
             if isClosed { throw IOError(operation, on: label, .closed) }
             switch attempt(direction, call) {

@@ -24,7 +24,7 @@ extension AsyncFD {
         }
         let begun = try writeNow(memory.bytes)
         if begun < memory.bytes.count || memory.bytes.isEmpty { try await writeHere(memory.bytes, from: begun) }
-        if loop.isGreedy() { await Task.yield() }
+        if loop.shouldYield() { await Task.yield() }
     }
 
     /// Writes what can be written without waiting for anything or anybody; returns how many bytes that was.

@@ -125,7 +125,6 @@ final class TreeKeeper: Sendable {
         guard !loop.isForked else { return }
         let tree = Unmanaged.passRetained(tree)
         loop.soon { tree.release() }
-        loop.lendUnlessOwned()
     }
 }
 

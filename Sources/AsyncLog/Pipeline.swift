@@ -31,7 +31,10 @@ final class Pipeline: @unchecked Sendable {
         self.handlers = handlers
         guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
         self.inFlight = inFlight
-        if !handlers.isEmpty { perform { for handler in $0.handlers { handler.prepareForCrash() } } }
+        guard !handlers.isEmpty else { return }
+        // A crash may come before the loop has seen the first record.
+        CrashFlush.install()
+        loop.performWhenTurned { [self] in for handler in self.handlers { handler.prepareForCrash() } }
     }
 
     deinit { cel_in_flight_release(inFlight) }
@@ -45,7 +48,7 @@ final class Pipeline: @unchecked Sendable {
     /// Runs `body` on the loop's thread: now, or behind what other threads have posted.
     func perform(_ body: @escaping (Pipeline) -> Void) {
         nonisolated(unsafe) let body = body
-        loop.performOrLend { body(self) }
+        loop.perform { body(self) }
     }
 
     // MARK: A record, on the caller's thread
@@ -119,13 +122,8 @@ final class Pipeline: @unchecked Sendable {
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
         if !hasRoom(size) {
-            if loop.isRunning || EventLoop.current != nil {
-                let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-                guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
-            } else {
-                // Nobody runs the loop, so nobody is held up if this thread does until there is room again.
-                loop.lend(EventLoop.exitPatience) { [self] in hasRoom(size) }
-            }
+            let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
+            guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
         }
         cel_in_flight_add(inFlight, 1, Int64(size))
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
@@ -134,7 +132,6 @@ final class Pipeline: @unchecked Sendable {
         }
         // There is time until the loop looks again by itself, unless it would find no end then.
         loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
-        loop.lendUnlessOwned()
         return true
     }
 

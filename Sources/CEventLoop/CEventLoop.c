@@ -62,6 +62,14 @@ uint32_t cel_watch_forks(void) {
     return cel_forks;
 }
 
+static void (*at_end)(void);
+
+void cel_at_end(void (*call)(void)) { at_end = call; }
+
+__attribute__((destructor)) static void end(void) {
+    if (at_end) at_end();
+}
+
 int cel_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key) {

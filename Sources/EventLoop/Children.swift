@@ -31,7 +31,7 @@ extension EventLoop {
     public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
         let loop = current ?? main
         if loop.isCurrent { return try await waitForExitHere(of: pid) }
-        guard loop.isServed else { throw EventLoopError.noLoop("waitForExit") }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop("waitForExit") }
         return try await withTaskExecutorPreference(loop) { try await waitForExitHere(of: pid) }
     }
 

@@ -37,7 +37,7 @@ extension EventLoop {
     ) async throws -> Value {
         let loop = current ?? main
         if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
-        guard loop.isServed else { throw EventLoopError.noLoop("offload") }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop("offload") }
         return try await withTaskExecutorPreference(loop) { try await loop.offloadHere(abandonOnCancel, body) }
     }
 
@@ -54,7 +54,7 @@ extension EventLoop {
     /// Runs `off` on a thread where it may block, then `on` on the loop. For the layers above. Loop thread.
     package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
         // With not one thread to be had, late is better than never: the pool is the last resort already.
-        if isBorrowed || !offloadPool.submit(OffloadedWork(off: off, on: on)) {
+        if !offloadPool.submit(OffloadedWork(off: off, on: on)) {
             off()
             soon(on)
         }

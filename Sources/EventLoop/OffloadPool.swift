@@ -165,8 +165,7 @@ private final class Worker: @unchecked Sendable {
             guard let task = task.take() else { return }
             task.off()
             nonisolated(unsafe) let work = task.work
-            // A loop that has ended meanwhile would never hear of it, and be kept for ever by what waits in its inbox.
-            task.loop.performOrLend { self.pool.finished(self, work) }
+            task.loop.perform { self.pool.finished(self, work) }
         }
     }
 

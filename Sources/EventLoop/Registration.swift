@@ -124,7 +124,10 @@ package final class Registration: @unchecked Sendable {
             write.waiter = waiter
             write.waitsInBoth = interest == .either
         }
-        loop._withUnsafeGuaranteedRef { $0.waiters += 1 }
+        loop._withUnsafeGuaranteedRef { loop in
+            loop.waiters += 1
+            if case .call = waiter { loop.waitingCalls += 1 }
+        }
     }
 
     private func wake(for parking: Readiness.Parking) -> Wake {
@@ -156,7 +159,10 @@ package final class Registration: @unchecked Sendable {
                 $0.waiter = nil
             }
         }
-        loop._withUnsafeGuaranteedRef { $0.waiters -= 1 }
+        loop._withUnsafeGuaranteedRef { loop in
+            loop.waiters -= 1
+            if case .call = waiter { loop.waitingCalls -= 1 }
+        }
         waiter.resume(wake)
     }
 

@@ -53,7 +53,7 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
 
     /// Brings out all that are kept, and forgets them. Any thread; from outside of the loop it happens as soon as the loop gets to it.
     public func dump() {
-        loop.performOrLend { self.dumpHere() }
+        loop.perform { self.dumpHere() }
     }
 
     private func dumpHere() {

@@ -144,7 +144,7 @@ extension Handler {
     /// Ends with the iteration's task. States that nobody asks for in time are kept, the latest sixteen of them.
     public final var states: AsyncStream<HandlerState> {
         let (stream, continuation) = AsyncStream.makeStream(of: HandlerState.self, bufferingPolicy: .bufferingNewest(16))
-        loop.performOrLend { self.condition.add(continuation) }
+        loop.perform { self.condition.add(continuation) }
         return stream
     }
 
@@ -156,6 +156,6 @@ extension Handler {
     /// - Precondition: both handlers live on the same event loop.
     public final func reportTroubles(to fallback: Handler?) {
         precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "a fallback is another handler on the same event loop")
-        loop.performOrLend { self.fallback = fallback }
+        loop.perform { self.fallback = fallback }
     }
 }

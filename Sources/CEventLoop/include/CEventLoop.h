@@ -22,6 +22,9 @@
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP, cel_EPOLLPRI = EPOLLPRI;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
 
+/// Has `call` made when the process ends by exit(3), after all handlers of atexit(3). There is one such call; the last one counts.
+void cel_at_end(void (*call)(void));
+
 /// epoll_create1(EPOLL_CLOEXEC).
 int cel_epoll_create(void);
 

@@ -58,13 +58,14 @@ struct FDProgram {
         await print(fcntl(0, F_GETFD) == -1 ? "closed" : "open")
     }
 
-    /// Drops the last reference on a thread that has nothing to do with the descriptor's loop, which does not even run.
+    /// Drops the last reference on a thread that has nothing to do with the descriptor's loop, which no `run` runs.
     static func leakElsewhere() throws {
         var ends: [CInt] = [-1, -1]
         guard Glibc.pipe(&ends) == 0 else { exit(1) }
         var writer: AsyncFD? = AsyncFD(owning: FileDescriptor(rawValue: ends[1]))
         precondition(writer!.owns)
         writer = nil
+        for _ in 0..<60_000 where fcntl(ends[1], F_GETFD) != -1 { usleep(1000) }
         Swift.print(fcntl(ends[1], F_GETFD) == -1 ? "closed" : "open")
     }
 }
