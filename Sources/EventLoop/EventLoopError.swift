@@ -17,6 +17,8 @@ public struct EventLoopError: Error, Sendable, CustomStringConvertible {
     static func noLoop(_ operation: String) -> EventLoopError { EventLoopError(operation: operation, errno: .deadlock) }
 
     public var description: String {
-        errno == .deadlock ? "\(operation): no thread runs the event loop, and none can be started, so it would never end (EDEADLK)" : "event loop: \(operation): \(errno)"
+        errno == .deadlock
+            ? "\(operation): no thread runs the event loop, and none can be started, so it would never end (EDEADLK)"
+            : "event loop: \(operation): \(errno)"
     }
 }

@@ -77,6 +77,7 @@ struct LogProgram {
             try EventLoop.run { try await letGoInForkedChild(arguments[2]) }
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
+        case "without-run": try WithoutRun.begin(arguments[2], arguments.count > 3 ? arguments[3] : "")
         default:
             fputs("usage: LogProgram WAY [LINES]\n", stderr)
             exit(2)
