@@ -39,18 +39,21 @@ enum WithoutRun {
         for _ in bodies { sem_wait(done) }
     }
 
-    /// Tasks of Swift's own pool that need the loop at the same time.
+    /// Tasks of Swift's own pool that need the loop at the same time, again and again.
     static func tasks() {
         runAll([
             (
                 "flush",
                 {
-                    await logger.info("flushed"); try await logger.flush()
+                    for _ in 0..<200 {
+                        await logger.info("flushed")
+                        try await logger.flush()
+                    }
                 }
             ),
-            ("ledger", { _ = await logger.ledger }),
-            ("print", { await print("printed") }),
-            ("shutdown", { _ = await Logger.standard("other").shutdown(within: .seconds(60)) }),
+            ("ledger", { for _ in 0..<200 { _ = await logger.ledger } }),
+            ("print", { for _ in 0..<200 { await print("printed") } }),
+            ("shutdown", { for _ in 0..<200 { _ = await Logger.standard("other").shutdown(within: .seconds(60)) } }),
         ])
     }
 
@@ -116,7 +119,7 @@ enum WithoutRun {
                 { argument in
                     let isOver = argument!.assumingMemoryBound(to: Bool.self)
                     while !isOver.pointee {
-                        logger.debug("busy")
+                        logger.info("busy")
                         usleep(20)
                     }
                     return nil
@@ -124,7 +127,7 @@ enum WithoutRun {
             threads.append(thread)
         }
         for _ in 0..<200 {
-            logger.debug("before")
+            logger.info("before")
             try EventLoop.run { await Task.yield() }
         }
         isOver.pointee = true
@@ -177,12 +180,12 @@ enum WithoutRun {
 
     /// A run without a clock goes by CLOCK_MONOTONIC, whatever the run before went by.
     static func runOnTwoClocks() throws {
+        let start = ContinuousClock.now
         let leftover = try EventLoop.run(clock: ManualClock(.byHand)) {
             let task = Task { try await EventLoop.sleep(for: .milliseconds(50)) }
             await Task.yield()
             return task
         }
-        let start = ContinuousClock.now
         try EventLoop.run {
             try await EventLoop.sleep(for: .milliseconds(20))
             try await leftover.value
