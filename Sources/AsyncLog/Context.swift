@@ -24,8 +24,8 @@ package final class BoundFields: @unchecked Sendable {
     ///   - loop: the loop whose handlers lay them out; nil if they belong to no loop, and nobody keeps their layout.
     init(_ fields: Fields, in outer: BoundFields?, loop: EventLoop?) {
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
+        scratch.enter()
+        defer { scratch.leave() }
         self.loop = loop
         let inner = fields.withList(scratch) { [UInt8](UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) }
         body = inner.withUnsafeBytes { bytes in

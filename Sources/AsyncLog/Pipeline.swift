@@ -248,45 +248,40 @@ extension Record {
         _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
         _ body: (borrowing Record) -> Void
     ) {
-        let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
-        var writer = FieldWriter(scratch)
-        fields(&writer)
-        writer.close()
-        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
         var text = text
-        text.withUTF8 { text in
-            body(
-                Record(
-                    level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(text), fields: region.list(scratch), bound: nil,
-                    scope: nil, core: Unmanaged.passUnretained(core)))
-        }
+        text.withUTF8 { make(Text($0), level, core, time, site, fields, body) }
+    }
+
+    /// The same with a message that stays where it is.
+    static func make(
+        _ message: Text, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void,
+        _ body: (borrowing Record) -> Void
+    ) {
+        let scratch = Scratch.current
+        scratch.enter()
+        defer { scratch.leave() }
+        let region = FieldRegion(scratch, fields)
+        scratch.seal()
+        body(
+            Record(
+                level: level, time: WallTime(nanoseconds: time), callSite: site, message: message, fields: region.list(scratch), bound: nil,
+                scope: nil, core: Unmanaged.passUnretained(core)))
     }
 
     /// Hands a record with more fields to `body`.
     func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
-        // The scratch may move while it is written to, and the record may be in it: so both are copied, into memory that does not move.
-        let message = [UInt8](self.message.bytes)
-        let own = [UInt8](UnsafeRawBufferPointer(start: fields.start, count: fields.byteCount))
-        var writer = FieldWriter(scratch)
-        own.withUnsafeBytes { bytes in
-            FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: fields.mask)
-                .forEachEncoded { writer.append(encoded: $1, $0.header) }
+        scratch.enter()
+        defer { scratch.leave() }
+        let region = FieldRegion(scratch) { writer in
+            fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
+            more(&writer)
         }
-        more(&writer)
-        writer.close()
-        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
-        message.withUnsafeBufferPointer { message in
-            body(
-                Record(
-                    level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: Text(message),
-                    fields: region.list(scratch), bound: bound, scope: scope,
-                    core: core))
-        }
+        scratch.seal()
+        body(
+            Record(
+                level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: message, fields: region.list(scratch),
+                bound: bound, scope: scope, core: core))
     }
 }
 

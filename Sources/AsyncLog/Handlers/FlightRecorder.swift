@@ -53,7 +53,8 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
 
     /// Brings out all that are kept, and forgets them. Any thread; from outside of the loop it happens as soon as the loop gets to it.
     public func dump() {
-        loop.performOrLend { self.dumpHere() }
+        // Guarded: what the target logs while it takes the records is not kept, or there would be no end.
+        loop.performOrLend { self.guarded { self.dumpHere() } }
     }
 
     private func dumpHere() {

@@ -149,8 +149,13 @@ public struct FieldWriter: ~Copyable {
     @inline(never)
     private mutating func append<Value: LogValue>(_ key: FieldKey, other value: Value) { append(key, value) }
 
+    /// The value's conversion may be code of the program's, which may make fields and log.
     @inline(never)
-    private mutating func append(any value: any LogValue, _ key: FieldKey) { append(key, other: value) }
+    private mutating func append(any value: any LogValue, _ key: FieldKey) {
+        let state = scratch.beginFields()
+        append(key, other: value)
+        scratch.endFields(state)
+    }
 
     /// For dictionary literals, whose values are of any type. Those of the usual types are looked at where they stand; the others are asked to encode themselves.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
@@ -192,8 +197,13 @@ public struct FieldWriter: ~Copyable {
     /// Moves what was written from `begin` on to where it belongs.
     @inline(__always)
     private mutating func settle(_ begin: Int) {
-        if begin != end { scratch.moveEnd(from: begin, to: end) }
+        if begin != end { move(begin) }
         end = scratch.count
+    }
+
+    private func move(_ begin: Int) {
+        precondition(scratch.owns(end), "a FieldWriter was used while another record was being written")
+        scratch.moveEnd(from: begin, to: end)
     }
 
     /// Adds a field as it was encoded elsewhere.
@@ -207,6 +217,7 @@ public struct FieldWriter: ~Copyable {
     /// Writes the mask. Call it once, at the end.
     @inline(__always)
     mutating func close() {
+        precondition(scratch.owns(start), "a FieldWriter was used while another record was being written")
         scratch.rewind(to: end)
         Encoding.put(mask, at: scratch.pointer(at: start), 0)
     }

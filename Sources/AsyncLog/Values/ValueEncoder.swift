@@ -161,6 +161,7 @@ public struct ValueEncoder: ~Copyable {
     @inline(__always)
     @discardableResult
     private mutating func restart(_ kind: ValueKind, _ size: Int) -> UnsafeMutablePointer<UInt8> {
+        precondition(scratch.owns(start), "a ValueEncoder was used while another record was being written")
         scratch.rewind(to: start)
         let memory = scratch.reserve(1 + size)
         memory[0] = kind.rawValue
@@ -187,7 +188,10 @@ public struct ArrayWriter: ~Copyable {
         var encoder = ValueEncoder(scratch)
         value.encode(to: &encoder)
         encoder.finish()
-        if begin != end { scratch.moveEnd(from: begin, to: end) }
+        if begin != end {
+            precondition(scratch.owns(end), "an ArrayWriter was used while another record was being written")
+            scratch.moveEnd(from: begin, to: end)
+        }
         end = scratch.count
     }
 }
