@@ -30,9 +30,11 @@ package final class BoundFields: @unchecked Sendable {
         let inner = fields.withList(scratch) { [UInt8](UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) }
         body = inner.withUnsafeBytes { bytes in
             let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .all)
+            var keys: KeyIndex?
+            if inner.byteCount > KeyIndex.worthwhile { keys = KeyIndex(inner) }
             var writer = FieldWriter(scratch)
             outer?.list.forEachEncoded { field, bytes in
-                if !inner.contains(field.key) { writer.append(encoded: bytes, field.header) }
+                if !(keys?.contains(field.key) ?? inner.contains(field.key)) { writer.append(encoded: bytes, field.header) }
             }
             inner.forEachEncoded { writer.append(encoded: $1, $0.header) }
             writer.close()

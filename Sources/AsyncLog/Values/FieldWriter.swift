@@ -8,12 +8,17 @@ import EventLoop
 ///         if let referrer { fields["referrer"] = referrer }
 ///     }
 ///
-/// A key that is written twice has the value that was written last. Valid during the call that hands it over.
+/// A key that is written twice has the value that was written last. Of more than `RecordLimits.fields` the first ones are kept. Valid during the call that
+/// hands it over.
 public struct FieldWriter: ~Copyable {
     let scratch: Scratch
     /// Where the mask stands.
     let start: Int
     private(set) var mask = KeyMask.none
+    /// How many fields have a key that may be there already, as far as the mask can tell.
+    private var suspects = 0
+    /// Up to so many suspects are looked for among the other fields as they come; all of them when the object ends, if there are more.
+    private static let fewSuspects = 64
     /// Where the next field goes. What stands in the scratch beyond is a value that was encoded ahead of its key: `fields["user"] = ["id": 7] as Fields`.
     private(set) var end: Int
 
@@ -190,6 +195,9 @@ public struct FieldWriter: ~Copyable {
         guard scratch.count - begin > Encoding.maskSize else { return scratch.rewind(to: end) }
         let added = Encoding.get(KeyMask.self, at: scratch.pointer(at: begin))
         if mask.intersects(added) { mask.hasRepeated = true }
+        if mask.intersects(added) || scratch.count - begin > KeyIndex.worthwhile {
+            suspects += fields(from: begin + Encoding.maskSize, to: scratch.count).reduce(0) { count, _ in count + 1 }
+        }
         mask = mask | added
         settle(begin + Encoding.maskSize)
     }
@@ -219,6 +227,7 @@ public struct FieldWriter: ~Copyable {
     mutating func close() {
         precondition(scratch.owns(start), "a FieldWriter was used while another record was being written")
         scratch.rewind(to: end)
+        if suspects > FieldWriter.fewSuspects { examine() }
         Encoding.put(mask, at: scratch.pointer(at: start), 0)
     }
 
@@ -263,11 +272,58 @@ public struct FieldWriter: ~Copyable {
 
     @inline(never)
     private mutating func markIfRepeated(_ begin: Int) {
+        suspects += 1
+        guard suspects <= FieldWriter.fewSuspects else { return }
         var at = UnsafeRawPointer(scratch.pointer(at: begin))
         let (key, _) = Decoding.key(&at)
-        let first = UnsafeRawPointer(scratch.pointer(at: start + Encoding.maskSize))
-        let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .all)
-        for field in fields where field.key == key { mask.hasRepeated = true }
+        for field in fields(from: start + Encoding.maskSize, to: end) where field.key == key { mask.hasRepeated = true }
+    }
+
+    /// Valid until something is appended.
+    private func fields(from begin: Int, to end: Int) -> FieldList {
+        let first = UnsafeRawPointer(scratch.pointer(at: begin))
+        return FieldList(start: first, end: first + (end - begin), mask: .all)
+    }
+
+    // MARK: Many fields
+
+    /// Leaves out what is too much, and finds out whether a key is there twice. Nothing stands beyond `end`.
+    private mutating func examine() {
+        var leftOut = takeOutMarks()
+        let begin = start + Encoding.maskSize
+        let all = fields(from: begin, to: end)
+        var iterator = all.makeIterator()
+        var kept = 0
+        while kept < RecordLimits.fields, iterator.next() != nil { kept += 1 }
+        let keptEnd = begin + (iterator.cursor! - all.start!)
+        while iterator.next() != nil { leftOut += 1 }
+        end = keptEnd
+        mask.hasRepeated = KeyIndex(fields(from: begin, to: end)).hasRepeatedKeys
+        scratch.rewind(to: end)
+        guard leftOut > 0 else { return }
+        let key = FieldKey(stringLiteral: RecordLimits.leftOutKey)
+        append(key.header, key.literal, .int, UInt64(leftOut))
+    }
+
+    /// Takes out what parts of this object say about fields that they have left out; returns how many those are.
+    private mutating func takeOutMarks() -> Int {
+        var leftOut = 0
+        var (from, to) = (start + Encoding.maskSize, start + Encoding.maskSize)
+        while from < end {
+            var iterator = fields(from: from, to: end).makeIterator()
+            let begin = iterator.cursor!
+            guard let field = iterator.next() else { break }
+            let size = iterator.cursor! - begin
+            if field.header.isStatic, field.key == RecordLimits.leftOutKey, case .int(let count) = field.value {
+                leftOut += Int(count)
+            } else {
+                if from != to { scratch.move(from: from, count: size, to: to) }
+                to += size
+            }
+            from += size
+        }
+        end = to
+        return leftOut
     }
 }
 

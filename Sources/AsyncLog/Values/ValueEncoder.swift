@@ -93,10 +93,13 @@ public struct ValueEncoder: ~Copyable {
     ///
     ///     encoder.encodeArray { for tag in tags { $0.append(tag) } }
     public mutating func encodeArray(_ body: (inout ArrayWriter) -> Void) {
+        guard scratch.nesting < RecordLimits.nesting else { return encode(RecordLimits.nestingMark) }
         restart(.array, 4)
         let begin = scratch.count
+        scratch.nesting += 1
         var writer = ArrayWriter(scratch)
         body(&writer)
+        scratch.nesting -= 1
         scratch.rewind(to: writer.end)
         close(begin)
     }
@@ -126,11 +129,15 @@ public struct ValueEncoder: ~Copyable {
 
     // MARK: Below
 
+    /// What lies too deep is not asked for, so a value that contains itself, or one that others have made to overflow the stack, comes to an end.
     mutating func encodeObject(_ kind: ValueKind, _ body: (inout FieldWriter) -> Void) {
+        guard scratch.nesting < RecordLimits.nesting else { return encode(RecordLimits.nestingMark) }
         restart(kind, 4)
         let begin = scratch.count
+        scratch.nesting += 1
         var writer = FieldWriter(scratch)
         body(&writer)
+        scratch.nesting -= 1
         writer.close()
         close(begin)
     }
