@@ -17,6 +17,8 @@ package final class BoundFields: @unchecked Sendable {
         let bytes: UnsafeBufferPointer<UInt8>
     }
     private var layouts: [Layout] = []
+    /// Which pipeline is charged for the fields while records that refer to them are on their way to its loop.
+    let charge = SharedCharge()
     private unowned(unsafe) let loop: EventLoop?
 
     /// - Parameters:
@@ -51,6 +53,13 @@ package final class BoundFields: @unchecked Sendable {
 
     @inline(__always)
     var list: FieldList { FieldList(body: body) }
+
+    /// How many bytes a record keeps alive that refers to them. Any thread.
+    var size: Int { body.count + BoundFields.overhead }
+    private static let overhead = 128
+
+    /// The same, together with what handlers have made of them. Loop thread.
+    var footprint: Int { layouts.reduce(size) { $0 + $1.bytes.count } }
 
     /// The fields as `layOut` writes them for this handler. Loop thread.
     func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {

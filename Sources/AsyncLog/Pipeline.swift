@@ -19,6 +19,9 @@ final class Pipeline: @unchecked Sendable {
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
+    /// Tells pipelines apart where fields that records share are charged to one of them.
+    private let number = Pipeline.nextNumber.add(1, ordering: .relaxed).newValue
+    private static let nextNumber = Atomic<UInt32>(0)
     let blocks = BlockPool(.records)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
@@ -118,20 +121,23 @@ final class Pipeline: @unchecked Sendable {
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
-        if !hasRoom(size) {
+        let cost = record.bound == nil && record.scope == nil ? size : TravelCharge.estimate(record, size: size, number)
+        if !hasRoom(cost) {
             if loop.isRunning || EventLoop.current != nil {
                 let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-                guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
+                guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
             } else {
                 // Nobody runs the loop, so nobody is held up if this thread does until there is room again.
-                loop.lend(EventLoop.exitPatience) { [self] in hasRoom(size) }
+                loop.lend(EventLoop.exitPatience) { [self] in hasRoom(cost) }
             }
         }
-        cel_in_flight_add(inFlight, 1, Int64(size))
+        var charge = TravelCharge()
+        cel_in_flight_add(inFlight, 1, Int64(charge.claim(record, size: size, for: number)))
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
+        encoded.charge = charge
         // There is time until the loop looks again by itself, unless it would find no end then.
         loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
         loop.lendUnlessOwned()
@@ -175,7 +181,7 @@ final class Pipeline: @unchecked Sendable {
 
     private func deliver(_ encoded: EncodedRecord) {
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
-            cel_in_flight_remove(inFlight, 1, Int64(encoded.size), loop.isDeliveringLast ? 1 : 0)
+            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
         }
         cel_in_flight_remove(inFlight, 1, 0, 1)
@@ -184,7 +190,7 @@ final class Pipeline: @unchecked Sendable {
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.size), 1) }
+                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
             }
         }
     }

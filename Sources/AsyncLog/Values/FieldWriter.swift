@@ -14,13 +14,13 @@ public struct FieldWriter: ~Copyable {
     let scratch: Scratch
     /// Where the mask stands.
     let start: Int
-    private(set) var mask = KeyMask.none
+    var mask = KeyMask.none
     /// How many fields have a key that may be there already, as far as the mask can tell.
     private var suspects = 0
     /// Up to so many suspects are looked for among the other fields as they come; all of them when the object ends, if there are more.
     private static let fewSuspects = 64
     /// Where the next field goes. What stands in the scratch beyond is a value that was encoded ahead of its key: `fields["user"] = ["id": 7] as Fields`.
-    private(set) var end: Int
+    var end: Int
 
     @inline(__always)
     init(_ scratch: Scratch) {
@@ -123,7 +123,7 @@ public struct FieldWriter: ~Copyable {
 
     /// A field with a static key and a value that fits into a register, in one piece. Nothing stands beyond `end`.
     @inline(__always)
-    private mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
+    mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
         let memory = scratch.reserve(25)
         Encoding.put(header.bits, at: memory, 0)
         Encoding.put(literal, at: memory, 8)
@@ -280,50 +280,9 @@ public struct FieldWriter: ~Copyable {
     }
 
     /// Valid until something is appended.
-    private func fields(from begin: Int, to end: Int) -> FieldList {
+    func fields(from begin: Int, to end: Int) -> FieldList {
         let first = UnsafeRawPointer(scratch.pointer(at: begin))
         return FieldList(start: first, end: first + (end - begin), mask: .all)
-    }
-
-    // MARK: Many fields
-
-    /// Leaves out what is too much, and finds out whether a key is there twice. Nothing stands beyond `end`.
-    private mutating func examine() {
-        var leftOut = takeOutMarks()
-        let begin = start + Encoding.maskSize
-        let all = fields(from: begin, to: end)
-        var iterator = all.makeIterator()
-        var kept = 0
-        while kept < RecordLimits.fields, iterator.next() != nil { kept += 1 }
-        let keptEnd = begin + (iterator.cursor! - all.start!)
-        while iterator.next() != nil { leftOut += 1 }
-        end = keptEnd
-        mask.hasRepeated = KeyIndex(fields(from: begin, to: end)).hasRepeatedKeys
-        scratch.rewind(to: end)
-        guard leftOut > 0 else { return }
-        let key = FieldKey(stringLiteral: RecordLimits.leftOutKey)
-        append(key.header, key.literal, .int, UInt64(leftOut))
-    }
-
-    /// Takes out what parts of this object say about fields that they have left out; returns how many those are.
-    private mutating func takeOutMarks() -> Int {
-        var leftOut = 0
-        var (from, to) = (start + Encoding.maskSize, start + Encoding.maskSize)
-        while from < end {
-            var iterator = fields(from: from, to: end).makeIterator()
-            let begin = iterator.cursor!
-            guard let field = iterator.next() else { break }
-            let size = iterator.cursor! - begin
-            if field.header.isStatic, field.key == RecordLimits.leftOutKey, case .int(let count) = field.value {
-                leftOut += Int(count)
-            } else {
-                if from != to { scratch.move(from: from, count: size, to: to) }
-                to += size
-            }
-            from += size
-        }
-        end = to
-        return leftOut
     }
 }
 
