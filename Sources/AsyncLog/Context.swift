@@ -15,6 +15,7 @@ package final class BoundFields: @unchecked Sendable {
     private struct Layout {
         let handler: UInt64
         let bytes: UnsafeBufferPointer<UInt8>
+        let keyChanges: KeyChanges
     }
     private var layouts: [Layout] = []
     /// Which pipeline is charged for the fields while records that refer to them are on their way to its loop.
@@ -62,17 +63,17 @@ package final class BoundFields: @unchecked Sendable {
     var footprint: Int { layouts.reduce(size) { $0 + $1.bytes.count } }
 
     /// The fields as `layOut` writes them for this handler. Loop thread.
-    func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>, KeyChanges) -> Void) {
         let isKept = loop === handler.loop
-        if isKept, let layout = layouts.first(where: { $0.handler == handler.id }) { return body(layout.bytes) }
+        if isKept, let layout = layouts.first(where: { $0.handler == handler.id }) { return body(layout.bytes, layout.keyChanges) }
         var line = LineBuffer()
         layOut(list, &line)
         let bytes = line.bytes.bindMemory(to: UInt8.self)
-        body(bytes)
+        body(bytes, line.keyChanges)
         guard isKept, layouts.count < 8 else { return }
         let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
         _ = copy.initialize(from: bytes)
-        layouts.append(Layout(handler: handler.id, bytes: UnsafeBufferPointer(copy)))
+        layouts.append(Layout(handler: handler.id, bytes: UnsafeBufferPointer(copy), keyChanges: line.keyChanges))
     }
 }
 
