@@ -153,6 +153,7 @@ final class LoggerTree: Sendable {
     init(
         _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock, context: (@Sendable (inout FieldWriter) -> Void)?
     ) {
+        let name = RecordLimits.limited(name: name)
         rootName = name
         self.pipeline = pipeline
         self.clock = clock
@@ -169,7 +170,7 @@ final class LoggerTree: Sendable {
     // MARK: Names
 
     func child(_ name: String, of core: LoggerCore) -> LoggerCore {
-        let full = core.name.isEmpty ? name : name.isEmpty ? core.name : core.name + "." + name
+        let full = RecordLimits.limited(name: core.name.isEmpty ? name : name.isEmpty ? core.name : core.name + "." + name)
         return state.withLock { state in
             if let node = state.nodes[full] { return node.core }
             let core = LoggerCore(full, tree: self)

@@ -17,34 +17,6 @@
 #include <unistd.h>
 
 _Thread_local void *cel_thread_loop;
-_Thread_local struct cel_scratch *cel_thread_scratch;
-
-static pthread_key_t scratch_key;
-static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
-
-static void free_scratch(void *memory) {
-    struct cel_scratch *scratch = memory;
-    cel_thread_scratch = NULL;
-    for (int kind = 0; kind < 2; kind++) {
-        for (void *block = scratch->blocks[kind], *next; block; block = next) {
-            next = *(void **)block;
-            free(block);
-        }
-    }
-    free(scratch->base);
-    free(scratch);
-}
-
-static void make_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
-
-struct cel_scratch *cel_make_scratch(void) {
-    pthread_once(&scratch_once, make_scratch_key);
-    struct cel_scratch *scratch = calloc(1, sizeof *scratch);
-    if (!scratch || !(scratch->base = malloc(1024))) abort();
-    scratch->capacity = 1024;
-    pthread_setspecific(scratch_key, scratch);
-    return cel_thread_scratch = scratch;
-}
 
 _Atomic bool cel_manual_clocks;
 
