@@ -59,6 +59,9 @@ public struct Directives: Sendable {
         }
     }
 
+    /// True if a level is given to any name.
+    var haveNames: Bool { !levels.isEmpty }
+
     /// The level that a directive gives to the logger with this name.
     func level(of name: String) -> UInt8? {
         var best: (length: Int, level: UInt8)?

@@ -57,7 +57,7 @@ extension Pipeline {
     fileprivate func shutdown(within limit: Duration) async -> Ledger {
         let deadline = Instant.now + limit
         await loop.catchUp()
-        for gate in gates { gate.reportAll() }
+        sayAllSuppressed()
         for handler in handlers { await handler.finish(within: deadline - .now) }
         return ledger
     }
@@ -68,7 +68,7 @@ extension Pipeline {
     }
 
     fileprivate func shutdownByLending(within limit: Duration) -> Ledger {
-        perform { pipeline in for gate in pipeline.gates { gate.reportAll() } }
+        perform { $0.sayAllSuppressed() }
         loop.lend(limit) { [self] in ledger.pending == 0 || handlers.contains { $0.failure != nil } }
         perform { pipeline in for handler in pipeline.handlers { handler.conclude() } }
         return ledger

@@ -127,7 +127,7 @@ extension Handler {
     /// The logger in whose name the library itself speaks.
     static let voice = LoggerTree(
         "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
-    ).root
+    ).root().core
 
     /// Whether the handler's records go where they should. Any task.
     public final var state: HandlerState {
