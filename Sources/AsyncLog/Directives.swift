@@ -44,7 +44,8 @@ public struct Directives: Sendable {
     static let ofEnvironment: Directives? = {
         guard environmentVariable("ASYNCLOG") != nil else { return nil }
         do throws(DirectiveError) { return try environment() } catch {
-            LastResort.warn("asynclog: the environment variable ASYNCLOG is ignored: \(error)")
+            LastResort.warn("asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
+            for line in error.marked { LastResort.warn(line) }
             return nil
         }
     }()

@@ -64,12 +64,15 @@ extension Pipeline {
 
     /// No thread runs the loop: this one does, while it takes bytes.
     fileprivate func flushByLending() {
-        loop.lend(EventLoop.exitPatience) { [self] in ledger.pending == 0 || handlers.contains { $0.failure != nil } }
+        loop.lend(EventLoop.exitPatience) { [self] in isDoneWithoutTasks }
     }
+
+    /// What is kept back in other ways than in a buffer would need a task.
+    private var isDoneWithoutTasks: Bool { handlers.allSatisfy { !($0 is BufferedHandler) || $0.ledger.pending == 0 || $0.failure != nil } }
 
     fileprivate func shutdownByLending(within limit: Duration) -> Ledger {
         perform { $0.sayAllSuppressed() }
-        loop.lend(limit) { [self] in ledger.pending == 0 || handlers.contains { $0.failure != nil } }
+        loop.lend(limit) { [self] in isDoneWithoutTasks }
         perform { pipeline in for handler in pipeline.handlers { handler.conclude() } }
         return ledger
     }

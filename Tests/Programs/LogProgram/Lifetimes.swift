@@ -30,6 +30,12 @@ enum Lifetimes {
                 root["service.\(label)"].info("from another thread")
             }
         case "throwing": try EventLoop.run { await throwForgedText() }
+        case "exit-with-batch":
+            try EventLoop.run {
+                let logger = Logger("app", handlers: [Batch()])
+                for _ in 0..<3 { await logger.info("m") }
+                exit(3)
+            }
         default: fputs("no such way: \(way)\n", stderr)
         }
     }
@@ -69,6 +75,15 @@ enum Lifetimes {
         try await EventLoop.sleep(for: .seconds(2))
         recorder.dump()
         await print("reports \(memory.records.count) \(Set(memory.records.map(\.logger)))")
+    }
+
+    /// Keeps what it is given until it is flushed.
+    private final class Batch: Handler, @unchecked Sendable {
+        private var count = 0
+        override func handle(_ record: borrowing Record) throws { count += 1 }
+        override var pendingRecords: Int { count }
+        override func flush(_ mode: FlushMode) async throws(IOError) { count = 0 }
+        override func abandonPending() { count = 0 }
     }
 
     // MARK: Made and dropped
