@@ -30,7 +30,8 @@ extension Logger {
         return with(Gate(.limited(count, span.wholeNanoseconds)))
     }
 
-    /// A record that says the same as the last one from its call site, within this time, does not go on. Keep the logger that this returns.
+    /// A record that says the same as the last one from its call site, within this time, does not go on: the same level, the same message, and the same
+    /// fields, those of `with` and of `withLogContext` included. Keep the logger that this returns.
     public func deduplicated(within span: Duration) -> Logger {
         precondition(span > .zero, "no repetitions within \(span): it is positive")
         return with(Gate(.deduplicated(span.wholeNanoseconds)))
