@@ -12,7 +12,7 @@ import ServiceLifecycle
 @main
 struct ServerBesideThreads {
     static func main() async throws {
-        let backend = try AsyncLogBackend.start(name: "log") {
+        let backend = try await AsyncLogBackend.start(name: "log") {
             [StreamHandler(.standardOutput, formatter: JSONFormatter(), overflow: .shed(below: .warning))]
         }
         LoggingSystem.bootstrap(backend)

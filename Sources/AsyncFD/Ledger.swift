@@ -57,6 +57,23 @@ public struct Ledger: Sendable, Equatable {
         pending -= 1
     }
 
+    /// The same, with so many of the records that were taken for written still pending.
+    package func keepingBack(_ count: UInt64) -> Ledger {
+        var ledger = self
+        let kept = min(count, written)
+        ledger.written -= kept
+        ledger.pending += kept
+        return ledger
+    }
+
+    /// So many of the records that were taken for written never got where they go.
+    package mutating func lose(_ count: UInt64, _ reason: DropReason) {
+        let lost = min(count, written)
+        guard lost > 0 else { return }
+        written -= lost
+        dropped[reason, default: 0] += lost
+    }
+
     /// Adds records that were refused at the door: accepted and dropped in one.
     package mutating func refuse(_ count: UInt64) {
         guard count > 0 else { return }

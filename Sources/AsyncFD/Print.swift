@@ -144,8 +144,9 @@ final class Printer: OutputBufferOwner {
 
 /// Where a failing output says that it fails: standard error.
 package enum LastResort {
-    /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends.
-    package static func say(_ line: String) { AsyncFD.standardError.printNow(line + "\n") }
+    /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends. It may hold texts of others: what
+    /// would act on a terminal, or make two lines of one, is escaped.
+    package static func say(_ line: String) { AsyncFD.standardError.printNow(VisibleText.escaped(line) + "\n") }
 
     /// The same from any thread.
     package static func warn(_ line: String) {

@@ -1,4 +1,5 @@
 // Reading directives, and saying where they cannot be read.
+import AsyncFD
 
 /// A text is no list of directives.
 ///
@@ -13,11 +14,25 @@ public struct DirectiveError: Error, Sendable, Equatable, CustomStringConvertibl
     /// What is wrong there.
     public let reason: String
 
-    public var description: String {
+    /// Three lines. What in the text would act on a terminal is shown as a blank, so that the mark stands where it should.
+    public var description: String { ([reason] + marked).joined(separator: "\n") }
+
+    /// The text, and a line that marks the place.
+    var marked: [String] {
         let before = String(decoding: text.utf8.prefix(range.lowerBound), as: UTF8.self)
         let marked = String(decoding: text.utf8.dropFirst(range.lowerBound).prefix(range.count), as: UTF8.self)
-        let line = (text + " ").map { $0.isNewline || $0 == "\t" ? " " : String($0) }.joined()
-        return "\(reason)\n\(line.dropLast())\n\(String(repeating: " ", count: before.count))\(String(repeating: "^", count: max(1, marked.count)))"
+        return [
+            DirectiveError.shown(text),
+            String(repeating: " ", count: DirectiveError.shown(before).count)
+                + String(repeating: "^", count: max(1, DirectiveError.shown(marked).count)),
+        ]
+    }
+
+    /// Each scalar that acts becomes a blank of its own, also where two make one character.
+    private static func shown(_ text: String) -> String {
+        var line = ""
+        for scalar in text.unicodeScalars { line.unicodeScalars.append(VisibleText.acts(scalar) ? " " : scalar) }
+        return line
     }
 }
 
@@ -119,5 +134,7 @@ struct DirectiveParser {
 
     private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    private func error(_ range: Range<Int>, _ reason: String) -> DirectiveError { DirectiveError(text: text, range: range, reason: reason) }
+    private func error(_ range: Range<Int>, _ reason: String) -> DirectiveError {
+        DirectiveError(text: text, range: range, reason: VisibleText.escaped(reason))
+    }
 }

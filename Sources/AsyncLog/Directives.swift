@@ -13,7 +13,7 @@ import EventLoop
 ///
 ///     try Directives("info,net.*=debug,db{user=7}=trace")
 ///
-/// A level alone is for the root. A name concerns that logger, and those below it that have no level of their own; `net.*` concerns `net` and all below it, whatever they
+/// A level alone is for the root. A name concerns that logger, and those below it that have no level of their own, whether or not there is such a logger; `net.*` concerns `net` and all below it, whatever they
 /// have; of several that fit the longest name counts, of equally long ones the last. With fields in braces, records from that level on are
 /// let in if they have fields that read like this.
 public struct Directives: Sendable {
@@ -44,7 +44,8 @@ public struct Directives: Sendable {
     static let ofEnvironment: Directives? = {
         guard environmentVariable("ASYNCLOG") != nil else { return nil }
         do throws(DirectiveError) { return try environment() } catch {
-            LastResort.warn("asynclog: the environment variable ASYNCLOG is ignored: \(error)")
+            LastResort.warn("asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
+            for line in error.marked { LastResort.warn(line) }
             return nil
         }
     }()
@@ -58,6 +59,9 @@ public struct Directives: Sendable {
             base = level
         }
     }
+
+    /// True if a level is given to any name.
+    var haveNames: Bool { !levels.isEmpty }
 
     /// The level that a directive gives to the logger with this name.
     func level(of name: String) -> UInt8? {

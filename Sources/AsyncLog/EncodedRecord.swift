@@ -22,7 +22,7 @@ private struct RecordHeader {
     let isBlock: Bool
     /// What the pipeline was charged for on the record's way to the loop.
     var charge: TravelCharge
-    /// The record holds a reference to its logger's tree. On its way to the loop it does without (`TreeKeeper`).
+    /// The record holds a reference to its logger. On its way to the loop it does without (`LoggerCore.outliveItsRecords`).
     var keepsTree: Bool
 }
 
@@ -81,9 +81,9 @@ struct EncodedRecord {
     /// What the loop's inbox has handed over.
     init(delivered memory: UnsafeMutableRawPointer) { self.memory = memory }
 
-    /// A record that has arrived is to stay: with its tree, the logger does, too.
+    /// A record that has arrived is to stay: it keeps its logger, which keeps its tree.
     func keepTree() {
-        header.pointee.core._withUnsafeGuaranteedRef { _ = Unmanaged.passUnretained($0.tree).retain() }
+        _ = header.pointee.core.retain()
         header.pointee.keepsTree = true
     }
 
@@ -123,7 +123,7 @@ struct EncodedRecord {
         header.pointee.bound?.release()
         header.pointee.scope?.release()
         header.pointee.gate?.release()
-        if header.pointee.keepsTree { header.pointee.core._withUnsafeGuaranteedRef { Unmanaged.passUnretained($0.tree) }.release() }
+        if header.pointee.keepsTree { header.pointee.core.release() }
         if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
     }
 }

@@ -28,7 +28,7 @@ extension Logger {
         _ level: Level, _ message: UnsafeBufferPointer<UInt8>, isAboveThreshold: Bool, common: BoundFields?, at site: CallSite,
         _ fields: (inout FieldWriter) -> Void
     ) {
-        if let gate, !gate.mayPass(site, core) { return }
+        if let gate, !gate.mayPass(level, site, core) { return }
         let tree = core.tree
         let scratch = Scratch.current
         scratch.enter()

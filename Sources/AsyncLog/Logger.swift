@@ -18,24 +18,22 @@ import Synchronization
 ///
 /// Loggers are values, cheap to copy, and may be used on any thread. The settings (level, handlers, filters) are shared by all copies; the fields that
 /// `with` adds belong to the copy.
-/// What is behind a name lives as long as any logger of its tree.
+///
+/// A logger that nobody holds any more goes, and comes back when it is asked for again: a million labels take no memory. What was set for its name (level,
+/// handlers, filters, propagation) stays, and so do directives. A tree keeps the 256 loggers that were made last, so that `logger["db"]` is found quickly even
+/// where nobody keeps it. Names are bytes, compared byte by byte; of one that is longer than 1,024 bytes the rest is cut off, and `…` stands in its place.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
-    /// Keeps the tree, which keeps `core`.
-    private let keeper: TreeKeeper
+    /// Keeps what is behind the name until its records have arrived.
+    private let handle: LoggerHandle
     /// The fields of `with`.
     var bound: BoundFields?
     /// The sieve of `every`, `once`, `sampled`, `limited`, `deduplicated`.
     var gate: Gate?
 
-    init(_ tree: LoggerTree) {
-        keeper = TreeKeeper(tree)
-        core = tree.root
-    }
-
-    private init(_ keeper: TreeKeeper, _ core: LoggerCore) {
-        self.keeper = keeper
-        self.core = core
+    init(_ handle: LoggerHandle) {
+        self.handle = handle
+        core = handle.core
     }
 
     // MARK: Making one
@@ -54,7 +52,7 @@ public struct Logger: Sendable {
         context: (@Sendable (inout FieldWriter) -> Void)? = nil
     ) {
         let pipeline = Pipeline(loop: handlers.first?.loop ?? EventLoop.current ?? .main, handlers: handlers)
-        self.init(LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context))
+        self.init(LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context).root())
     }
 
     /// A logger with the two usual handlers: below warning to standard output, warning and above to standard error, each with a mebibyte of
@@ -63,7 +61,8 @@ public struct Logger: Sendable {
     /// The environment variable `ASYNCLOG`, if it is there, has the last word on levels: see `Directives`.
     public static func standard(_ name: String, level: Level = .info) -> Logger {
         let pipeline = Pipeline.standard
-        let logger = Logger(LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil))
+        let tree = LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil)
+        let logger = Logger(tree.root())
         if let directives = Directives.ofEnvironment { logger.apply(directives) }
         return logger
     }
@@ -72,8 +71,7 @@ public struct Logger: Sendable {
     ///
     /// A look-up takes a lock for a moment: keep a child that you use often.
     public subscript(name: String) -> Logger {
-        var logger = self
-        logger = Logger(keeper, core.tree.child(name, of: core))
+        var logger = Logger(handle.child(name))
         logger.bound = bound
         logger.gate = gate
         return logger
@@ -91,7 +89,7 @@ public struct Logger: Sendable {
         nonmutating set { core.tree.setLevel(newValue.rawValue, of: core) }
     }
 
-    /// Gives the level back to the parent.
+    /// Takes a level back that was set here: directives say it from now on, or else the parent.
     public func resetLevel() { core.tree.setLevel(nil, of: core) }
 
     /// Whether a record of this level would be looked at. A load and a compare.
@@ -147,7 +145,7 @@ public struct Logger: Sendable {
     private func withRecord<Result>(
         _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
     ) -> Result? {
-        if let gate, !gate.mayPass(site, core) { return nil }
+        if let gate, !gate.mayPass(level, site, core) { return nil }
         let scratch = Scratch.current
         scratch.enter()
         defer { scratch.leave() }

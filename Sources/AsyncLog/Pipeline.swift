@@ -9,13 +9,13 @@ import CEventLoop
 import EventLoop
 import Synchronization
 
-/// Unchecked because `handlers` and `gates` are touched on the loop's thread only once the pipeline is in use; the rest is atomic.
+/// Unchecked because `handlers` and `suppressions` are touched on the loop's thread only once the pipeline is in use; the rest is atomic.
 final class Pipeline: @unchecked Sendable {
     let loop: EventLoop
     /// All handlers that any logger has or had.
     private(set) var handlers: [Handler]
-    /// Those that have suppressed records.
-    var gates: [Gate] = []
+    /// What was suppressed and has not been said.
+    var suppressions = Suppressions()
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
@@ -131,6 +131,7 @@ final class Pipeline: @unchecked Sendable {
         }
         var charge = TravelCharge()
         cel_in_flight_add(inFlight, 1, Int64(charge.claim(record, size: size, for: number)))
+        record.core._withUnsafeGuaranteedRef { $0.willPost() }
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }

@@ -58,7 +58,7 @@ extension Pipeline {
     fileprivate func shutdown(within limit: Duration) async -> Ledger {
         let deadline = Instant.now + limit
         await loop.catchUp()
-        for gate in gates { gate.reportAll() }
+        sayAllSuppressed()
         for handler in handlers { await handler.finish(within: deadline - .now) }
         return ledger
     }

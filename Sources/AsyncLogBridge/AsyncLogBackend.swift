@@ -8,7 +8,7 @@ import Logging
 
 /// What all swift-log loggers of a process share: destination, levels, books.
 ///
-///     let backend = try AsyncLogBackend.start { [StreamHandler(.standardOutput, formatter: JSONFormatter())] }
+///     let backend = try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] }
 ///     LoggingSystem.bootstrap(backend)
 ///     …
 ///     backend.apply(try Directives("info,hummingbird=debug"))   // at any time
@@ -40,22 +40,54 @@ public struct AsyncLogBackend: Sendable {
 
     /// A backend on an event loop with a thread of its own, for programs that have a runtime of their own.
     ///
-    ///     LoggingSystem.bootstrap(try AsyncLogBackend.start { [StreamHandler(.standardOutput, formatter: JSONFormatter())] })
+    ///     LoggingSystem.bootstrap(try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] })
     ///
-    /// The thread lives as long as the process. What was accepted goes out at `exit()` and when a main returns.
+    /// The thread lives as long as the process. What was accepted goes out at `exit()` and when a main returns. The calling thread is held up until the handlers are made;
+    /// in an asynchronous function `try await AsyncLogBackend.start` suspends instead.
     ///
     /// - Parameters:
     ///   - name: what the thread is called.
     ///   - level: records below are ignored, until directives or `level` say otherwise.
     ///   - privacy: what attributes of other packages say about who may read a value.
-    ///   - handlers: makes the handlers, on the new thread. A file is opened before.
-    /// - Throws: `EventLoopError` if the kernel has no thread or descriptor left.
+    ///   - handlers: makes the handlers, on the new thread. It may wait, for files that are opened, say, but not for the main actor while the main thread is held up here.
+    /// - Throws: what `handlers` throws, a file's path and why it cannot be opened, for one; then the thread ends. `EventLoopError` if the kernel has no thread
+    ///   or descriptor left.
+    /// - Precondition: the calling thread runs no event loop.
     public static func start(
         name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
-        _ handlers: @escaping @Sendable () -> [Handler]
-    ) throws(EventLoopError) -> AsyncLogBackend {
+        _ handlers: @escaping @Sendable () async throws -> [Handler]
+    ) throws -> AsyncLogBackend {
         let loop = try EventLoop.start(name: name)
-        return AsyncLogBackend(loop.performAndWait { AsyncLog.Logger("", level: level, handlers: handlers()) }, privacy: privacy)
+        do {
+            return AsyncLogBackend(
+                try loop.performAndWait { AsyncLog.Logger("", level: level, handlers: try await handlers()) }, privacy: privacy)
+        } catch {
+            loop.stop()
+            throw error
+        }
+    }
+
+    /// The same for asynchronous functions: suspends until the handlers are made. Any task.
+    ///
+    ///     let backend = try await AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] }
+    public static func start(
+        name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
+        _ handlers: @escaping @Sendable () async throws -> [Handler]
+    ) async throws -> AsyncLogBackend {
+        let loop = try EventLoop.start(name: name)
+        // A task of its own: whatever actor or executor the caller has, the handlers are made on the loop.
+        let making = Task(executorPreference: loop) { AsyncLog.Logger("", level: level, handlers: try await handlers()) }
+        do {
+            return AsyncLogBackend(
+                try await withTaskCancellationHandler {
+                    try await making.value
+                } onCancel: {
+                    making.cancel()
+                }, privacy: privacy)
+        } catch {
+            loop.stop()
+            throw error
+        }
     }
 
     /// Below warning to standard output, warning and above to standard error, as text; the environment variable `ASYNCLOG` has the last word on levels.

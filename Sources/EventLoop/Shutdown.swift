@@ -20,10 +20,16 @@ extension EventLoop {
         perform { self.shutdownHooks.append(ShutdownHook(limit: limit, body: hook)) }
     }
 
+    /// Has `hook` run each time the loop shuts down, behind the users' hooks, and within `exitPatience`: for the layers above. Loop thread.
+    package func atShutdown(_ hook: @escaping @Sendable () async -> Void) {
+        local(LayersHooks.self) { LayersHooks() }.hooks.append(ShutdownHook(limit: Self.exitPatience, body: hook))
+    }
+
     /// Loop thread, when the loop's own turns are over.
     func shutDown() {
         inbox.deliverAll()
         while let hook = shutdownHooks.popLast() { run(hook) }
+        if let layers = locals[ObjectIdentifier(LayersHooks.self)] as? LayersHooks { for hook in layers.hooks { run(hook) } }
         giveSignalsBack()
         settleObligations(within: Self.exitPatience)
     }
@@ -46,6 +52,8 @@ extension EventLoop {
         turnUntil { end.isDone || isLate }
         timer.cancel()
     }
+
+    private final class LayersHooks { var hooks: [ShutdownHook] = [] }
 
     /// Unchecked: loop thread only.
     private final class End: @unchecked Sendable { var isDone = false }

@@ -57,6 +57,23 @@ extension EventLoop {
         if isCurrent { return body() }
         let result = Mutex<Value?>(nil)
         perform { result.withLock { $0 = body() } }
+        return EventLoop.wait(for: result)
+    }
+
+    /// The same for what suspends: runs `body` in a task on the loop.
+    ///
+    /// - Precondition: the caller is on a thread that runs no loop.
+    package func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
+        let result = Mutex<Result<Value, any Error>?>(nil)
+        Task(executorPreference: self) {
+            let value: Result<Value, any Error>
+            do { value = .success(try await body()) } catch { value = .failure(error) }
+            result.withLock { $0 = value }
+        }
+        return try EventLoop.wait(for: result).get()
+    }
+
+    private static func wait<Value: Sendable>(for result: borrowing Mutex<Value?>) -> Value {
         while true {
             if EventLoop.wait(upTo: .seconds(1), until: { result.withLock { $0 != nil } }) { return result.withLock { $0! } }
         }

@@ -14,7 +14,7 @@ struct LoopLifetimeTests {
     enum Use: CaseIterable {
         case nothing, sleep, offload, pipe, regularFile, badDescriptor, file, rotatedFile, closedFile, syncFile, unwritableFile, memory,
             standardError, print,
-            readFile, writtenFile, spool, socket, refusedSocket
+            readFile, writtenFile, spool, socket, refusedSocket, limited, once, deduplicated, fallback
     }
 
     @Test("whatever a loop was used for, it goes when it has ended", arguments: Use.allCases)
@@ -49,6 +49,19 @@ struct LoopLifetimeTests {
                 await Logger("app", handlers: [handler]).info("m")
                 await handler.close()
             case .memory: await Logger("app", handlers: [MemoryHandler()]).info("m")
+            case .limited:
+                let limited = Logger("app", handlers: [MemoryHandler()]).limited(to: 1, per: .seconds(3600))
+                for _ in 0..<5 { await limited.info("m") }
+            case .once:
+                let once = Logger("app", handlers: [MemoryHandler()]).once
+                for _ in 0..<5 { await once.info("m") }
+            case .deduplicated:
+                let unique = Logger("app", handlers: [MemoryHandler()]).deduplicated(within: .seconds(3600))
+                for _ in 0..<5 { await unique.info("m") }
+            case .fallback:
+                let handler = StreamHandler(pipe.descriptor, formatter: plain)
+                handler.reportTroubles(to: FlightRecorder(of: 1000, dumpingTo: MemoryHandler()))
+                await Logger("app", handlers: [handler]).info("m")
             case .standardError: await Logger("app", handlers: [StreamHandler(.standardError, formatter: plain)]).debug("m")
             case .print: await print("m", to: pipe.descriptor)
             case .readFile:

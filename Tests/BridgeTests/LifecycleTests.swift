@@ -36,7 +36,7 @@ struct LifecycleTests {
     func orderlyEnd() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
-        let backend = try AsyncLogBackend.start(name: "log-orderly") {
+        let backend = try await AsyncLogBackend.start(name: "log-orderly") {
             [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }
@@ -55,7 +55,7 @@ struct LifecycleTests {
     func deadline() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
-        let backend = try AsyncLogBackend.start(name: "log-deadline") {
+        let backend = try await AsyncLogBackend.start(name: "log-deadline") {
             [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }
@@ -75,7 +75,7 @@ struct LifecycleTests {
     func cancellation() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
-        let backend = try AsyncLogBackend.start(name: "log-cancel") {
+        let backend = try await AsyncLogBackend.start(name: "log-cancel") {
             [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }

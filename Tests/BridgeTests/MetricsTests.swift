@@ -90,7 +90,7 @@ struct MetricsTests {
     @Test("a reporter that is cancelled reports once more, so that nothing of the last interval is missing")
     func lastReport() async throws {
         let metrics = TestMetrics()
-        let backend = try AsyncLogBackend.start(name: "log-metrics") { [MemoryHandler()] }
+        let backend = try await AsyncLogBackend.start(name: "log-metrics") { [MemoryHandler()] }
         let reporter = StatisticsReporter(backend.logger, factory: metrics)
         let task = Task { try await reporter.run(every: .seconds(3600)) }
         while (try? metrics.expectMeter("log_records_pending", [("handler", "0 MemoryHandler")])) == nil { await Task.yield() }

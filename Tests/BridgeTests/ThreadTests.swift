@@ -96,7 +96,7 @@ struct ThreadTests {
         let pipe = try Pipe()
         let reader = Reader(pipe.reader)
         let writer = pipe.writer
-        let backend = try AsyncLogBackend.start(name: "log-bench") {
+        let backend = try await AsyncLogBackend.start(name: "log-bench") {
             [
                 StreamHandler(
                     AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter(),
@@ -117,7 +117,7 @@ struct ThreadTests {
     func stoppedReader() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
-        let backend = try AsyncLogBackend.start(name: "log-stopped") {
+        let backend = try await AsyncLogBackend.start(name: "log-stopped") {
             [
                 StreamHandler(
                     AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter(), capacity: 1 << 16,
@@ -163,7 +163,7 @@ struct ThreadTests {
 
     @Test("copies of one logger race to encode the metadata that they share, and each record has all of it")
     func sharedMetadata() async throws {
-        let backend = try AsyncLogBackend.start(name: "log-shared") { [MemoryHandler()] }
+        let backend = try await AsyncLogBackend.start(name: "log-shared") { [MemoryHandler()] }
         for round in 0..<50 {
             var logger = backend.logger("app")
             logger[metadataKey: "round"] = .stringConvertible(round)

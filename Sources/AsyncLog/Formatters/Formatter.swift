@@ -12,7 +12,7 @@
 ///     }
 ///
 /// Each handler has a formatter of its own and calls it on its event loop's thread only, so a formatter may keep what it has worked out. One that
-/// throws loses the record (counted, and said on standard error) and nothing else.
+/// throws loses the record (counted, and said where its handler reports troubles) and nothing else.
 public protocol Formatter: Sendable {
     /// Writes the record, with whatever ends it (a line feed, usually), behind what `line` holds already.
     mutating func format(_ record: borrowing Record, to line: inout LineBuffer) throws

@@ -1,20 +1,13 @@
 // Keys that a formatter treats differently, and texts that it writes again and again.
 
-/// Keys that a formatter uses itself. A field that is called like one of them gets another name. Lives as long as the program: formatters are few.
+/// Keys that a formatter uses itself. A field that is called like one of them gets another name.
 struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
-    private let keys: UnsafeBufferPointer<UnsafeBufferPointer<UInt8>>
+    private let keys: [PaddedText]
     private let mask: KeyMask
 
     init(_ names: [String]) {
-        let copies = names.map { name in
-            let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: name.utf8.count)
-            _ = copy.initialize(from: name.utf8)
-            return UnsafeBufferPointer(copy)
-        }
-        let keys = UnsafeMutableBufferPointer<UnsafeBufferPointer<UInt8>>.allocate(capacity: copies.count)
-        _ = keys.initialize(from: copies)
-        self.keys = UnsafeBufferPointer(keys)
-        mask = copies.reduce(.none) { $0 | KeyMask(Text($1)) }
+        keys = names.map { PaddedText($0) }
+        mask = keys.reduce(.none) { $0 | KeyMask($1.text) }
     }
 
     @inline(__always)
@@ -23,41 +16,62 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
     func contains(_ key: Text) -> Bool { mask.intersects(KeyMask(key)) && isOneOf(key) }
 
     @inline(never)
-    private func isOneOf(_ key: Text) -> Bool {
-        for name in keys where Text(name) == key { return true }
-        return false
-    }
+    private func isOneOf(_ key: Text) -> Bool { keys.contains { $0.text == key } }
 }
 
 /// Keys whose fields a formatter leaves out.
 typealias ExcludedKeys = ReservedKeys
 
-/// A short text in memory that is long enough to be copied in steps of sixteen bytes. Lives as long as the program: formatters are few.
-struct PaddedText: @unchecked Sendable {  // written once, when it is made
+/// Memory that the copies of a formatter share, and that goes with the last of them.
+private final class TextMemory: @unchecked Sendable {  // written once, when it is made
+    let start: UnsafeMutablePointer<UInt8>
+
+    init(capacity: Int) {
+        start = .allocate(capacity: capacity)
+        start.initialize(repeating: 0, count: capacity)
+    }
+
+    deinit { start.deallocate() }
+}
+
+/// A short text in memory that is long enough to be copied in steps of sixteen bytes; somebody else's.
+struct PaddedBytes {
     let start: UnsafePointer<UInt8>
     let count: Int
+}
+
+/// The same, with its memory.
+struct PaddedText: @unchecked Sendable {  // written once, when it is made
+    let bytes: PaddedBytes
+    private let memory: TextMemory
+
+    var count: Int { bytes.count }
+    /// Valid as long as this is there.
+    var text: Text { Text(UnsafeBufferPointer(start: bytes.start, count: bytes.count)) }
 
     init(_ text: String) {
         var text = text
-        count = text.utf8.count
-        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: count + 32)
-        memory.initialize(repeating: 0, count: count + 32)
-        text.withUTF8 { if let base = $0.baseAddress { memory.update(from: base, count: $0.count) } }
-        start = UnsafePointer(memory)
+        let count = text.utf8.count
+        let memory = TextMemory(capacity: count + 32)
+        text.withUTF8 { if let base = $0.baseAddress { memory.start.update(from: base, count: count) } }
+        bytes = PaddedBytes(start: UnsafePointer(memory.start), count: count)
+        self.memory = memory
     }
 }
 
-/// One text for each level. Lives as long as the program.
+/// One text for each level.
 struct LevelTexts: @unchecked Sendable {  // written once, when it is made
-    let texts: UnsafeMutableBufferPointer<PaddedText>
+    private let texts: InlineArray<7, PaddedBytes>
+    private let memory: [PaddedText]
 
     init(_ text: (Level) -> String) {
-        texts = .allocate(capacity: Level.allCases.count)
-        _ = texts.initialize(from: Level.allCases.map { PaddedText(text($0)) })
+        let memory = Level.allCases.map { PaddedText(text($0)) }
+        texts = InlineArray { memory[$0].bytes }
+        self.memory = memory
     }
 
     @inline(__always)
-    subscript(level: Level) -> PaddedText { texts.baseAddress![Int(level.rawValue)] }
+    subscript(level: Level) -> PaddedBytes { texts[unchecked: Int(level.rawValue)] }
 }
 
 extension LineBuffer {
@@ -69,9 +83,12 @@ extension LineBuffer {
         cursor += 2
     }
 
+    @inline(__always)
+    mutating func append(_ text: PaddedText) { append(text.bytes) }
+
     /// The bytes behind the text that are written too are overwritten by what comes next.
     @inline(__always)
-    mutating func append(_ text: PaddedText) {
+    mutating func append(_ text: PaddedBytes) {
         ensure(text.count)
         let (from, to) = (UnsafeRawPointer(text.start), UnsafeMutableRawPointer(cursor))
         if text.count <= 32 {

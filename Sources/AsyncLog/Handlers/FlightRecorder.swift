@@ -38,6 +38,9 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
         super.init(levels: levels, loop: target.loop)
     }
 
+    /// A target that keeps records back in a way of its own is flushed at the end, as if it were a logger's.
+    override func prepareForCrash() { if !(target is BufferedHandler) { target.prepareForCrash() } }
+
     override public var callSiteParts: CallSite.Parts { target.callSiteParts }
 
     deinit { for record in kept { record.free() } }

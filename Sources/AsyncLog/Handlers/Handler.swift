@@ -13,6 +13,23 @@ import Synchronization
 ///
 /// A handler lives on one event loop, and `handle` is called on that loop's thread only: it needs no lock, and it must not wait.
 ///
+/// A handler that keeps records back, to send many of them at once, say, overrides `flush`, which may wait, and says how many they are, so that the ledger is true:
+///
+///     final class Batches: Handler, @unchecked Sendable {
+///         private var batch: [KeptRecord] = []
+///         override func handle(_ record: borrowing Record) throws { batch.append(KeptRecord(record)) }
+///         override var pendingRecords: Int { batch.count }
+///         override func flush(_ mode: FlushMode) async throws(IOError) {
+///             let sent = batch
+///             try await send(sent)
+///             batch.removeFirst(sent.count)
+///         }
+///         override func abandonPending() { batch = [] }
+///     }
+///
+/// `Logger.flush`, `Logger.shutdown(within:)` and the end of `EventLoop.run`, or of a loop that is stopped, call its `flush`. A loop keeps the handler as long as it keeps
+/// records back.
+///
 /// Unchecked because everything that changes is touched on the loop's thread, but for the level, which is atomic. A subclass has to keep to that.
 open class Handler: @unchecked Sendable {
     /// The loop that the handler lives on.
@@ -32,6 +49,10 @@ open class Handler: @unchecked Sendable {
     final var condition = HandlerCondition()
     final var droppedBeforeTrouble: UInt64 = 0
     final var fallback: Handler?
+    // See Handler+Ending.swift.
+    final var ending: HandlerEnding?
+    final var isFlushedAtShutdown = false
+    final var acceptedWhenFinished: UInt64?
 
     /// A handler on the current event loop; outside of any, on the main loop.
     ///
@@ -80,7 +101,7 @@ open class Handler: @unchecked Sendable {
 
     /// Does something with a record. Loop thread. The record is valid during the call.
     ///
-    /// What it throws is said on standard error, and the record counts as dropped; what it logs itself does not come back to it.
+    /// What it throws is said where all troubles are (`reportTroubles(to:)`), and the record counts as dropped; what it logs itself does not come back to it.
     open func handle(_ record: borrowing Record) throws {}
 
     /// Takes a record, whatever the handler does. False: there is no room, and the caller is to wait (`retry`, `retryLater`).
@@ -102,6 +123,7 @@ open class Handler: @unchecked Sendable {
             books.drop(.handler)
             explain(error)
         }
+        if pendingRecords > 0 { keptUntilFlushed() }
         return true
     }
 
@@ -138,27 +160,40 @@ open class Handler: @unchecked Sendable {
     /// Gives up a record that still waits.
     func cancelRetry(_ ticket: UInt64) {}
 
-    /// Says what went wrong: the first time, the second, the fourth, the eighth, …
+    /// Says what went wrong, where all troubles are said: the first time, the second, the fourth, the eighth, …
     final func explain(_ error: any Error) {
         troubles += 1
-        if troubles & (troubles - 1) == 0 {
-            LastResort.say("asynclog: \(type(of: self)): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far")
-        }
+        guard troubles & (troubles - 1) == 0 else { return }
+        // The handler of standard error can say there that its formatter does not work.
+        say("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, where: .anywhere)
     }
 
     // MARK: Making sure
 
     /// A logger has the handler now: the program may crash before anything has been logged. Connections are made from now on. Loop thread.
-    func prepareForCrash() {}
+    func prepareForCrash() { flushAtShutdown() }
 
     /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
+    ///
+    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitPatience`), or what `shutdown(within:)` has been given.
     open func flush(_ mode: FlushMode) async throws(IOError) {}
 
+    /// How many of the records that `handle` has taken have not got where they go. Override it in a handler that keeps records back: the ledger says of them that they
+    /// are pending. Loop thread.
+    open var pendingRecords: Int { 0 }
+
+    /// The end is here, and what could not be flushed is lost: forget it. What `pendingRecords` has lost by it is counted as dropped, and said. Override it in a handler
+    /// that keeps records back. Loop thread.
+    open func abandonPending() {}
+
     /// Flushes within `limit` and gives up the rest. Loop thread.
-    func finish(within limit: Duration) async {}
+    func finish(within limit: Duration) async { await flushOrGiveUp(within: limit) }
 
     /// Gives up what has not gone out. Loop thread.
-    func conclude() {}
+    func conclude() {
+        giveUpPending(because: nil)
+        keptUntilFlushed()
+    }
 
     /// The reason why nothing goes out, while nothing does. Loop thread.
     var failure: IOError? { nil }
@@ -170,7 +205,7 @@ open class Handler: @unchecked Sendable {
     var speaksElsewhere: Bool { true }
 
     /// What became of the records. Loop thread.
-    var ledger: Ledger { books }
+    var ledger: Ledger { books.keepingBack(UInt64(max(0, pendingRecords))) }
 
     /// The handler's figures. Loop thread.
     var currentStatistics: HandlerStatistics { HandlerStatistics(ledger: ledger) }

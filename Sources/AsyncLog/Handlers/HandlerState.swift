@@ -103,18 +103,26 @@ extension Handler {
     }
 
     /// Makes a record of the handler's own, and hands it to the fallback; without one, and where that has failed itself, to standard error. Loop thread.
-    final func say(_ text: String, _ level: Level) {
+    final func say(_ text: String, _ level: Level, where place: SpeakingPlace = .whereItWorks) {
         report(text, level) { _ in
         } _: { record in
             if let fallback, fallback.isAbleToSpeak {
                 if fallback.wants(record) { _ = fallback.take(record, canWait: false) }
-            } else if speaksElsewhere {
+            } else if speaksElsewhere || place == .anywhere {
                 var formatter = TextFormatter()
                 var line = LineBuffer()
                 formatter.format(record, to: &line)
                 LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
             }
         }
+    }
+
+    /// Where a handler may say something if nobody else says it for it.
+    enum SpeakingPlace {
+        /// On standard error, unless that is what it is the handler of.
+        case whereItWorks
+        /// On standard error in any case.
+        case anywhere
     }
 
     private final var isAbleToSpeak: Bool { if case .failed = condition.state { false } else { true } }
@@ -127,7 +135,7 @@ extension Handler {
     /// The logger in whose name the library itself speaks.
     static let voice = LoggerTree(
         "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
-    ).root
+    ).root().core
 
     /// Whether the handler's records go where they should. Any task.
     public final var state: HandlerState {
@@ -149,7 +157,8 @@ extension Handler {
     }
 
     /// Has the handler say on `fallback` what becomes of it: that its destination fails, that it works again, what was lost at the end. Without a
-    /// fallback, and while that has failed itself, it is said on standard error. Each is said once, in a record of the logger `asynclog`. Any thread.
+    /// fallback, and while that has failed itself, it is said on standard error. Each is said once, in a record of the logger `asynclog`. What its formatter, or its
+    /// `handle`, throws is said there, too: the first time, the second, the fourth, the eighth, … Any thread.
     ///
     ///     network.reportTroubles(to: file)
     ///

@@ -10,18 +10,18 @@ public enum RecordLimits {
     /// How deeply objects and lists are nested within a field's value. In place of what lies deeper stands the text `…[nested deeper than 64]`.
     public static let nesting = 64
 
-    /// How many bytes of UTF-8 the full name of a logger has. A longer name is cut: `app.….…[4711 bytes cut]`.
+    /// How many bytes of UTF-8 the full name of a logger has; the name of a root has half as many. A longer name is cut: `app.….…[4711 bytes cut]`.
     public static let nameLength = 512
 
     static let nestingMark: StaticString = "…[nested deeper than 64]"
     static let leftOutKey: StaticString = "fields_left_out"
 
     /// The name that a logger gets that is to be called `name`.
-    static func limited(name: String) -> String {
-        guard name.utf8.count > nameLength else { return name }
+    static func limited(name: String, to limit: Int = nameLength) -> String {
+        guard name.utf8.count > limit else { return name }
         var name = name
         return name.withUTF8 { utf8 in
-            let kept = Text.boundary(utf8, nameLength - 32)  // room for the mark
+            let kept = Text.boundary(utf8, limit - 32)  // room for the mark
             return String(decoding: utf8[..<kept], as: UTF8.self) + "…[\(utf8.count - kept) bytes cut]"
         }
     }

@@ -75,6 +75,8 @@ struct LogProgram {
             }
         case "fork":  // a forked child lets go of what its parent has made
             try EventLoop.run { try await letGoInForkedChild(arguments[2]) }
+        case "lifetimes":  // what is left behind, and what may still be said: Lifetimes.swift
+            try Lifetimes.happen(arguments[2], arguments.count > 3 ? Int(arguments[3]) ?? 0 : 0)
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
         case "without-run": try WithoutRun.begin(arguments[2], arguments.count > 3 ? arguments[3] : "")
