@@ -144,6 +144,7 @@ final class LogFile: OutputGate {
             old?.closeHere()
         }
         outlet.fail(.closedFile(place.path))
+        updateState()
         outlet.retire()
         loop.discharge(self)
         resume(&served, .closedFile(place.path))
@@ -322,7 +323,9 @@ final class LogFile: OutputGate {
     }
 
     func updateState() {
-        if let failure = outlet.failure {
+        if isClosed {
+            handler?.enter(.closed)
+        } else if let failure = outlet.failure {
             handler?.enter(.failed(failure))
         } else if let error = troubles.min(by: { $0.key < $1.key })?.value {
             handler?.enter(.degraded(error))

@@ -77,6 +77,10 @@ struct LogProgram {
             try EventLoop.run { try await letGoInForkedChild(arguments[2]) }
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
+        case "local-time":  // one moment in the zone of the environment
+            try EventLoop.run { try await showLocalTime() }
+        case "compress":  // rotates, and ends while the compression is under way
+            try EventLoop.run { try await endWhileCompressing(arguments[2]) }
         default:
             fputs("usage: LogProgram WAY [LINES]\n", stderr)
             exit(2)
