@@ -177,6 +177,13 @@ final class LogFile: OutputGate {
         if isOrphan { loop.soon { [weak self] in self?.endIfDone() } }
     }
 
+    func lostFile() -> Bool {
+        guard !isClosed else { return false }
+        machine.lostFile()
+        trySwitchSoon()
+        return true
+    }
+
     func discarded(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
 
     private func nextAnswer() -> RotationMachine.Answer {
@@ -248,6 +255,9 @@ final class LogFile: OutputGate {
             guard let pause = patience.next() else { return attempt(.reopen(isPatient: false)) }
             loop.after(pause) { [self] in attempt(switching) }
             return
+        case .success(.lost(let error)):
+            leaveLostFile()
+            return failed(switching, error, isLost: true)
         case .failure(let error): return failed(switching, error)
         }
         patience.renew()
@@ -266,6 +276,7 @@ final class LogFile: OutputGate {
         let old = outlet.descriptor
         outlet.lead(to: AsyncFD(forgettable: file.number, label: buffer.label))
         let modified = Int64(file.status.modified.quotientFloored(by: 1_000_000_000).0)
+        outlet.mustHaveName = file.status.isRegular && file.status.linkCount > 0
         machine.opened(size: file.status.size, modified: modified, canRotate: isRotated)
         openPath = file.path
         lastName = file.rotated ?? lastName
@@ -278,8 +289,16 @@ final class LogFile: OutputGate {
         if isRotated { housekeeper.tidy(openPath) }
     }
 
-    private func failed(_ switching: RotationMachine.Switch, _ error: IOError) {
-        let pause = machine.failed(switching, now: .now)
+    /// There is nowhere to write to until a file can be opened.
+    private func leaveLostFile() {
+        observe(nil)
+        let old = outlet.descriptor
+        outlet.lead(to: nil)
+        old?.closeHere()
+    }
+
+    private func failed(_ switching: RotationMachine.Switch, _ error: IOError, isLost: Bool = false) {
+        let pause = machine.failed(switching, isLost: isLost, now: .now)
         patience.renew()
         if machine.isOpen {
             note(.switching, error)
