@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
-            exclude: ["Support/parse.py", "Support/zones.py"], swiftSettings: settings),
+            exclude: ["Support/parse.py", "Support/rollover.py", "Support/zones.py"], swiftSettings: settings),
         .testTarget(
             name: "BridgeTests",
             dependencies: [

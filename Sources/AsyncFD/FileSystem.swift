@@ -18,6 +18,8 @@ package struct FileStatus: Sendable {
     /// Since 1970-01-01T00:00:00Z, in nanoseconds.
     package let modified: Int64
     package let isRegular: Bool
+    /// How many names it has. None: nobody can open it any more.
+    package let linkCount: Int
     package let permissions: FilePermissions
     fileprivate let user: uid_t
     fileprivate let group: gid_t
@@ -27,6 +29,7 @@ package struct FileStatus: Sendable {
         size = Int64(status.st_size)
         modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         isRegular = status.st_mode & S_IFMT == S_IFREG
+        linkCount = Int(status.st_nlink)
         permissions = FilePermissions(rawValue: status.st_mode & 0o7777)
         user = status.st_uid
         group = status.st_gid

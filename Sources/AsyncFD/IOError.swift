@@ -106,7 +106,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL", .networkUnreachable: "ENETUNREACH",
         .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE", .connectionAbort: "ECONNABORTED",
         .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY",
-        .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
+        .addressRequired: "EDESTADDRREQ", .staleNFSFileHandle: "ESTALE", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
     ]
 }
 

@@ -97,6 +97,7 @@ extension Outlet {
             return machine.wouldBlock()
         case .failed(let errno):
             cel_pending_end_write(queue.pending)
+            if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
@@ -109,6 +110,16 @@ extension Outlet {
         left &+= UInt64(size)
         flushes.resume(upTo: left, nil)
         return machine.wrote(isTurnOver: left >= turnEnd).0
+    }
+
+    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file.
+    private func lostFile(_ rest: Int) -> OutletMachine.Action {
+        queue.consume(rest)
+        left &+= UInt64(rest)
+        flushes.resume(upTo: left, nil)
+        leaveTurn()
+        machine.forbidden()
+        return .none
     }
 
     private func failed(_ error: IOError) -> OutletMachine.Action {
@@ -141,10 +152,10 @@ extension Outlet {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
-        let number = descriptor.descriptor.rawValue
+        let (number, mustHaveName) = (descriptor.descriptor.rawValue, mustHaveName)
         writeCalls &+= 1
         let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
-        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
+        descriptor.blockingCall({ answer.set(memory.write(number, mustHaveName: mustHaveName)) }) { [self] in
             memory.release()
             if underWay.ended(write) { answered(answer.outcome!) }
         }

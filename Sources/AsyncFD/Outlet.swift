@@ -36,6 +36,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
     /// To be set before the outlet leads anywhere, or while it is held.
     package var delivery = Delivery.stream
+    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the outlet is
+    /// held, and false again when it leads elsewhere.
+    package var mustHaveName = false
     /// Bytes of the oldest record that are in the kernel already (`wholeRecords`).
     @exclusivity(unchecked) var begun = 0
     /// Bytes up to here go out in this writer's turn.
@@ -137,6 +140,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         precondition(machine.hold(), "an outlet is led elsewhere while it writes")
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
+        mustHaveName = false
         chooseBatchSize()
         begun = 0
         cel_pending_did_write(queue.pending, 0)

@@ -90,7 +90,7 @@ extension EventLoop {
     /// Where there is no pidfd to be had: a thread waits.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let end = ChildEnd()
-        offload({
+        let work = OffloadedWork {
             var status: CInt = 0
             var collected = waitpid(pid, &status, 0)
             while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
@@ -98,7 +98,11 @@ extension EventLoop {
                 let signal = status & 0x7F
                 end.status = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
             }
-        }) { body(end.status) }
+        } on: {
+            body(end.status)
+        }
+        // Not one thread to be had: how it ended stays unknown.
+        if !childPool.submit(work) { soon { body(nil) } }
     }
 }
 

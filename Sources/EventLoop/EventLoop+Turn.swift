@@ -124,7 +124,7 @@ extension EventLoop {
         var limit = deadline ?? .distantFuture
         if case .until(let instant) = patience { limit = min(limit, instant) }
         if limit == .distantFuture { return -1 }
-        return max(0, limit.nanoseconds - Instant.monotonic.nanoseconds)
+        return max(0, Instant.monotonic.nanoseconds(to: limit))
     }
 
     private func fireTimers() {

@@ -67,9 +67,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// The list that is being worked off; kept for its memory.
     @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
     var obligations: [any ExitObligation] = []
-    /// For the layers above, and for users. Made when they are needed.
+    // Threads, made when they are needed (Offload.swift).
     lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
+    lazy var childPool = OffloadPool(loop: self) { .max }
+    lazy var names = NameLookups(self)
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
     /// Memory for reads whose size is not known beforehand: one thread reads one descriptor at a time. Made when it is needed.
