@@ -38,7 +38,8 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var reading: Lane?
     @exclusivity(unchecked) var writing: Lane?
     @exclusivity(unchecked) var isClosed = false
-    @exclusivity(unchecked) var writers = WriteQueue()
+    /// The turn to write; `writers` makes it.
+    @exclusivity(unchecked) private var turn: WriteTurn?
     /// Its owner closes it by letting go of it.
     private var mayBeForgotten = false
     /// What has been read and not been asked for yet.
@@ -131,6 +132,26 @@ public final class AsyncFD: @unchecked Sendable {
         }
     }
 
+    // MARK: Loop thread: the turn to write
+
+    /// The writers of what this descriptor leads to. A socket of our own has its turn for itself: ten thousand connections are not entered into a table
+    /// for the sake of one whose number was handed to a second object.
+    var writers: WriteTurn {
+        if let turn { return turn }
+        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
+        turn = made
+        return made
+    }
+
+    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
+    func enterTurn() -> Bool { isClosed || writers.enter(self) }
+
+    /// Gives the turn to the next writer.
+    func leaveTurn() { turn?.leave(self) }
+
+    /// Writers that wait are told that the descriptor is closed.
+    func tellWriters() { turn?.close(self) }
+
     // MARK: Loop thread: lanes
 
     /// Moves what can be moved right now, if the descriptor is ready for all that is known.
@@ -176,7 +197,9 @@ public final class AsyncFD: @unchecked Sendable {
         do {
             let other = direction.isRead ? writing : reading
             let registration =
-                if let other, other.descriptor == descriptor, let shared = other.registration { shared } else { try register(direction) }
+                if let other, other.descriptor == descriptor, !other.hasStandIn, let shared = other.registration { shared } else {
+                    try register(direction)
+                }
             withLane(direction) { $0.registration = registration }
             return registration
         } catch {
@@ -188,9 +211,25 @@ public final class AsyncFD: @unchecked Sendable {
         do {
             return try loop.register(withLane(direction, \.descriptor))
         } catch  where error.errno == .fileExists {
-            if let errno = withLane(direction, { $0.duplicate() }) { throw EventLoopError(operation: "fcntl", errno: errno) }
-            return try loop.register(withLane(direction, \.descriptor))
+            let number: CInt
+            switch Syscalls.duplicate(withLane(direction, \.descriptor)) {
+            case .success(let made): number = made
+            case .failure(let errno): throw EventLoopError(operation: "fcntl", errno: errno)
+            }
+            do {
+                let registration = try loop.register(number)
+                withLane(direction) { $0.standIn = number }
+                return registration
+            } catch {
+                Syscalls.close(number)
+                throw error
+            }
         }
+    }
+
+    /// To be called when a wait in this direction is over.
+    func endWait(_ direction: Direction) {
+        if direction.isRead { reading?.closeStandIn() } else { writing?.closeStandIn() }
     }
 
     /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.

@@ -24,7 +24,7 @@ extension AsyncFD {
     package func closeHere(then done: @escaping () -> Void = {}) {
         guard !isClosed else { return done() }
         isClosed = true
-        writers.close()
+        tellWriters()
         let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         leftovers.forget()
         if hasExtras { extras.fileWrites.close() }

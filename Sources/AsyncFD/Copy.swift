@@ -29,7 +29,7 @@ public func copy(from source: AsyncFD, to destination: AsyncFD) async throws(IOE
     return try await source.reading { source async throws(IOError) in
         destination.pushOutlets()
         try await destination.takeTurn()
-        defer { destination.writers.leave()?.resume(.ready) }
+        defer { destination.leaveTurn() }
         var copying = Copying(source: source, destination: destination)
         do throws(IOError) {
             try await copying.run()

@@ -30,7 +30,7 @@ extension AsyncFD {
     public func send(_ bytes: [UInt8], to address: Address) async throws(IOError) {
         try await onLoop("send") { descriptor async throws(IOError) in
             try await descriptor.takeTurn()
-            defer { descriptor.writers.leave()?.resume(.ready) }
+            defer { descriptor.leaveTurn() }
             _ = try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
                     let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)

@@ -111,15 +111,15 @@ extension AsyncFD {
     }
 
     private func takeFileTurn() {
-        if writers.enter() { return writeBatch() }
-        writers.wait(.outlet { [self] in writeBatch() })
+        if enterTurn() { return writeBatch() }
+        writers.wait(self, .outlet { [self] in writeBatch() })
     }
 
     private func writeBatch() {
         if isClosed { extras.fileWrites.close() }
         let batch = extras.fileWrites.next()
         guard !batch.isEmpty else {
-            writers.leave()?.resume(.ready)
+            leaveTurn()
             return
         }
         // Behind what has been read ahead lies what the caller believes to be the position.
@@ -136,7 +136,7 @@ extension AsyncFD {
             let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
             // Others who write here, prints and logs, come between batches.
-            writers.leave()?.resume(.ready)
+            leaveTurn()
             takeFileTurn()
         }
     }

@@ -26,8 +26,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let cancelled = Code(name: "cancelled")
         /// The `AsyncFD` has been closed.
         public static let closed = Code(name: "closed")
-        /// Another task already waits to read from the descriptor.
-        public static let busy = Code(name: "another task is reading already")
+        /// Another task is already reading from the descriptor.
+        public static let busy = Code(name: "another task is using it already")
         /// The caller is on no event loop, and the descriptor's loop does not run.
         public static let noEventLoop = Code(name: "its event loop does not run")
         /// The stream ended before as many bytes came as were asked for. Those that came are still there to be read.
@@ -88,7 +88,14 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The reason alone: `broken pipe (EPIPE)`.
-    public var reason: String { errno.map(IOError.reason) ?? code.name }
+    public var reason: String {
+        if let errno { return IOError.reason(errno) }
+        switch (code, operation) {
+        case (.busy, "read"), (.busy, "receive"), (.busy, "accept"): return "another task is reading already"
+        case (.busy, "write"), (.busy, "send"): return "another task is writing already"
+        default: return code.name
+        }
+    }
 
     /// `broken pipe (EPIPE)`
     package static func reason(_ errno: Errno) -> String {

@@ -80,7 +80,7 @@ extension AsyncFD {
             } else {
                 try await descriptor.takeTurn()
             }
-            defer { if half != .reading { descriptor.writers.leave()?.resume(.ready) } }
+            defer { if half != .reading { descriptor.leaveTurn() } }
             if let errno = Syscalls.shutdown(descriptor.descriptor.rawValue, half.how) { throw IOError("shutdown", on: descriptor.label, errno) }
         }
     }
@@ -113,7 +113,7 @@ extension AsyncFD {
         let numbers = descriptors.map(\.rawValue)
         let sent = try await onLoop("send") { descriptor async throws(IOError) in
             try await descriptor.takeTurn()
-            defer { descriptor.writers.leave()?.resume(.ready) }
+            defer { descriptor.leaveTurn() }
             return try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
                     let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)

@@ -11,6 +11,7 @@ struct FDProgram {
         switch arguments.first {
         case "cancel-stdin": try EventLoop.run { try await cancelStandardInput() }
         case "full-disk": try EventLoop.run { try await fillDisk(FilePath(arguments.last!)) }
+        case "both-streams": try EventLoop.run { await printToBothStreams(Int(arguments.last!)!) }
         case "leak": try EventLoop.run { try await leak() }
         case "leak-elsewhere": try leakElsewhere()
         default: exit(2)
