@@ -31,6 +31,8 @@ public final class AsyncFD: @unchecked Sendable {
     public let kind: Kind
 
     package let loop: EventLoop
+    /// Calls that are made with the number, and not on the loop.
+    let uses = NumberUses()
     let isOurs: Bool
     private let features: KernelFeatures
 
@@ -38,6 +40,8 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var reading: Lane?
     @exclusivity(unchecked) var writing: Lane?
     @exclusivity(unchecked) var isClosed = false
+    /// Closes the numbers, when no other thread uses them any more.
+    var afterUses: (() -> Void)?
     /// The turn to write; `writers` makes it.
     @exclusivity(unchecked) private var turn: WriteTurn?
     /// Its owner closes it by letting go of it.
@@ -88,14 +92,12 @@ public final class AsyncFD: @unchecked Sendable {
         self.features = features
         self.kind = kind ?? Kind(of: descriptor.rawValue)
         loop = EventLoop.current ?? .main
+        if self.kind == .file { Syscalls.surviveFileSizeLimit() }
     }
 
     final class Extras {
         /// Writes to a regular file that wait to be made together.
         var fileWrites = FileWrites()
-        /// Calls that other threads are making with the number, and what is to be done when there are none.
-        var callsInFlight = 0
-        var afterCalls: (() -> Void)?
         /// What is printed here; made by the first `print`.
         var printer: Printer?
         /// The books of printers that have gone with a loop that had ended.

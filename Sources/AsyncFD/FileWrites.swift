@@ -126,9 +126,8 @@ extension AsyncFD {
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
         let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
-        let number = descriptor.rawValue
         let answer = Answer<(Int, Errno?)>()
-        blockingCall({
+        blockingCall({ number in
             if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
             answer.value = pieces.writeAll(to: number)
         }) { [self] in

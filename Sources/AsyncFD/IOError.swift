@@ -12,7 +12,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
 
         /// Nobody reads any more (`EPIPE`, `ECONNRESET`).
         public static let brokenPipe = Code(name: "broken pipe")
-        /// The device is full, or the quota is used up (`ENOSPC`, `EDQUOT`).
+        /// The device is full, the quota is used up, or the file may not become longer (`ENOSPC`, `EDQUOT`, `EFBIG`).
         public static let noSpace = Code(name: "no space left on device")
         /// The number is no open descriptor, or not one that is open for this direction (`EBADF`).
         public static let badDescriptor = Code(name: "not an open descriptor")
@@ -121,7 +121,7 @@ extension IOError.Code {
     init(_ errno: Errno) {
         switch errno {
         case .brokenPipe, .connectionReset: self = .brokenPipe
-        case .noSpace, .diskQuotaExceeded: self = .noSpace
+        case .noSpace, .diskQuotaExceeded, .fileTooLarge: self = .noSpace
         case .badFileDescriptor: self = .badDescriptor
         case .permissionDenied, .notPermitted: self = .permissionDenied
         case .noSuchFileOrDirectory: self = .notFound

@@ -164,10 +164,9 @@ extension Outlet {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
-        let number = descriptor.descriptor.rawValue
         writeCalls &+= 1
         let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
-        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
+        descriptor.blockingCall({ answer.set(memory.write($0)) }) { [self] in
             memory.release()
             if underWay.ended(write) { answered(answer.outcome!) }
         }

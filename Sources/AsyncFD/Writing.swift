@@ -196,9 +196,8 @@ extension AsyncFD {
     /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.
     func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        let number = descriptor.rawValue
         let memory = SendableVector(vector)
-        return await blocking { withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
+        return await blocking { number in withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
     }
 }
 

@@ -159,20 +159,3 @@ struct SharedTurnTests {
         #expect(Self.torn(text, ["out", "err"], count: Self.count) == [])
     }
 }
-
-/// Runs `body` on a thread that the caller joins.
-private func runThread(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let code = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, Unmanaged.passRetained(Box(body)).toOpaque())
-    guard code == 0 else { throw SystemError(operation: "pthread_create", errno: code) }
-    return thread
-}

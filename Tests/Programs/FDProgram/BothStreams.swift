@@ -5,8 +5,8 @@ extension FDProgram {
     /// Prints so many records to each of the two, more than fit into one write.
     static func printToBothStreams(_ count: Int) async {
         for number in 0..<count {
-            await print(record("out", number))
             await print(record("err", number), to: .standardError)
+            await print(record("out", number))
         }
     }
 

@@ -34,7 +34,6 @@ struct FDProgram {
     }
 
     static func fillDisk(_ path: FilePath) async throws {
-        signal(SIGXFSZ, SIG_IGN)
         var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
         let file = try await open(path, .writeOnly, options: .create)
