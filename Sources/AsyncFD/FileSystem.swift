@@ -143,6 +143,7 @@ package enum FileSystem {
     }
 
     package static func append(_ byte: UInt8, to descriptor: CInt, of path: FilePath) throws(IOError) {
+        Syscalls.surviveFileSizeLimit()
         var byte = byte
         let outcome = withUnsafeMutableBytes(of: &byte) { memory in
             withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
@@ -212,9 +213,8 @@ extension AsyncFD {
     package func offWork<Value: Sendable>(
         _ body: @escaping @Sendable (CInt) throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
     ) {
-        let number = descriptor.rawValue
         let answer = Answer<Result<Value, IOError>>()
-        blockingCall({
+        blockingCall({ number in
             do throws(IOError) { answer.value = .success(try body(number)) } catch { answer.value = .failure(error) }
         }) { done(answer.value!) }
     }

@@ -20,6 +20,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     // exclusive access would find is already ruled out, and it costs as much as formatting the record.
     @exclusivity(unchecked) package var queue = ByteQueue()
     @exclusivity(unchecked) var machine = OutletMachine()
+    @exclusivity(unchecked) var wait = OutletWait()
     /// How many bytes have been appended and have left, since the beginning.
     @exclusivity(unchecked) private(set) var appended: UInt64 = 0
     package internal(set) var left: UInt64 = 0
@@ -204,6 +205,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             begun = 0
         }
         underWay.forget()
+        giveUpWait()
         if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)

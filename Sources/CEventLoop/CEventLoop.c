@@ -119,12 +119,16 @@ void cel_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 static void ignore(int signal) { (void)signal; }
 
-void cel_survive_sigpipe(void) {
+static void survive(int signal) {
     struct sigaction current;
-    if (sigaction(SIGPIPE, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
+    if (sigaction(signal, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
     struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
-    sigaction(SIGPIPE, &action, NULL);
+    sigaction(signal, &action, NULL);
 }
+
+void cel_survive_sigpipe(void) { survive(SIGPIPE); }
+
+void cel_survive_sigxfsz(void) { survive(SIGXFSZ); }
 
 // What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention
 // on both sides; `function` and `context` are the two words of a closure.

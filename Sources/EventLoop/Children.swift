@@ -80,7 +80,8 @@ extension EventLoop {
         let end = Result { () throws(EventLoopError) in try EventLoop.collect(pidfd, pid) }
         if case .success(nil) = end {
             if case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }
-            return registration.whenReady(.read) { [self] _ in collect(pid, pidfd, registration, body) }
+            registration.whenReady(.read) { [self] _ in collect(pid, pidfd, registration, body) }
+            return
         }
         registration.close()
         close(pidfd)

@@ -78,6 +78,10 @@ extension EventLoop {
 
     // MARK: Stand-in
 
+    /// True while some thread turns the loop, or will without being asked: an embedded loop's host. Any thread; by the time the answer is read it may
+    /// have changed.
+    package var hasOwner: Bool { owner.load(ordering: .acquiring) != LoopOwner.none || isEmbedded }
+
     /// Starts a stand-in if no thread owns the loop. Any thread. False if no thread can be started: what was posted then waits until the next
     /// attempt, or until the process ends.
     ///

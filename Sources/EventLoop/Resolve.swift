@@ -38,7 +38,7 @@ extension EventLoop {
     public static func resolve(_ host: String, service: String) async throws -> [ResolvedAddress] {
         let loop = current ?? main
         if loop.isCurrent { return try await loop.resolveHere(host, service) }
-        guard loop.isServed else { throw EventLoopError.noLoop("resolve") }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop("resolve") }
         return try await withTaskExecutorPreference(loop) { try await loop.resolveHere(host, service) }
     }
 

@@ -72,6 +72,9 @@ int cel_readable_bytes(int descriptor);
 /// execve(2) resets handlers but hands SIG_IGN down to the programs that we start.
 void cel_survive_sigpipe(void);
 
+/// The same for SIGXFSZ, which a write beyond the process's limit for files (`ulimit -f`) raises: it then merely fails with EFBIG.
+void cel_survive_sigxfsz(void);
+
 /// 1 on the thread that the process began with.
 int cel_is_main_thread(void);
 

@@ -11,6 +11,7 @@ struct FDProgram {
         switch arguments.first {
         case "cancel-stdin": try EventLoop.run { try await cancelStandardInput() }
         case "full-disk": try EventLoop.run { try await fillDisk(FilePath(arguments.last!)) }
+        case "both-streams": try EventLoop.run { await printToBothStreams(Int(arguments.last!)!) }
         case "leak": try EventLoop.run { try await leak() }
         case "leak-elsewhere": try leakElsewhere()
         default: exit(2)
@@ -33,7 +34,6 @@ struct FDProgram {
     }
 
     static func fillDisk(_ path: FilePath) async throws {
-        signal(SIGXFSZ, SIG_IGN)
         var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
         let file = try await open(path, .writeOnly, options: .create)
