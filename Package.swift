@@ -75,7 +75,8 @@ let package = Package(
             name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
             swiftSettings: settings),
         .testTarget(
-            name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
+            name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
+            swiftSettings: settings),
         .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),
         .testTarget(
             name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
