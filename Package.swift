@@ -75,7 +75,8 @@ let package = Package(
             name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
             swiftSettings: settings),
         .testTarget(
-            name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", system], swiftSettings: settings),
+            name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
+            swiftSettings: settings),
         // XCTest, for what concerns its runner. All other tests are Swift Testing's.
         .testTarget(name: "RunnerTests", dependencies: ["EventLoop", "AsyncFD", "AsyncLog"], swiftSettings: settings),
         .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),

@@ -74,6 +74,8 @@ struct Follower {
             let next = try await open(path, .readOnly)
             try watch.add(path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
             if let file {
+                // What was written to it between the last look and the renaming.
+                try await showNews()
                 await print("Tail: \(path): following new file", to: .standardError)
                 await file.close()
             }

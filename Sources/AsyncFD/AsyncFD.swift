@@ -21,6 +21,9 @@ import SystemPackage
 /// Unchecked because everything that changes is touched on the loop's thread only: each public function goes there first (`onLoop`).
 public final class AsyncFD: @unchecked Sendable {
     /// The descriptor's number as it was handed in. Stays what it was after `close`.
+    ///
+    /// Whoever hands it to another program: what `open`, `connect` and `Listener` have made has O_NONBLOCK, and a program that gets it has to know that. The
+    /// ends of `pipe` and `socketPair` have not.
     public let descriptor: FileDescriptor
     /// Whether `close()` closes it.
     public let owns: Bool

@@ -9,7 +9,8 @@ import SystemPackage
 ///
 /// The connection is the caller's to close. It lives on the current loop.
 ///
-/// - Parameter timeout: how long to try; the kernel's own patience (two minutes for TCP) if not given.
+/// - Parameter timeout: how long to try; the kernel's own patience (two minutes for TCP) if not given. A Unix listener that has too many connections
+///   waiting is waited for, without a `timeout` until the task is cancelled.
 /// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing stays open then.
 public func connect(to address: Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(address)", timeout: timeout)
@@ -39,6 +40,9 @@ public func connect(to host: String, port: UInt16, timeout: Duration? = nil) asy
 final class ConnectionAttempts: @unchecked Sendable {
     /// RFC 8305, section 5: Connection Attempt Delay.
     private static let delay = Duration.milliseconds(250)
+    /// Between two attempts on a Unix socket whose listener is busy.
+    private static let firstPause = Duration.milliseconds(1)
+    private static let longestPause = Duration.milliseconds(50)
 
     let label: String
     let loop: EventLoop
@@ -49,11 +53,17 @@ final class ConnectionAttempts: @unchecked Sendable {
     private var pending: [(socket: CInt, registration: Registration)] = []
     private var lastError: IOError?
     private var stagger: EventLoop.Timer?
+    /// Tries an address again whose listener is busy.
+    private var retry: EventLoop.Timer?
+    private var pause = firstPause
+    private let waitsForBusyListener: Bool
     private var completion: ((Result<CInt, IOError>) -> Void)?
     private var result: Result<CInt, IOError>?
 
-    init(label: String, timeout: Duration?) {
+    /// - Parameter waitsForBusyListener: a Unix listener with a full backlog is waited for, and no failure.
+    init(label: String, timeout: Duration?, waitsForBusyListener: Bool = true) {
         self.label = label
+        self.waitsForBusyListener = waitsForBusyListener
         loop = EventLoop.current ?? .main
         deadline = timeout.map { .now + $0 }
     }
@@ -121,7 +131,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         stagger = nil
         guard result == nil else { return }
         guard !waiting.isEmpty else {
-            if pending.isEmpty { finish(.failure(lastError ?? IOError("connect", on: label, .unresolved))) }
+            if pending.isEmpty, retry == nil { finish(.failure(lastError ?? IOError("connect", on: label, .unresolved))) }
             return
         }
         start(waiting.removeFirst())
@@ -136,12 +146,24 @@ final class ConnectionAttempts: @unchecked Sendable {
             switch Syscalls.connect(socket, address) {
             case nil: finish(.success(socket))
             case .nowInProgress?: wait(for: socket)
+            case .resourceTemporarilyUnavailable? where waitsForBusyListener && !address.isInternet:
+                Syscalls.close(socket)
+                tryAgain(address)
             case let errno?:
                 Syscalls.close(socket)
-                // EAGAIN: the listener of a Unix socket has too many waiting. There is nothing to wait for (connect(2)): it is busy.
                 failed(IOError("connect", on: label, errno))
             }
         }
+    }
+
+    /// EAGAIN: the listener of a Unix socket has as many connections waiting as it allows. The kernel says so at once, and does not tell when it has room
+    /// (connect(2)): it has to be asked again.
+    private func tryAgain(_ address: Address) {
+        retry = loop.after(pause) { [self] in
+            retry = nil
+            if result == nil { start(address) }
+        }
+        pause = min(pause * 2, Self.longestPause)
     }
 
     private func wait(for socket: CInt) {
@@ -181,6 +203,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         }
         self.result = result
         if let stagger { stagger.cancel() }
+        if let retry { retry.cancel() }
         for (socket, registration) in pending {
             registration.close()
             Syscalls.close(socket)

@@ -52,7 +52,7 @@ package final class Dial: @unchecked Sendable {
     private func reach(_ addresses: [Address]) {
         guard completion != nil else { return }
         if endpoint.isDatagrams { return finish(open(addresses)) }
-        let attempts = ConnectionAttempts(label: "\(endpoint)", timeout: nil)
+        let attempts = ConnectionAttempts(label: "\(endpoint)", timeout: nil, waitsForBusyListener: false)
         self.attempts = attempts
         attempts.run(addresses) { [self] result in finish(result) }
     }

@@ -4,7 +4,7 @@ import SystemPackage
 
 /// A place that can be connected to.
 ///
-///     Endpoint.tcp("logs.example.com", port: 6514)
+///     Endpoint.tcp("logs.example.com", port: 5170)
 ///     Endpoint("udp:[::1]:514")
 ///     Endpoint("unixgram:/dev/log")
 public enum Endpoint: Sendable, Hashable {

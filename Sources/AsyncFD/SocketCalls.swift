@@ -9,9 +9,9 @@ extension Syscalls {
         retried { Glibc.socket(family, type | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0) }.flatMap(above2)
     }
 
-    static func socketPair(_ type: CInt) -> Result<(CInt, CInt), Errno> {
+    static func socketPair(_ type: CInt, isBlocking: Bool) -> Result<(CInt, CInt), Errno> {
         var ends: (CInt, CInt) = (-1, -1)
-        let flags = CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let flags = CInt(SOCK_CLOEXEC.rawValue) | (isBlocking ? 0 : CInt(SOCK_NONBLOCK.rawValue))
         let made = retried {
             withUnsafeMutableBytes(of: &ends) { socketpair(AF_UNIX, type | flags, 0, $0.assumingMemoryBound(to: CInt.self).baseAddress) }
         }

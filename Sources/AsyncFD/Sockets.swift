@@ -8,23 +8,38 @@ extension AsyncFD {
     // MARK: Making
 
     /// Two connected Unix stream sockets. The caller closes them.
-    public static func socketPair() async throws(IOError) -> (AsyncFD, AsyncFD) {
-        switch Syscalls.socketPair(CInt(SOCK_STREAM.rawValue)) {
-        case .success(let (first, second)): return (AsyncFD(socket: first, label: nil), AsyncFD(socket: second, label: nil))
+    ///
+    /// - Parameter isShared: as with `pipe`.
+    public static func socketPair(isShared: Bool = true) async throws(IOError) -> (AsyncFD, AsyncFD) {
+        switch Syscalls.socketPair(CInt(SOCK_STREAM.rawValue), isBlocking: isShared) {
+        case .success(let (first, second)):
+            return (AsyncFD(made: first, kind: .socket, isShared: isShared), AsyncFD(made: second, kind: .socket, isShared: isShared))
         case .failure(let errno): throw IOError("socketpair", on: "Unix socket", errno)
         }
     }
 
     /// A new pipe: what is written to `writer` can be read from `reader`. The caller closes them.
-    public static func pipe() async throws(IOError) -> (reader: AsyncFD, writer: AsyncFD) {
-        switch Syscalls.pipe() {
+    ///
+    ///     let (reader, writer) = try await AsyncFD.pipe()
+    ///     posix_spawn_file_actions_adddup2(&actions, writer.descriptor.rawValue, 1)    // the child's standard output
+    ///
+    /// Either end may be handed to another program. To that it is an ordinary, blocking descriptor, as programs expect of their standard streams; the
+    /// objects here do not block all the same. Both ends are close-on-exec.
+    ///
+    /// - Parameter isShared: `false` for a pipe whose ends stay within this process. It is made with O_NONBLOCK, and each read or write is a little
+    ///   cheaper. **Do not hand an end of such a pipe on**: the flag is the pipe's and not the process's, so it holds in the child as well, where most
+    ///   programs lose what they write when the pipe is full (`EAGAIN`).
+    public static func pipe(isShared: Bool = true) async throws(IOError) -> (reader: AsyncFD, writer: AsyncFD) {
+        switch Syscalls.pipe(isBlocking: isShared) {
         case .success(let (reader, writer)):
-            func end(_ number: CInt) -> AsyncFD {
-                AsyncFD(FileDescriptor(rawValue: number), owns: true, label: nil, isOurs: true, kind: .pipe)
-            }
-            return (end(reader), end(writer))
+            return (AsyncFD(made: reader, kind: .pipe, isShared: isShared), AsyncFD(made: writer, kind: .pipe, isShared: isShared))
         case .failure(let errno): throw IOError("pipe", on: "new pipe", errno)
         }
+    }
+
+    /// - Parameter isShared: it is blocking, for the sake of other programs.
+    private convenience init(made number: CInt, kind: Kind, isShared: Bool) {
+        self.init(FileDescriptor(rawValue: number), owns: true, label: nil, isOurs: !isShared, kind: kind)
     }
 
     /// A socket that we have made, non-blocking.

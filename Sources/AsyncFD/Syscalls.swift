@@ -180,10 +180,10 @@ enum Syscalls {
         retried { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }.map(counted)
     }
 
-    /// Two ends of a pipe, non-blocking, close-on-exec.
-    static func pipe() -> Result<(reader: CInt, writer: CInt), Errno> {
+    /// Two ends of a pipe, close-on-exec.
+    static func pipe(isBlocking: Bool) -> Result<(reader: CInt, writer: CInt), Errno> {
         var ends: (CInt, CInt) = (-1, -1)
-        let made = retried { withUnsafeMutableBytes(of: &ends) { cel_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress) } }
+        let made = retried { withUnsafeMutableBytes(of: &ends) { cel_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, isBlocking ? 1 : 0) } }
         return made.flatMap { _ in bothAbove2(ends).map { (reader: $0.0, writer: $0.1) } }
     }
 

@@ -51,7 +51,7 @@ final class LoggerTree: Sendable {
     // MARK: Names
 
     func name(of child: String, below core: LoggerCore) -> String {
-        child.isEmpty ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
+        child.isEmpty || RecordLimits.isCut(core.name) ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
     }
 
     /// The logger with this name, made if there is none.

@@ -13,7 +13,7 @@ int cel_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return accept4(listener, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-int cel_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
+int cel_pipe(int ends[2], int is_blocking) { return pipe2(ends, O_CLOEXEC | (is_blocking ? 0 : O_NONBLOCK)); }
 
 ssize_t cel_splice(int from, int to, size_t count) {
     return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);

@@ -37,7 +37,7 @@ extension EventLoop {
     /// with what it returns; or, with `abandonOnCancel`, at once, and what the body still does and returns is nobody's (so do not
     /// abandon what opens descriptors).
     ///
-    /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had, or no loop runs.
+    /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had.
     /// - Complexity: two thread switches.
     public static func offload<Value: Sendable>(
         abandonOnCancel: Bool = false, _ body: @escaping @Sendable () throws -> Value

@@ -26,10 +26,10 @@ struct CopyTests {
             let ours = try await open(path, .readWrite, options: .create)
             return Place(ours: ours, theirs: try await open(path, .readWrite))
         case .ownPipe:
-            let (reader, writer) = try await AsyncFD.pipe()
+            let (reader, writer) = try await AsyncFD.pipe(isShared: false)
             return isSource ? Place(ours: reader, theirs: writer) : Place(ours: writer, theirs: reader)
         case .ownSocket:
-            let (one, two) = try await AsyncFD.socketPair()
+            let (one, two) = try await AsyncFD.socketPair(isShared: false)
             return Place(ours: one, theirs: two)
         case .borrowedPipe, .borrowedSocket, .terminal:
             let channel = try Channel(end == .borrowedPipe ? .pipe : end == .borrowedSocket ? .socket : .terminal)
@@ -98,7 +98,7 @@ struct CopyTests {
             let path = FilePath(folder.file("file"))
             let file = try await open(path, .writeOnly, options: [.create, .append])
             try await file.write("one\n")
-            let (reader, writer) = try await AsyncFD.pipe()
+            let (reader, writer) = try await AsyncFD.pipe(isShared: false)
             try await writer.write("two\n")
             await writer.close()
             try await copy(from: reader, to: file)

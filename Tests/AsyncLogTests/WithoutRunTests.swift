@@ -46,6 +46,9 @@ struct WithoutRunTests {
         #expect(try child.wait() == .exited(0))
     }
 
+    @Test("the loop changes hands again and again, between run and a busy stand-in")
+    func changingHands() throws { #expect(try say("change-hands") == ["done"]) }
+
     @Test("a file handler made before run listens to SIGHUP: it opens the file again, and the signal does not kill")
     func hangUp() throws {
         let folder = try TemporaryFolder()

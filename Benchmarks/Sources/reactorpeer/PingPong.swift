@@ -12,7 +12,7 @@ enum PingPong {
         for _ in 0..<idle { idlers.append(try await makeIdle()) }
         let perDescriptor = idle > 0 ? (memory("VmRSS") - before) * 1024 / idle : 0
 
-        let (there, back) = (try await AsyncFD.pipe(), try await AsyncFD.pipe())
+        let (there, back) = (try await AsyncFD.pipe(isShared: false), try await AsyncFD.pipe(isShared: false))
         try await withThrowingTaskGroup { group in
             group.addTask {
                 while case let byte = try await there.reader.read(upTo: 64), !byte.isEmpty { try await back.writer.write(byte) }

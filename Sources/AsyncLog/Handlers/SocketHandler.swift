@@ -4,7 +4,7 @@ import AsyncFD
 
 /// Sends records in any format over TCP, UDP or a Unix socket.
 ///
-///     let handler = SocketHandler(.tcp("logs.example.com", port: 6514), formatter: JSONFormatter(), spool: .memory(8 << 20))
+///     let handler = SocketHandler(.tcp("logs.example.com", port: 5170), formatter: JSONFormatter(), spool: .memory(8 << 20))
 ///
 /// The connection is made as soon as a logger has the handler, and again, with growing pauses, whenever it breaks; until then records wait in the spool, and
 /// `state` is `.degraded`. When the spool is full, `overflow` decides, and `state` is `.failed`. At the end of its loop a handler without a
@@ -134,7 +134,7 @@ public struct Spool: Sendable {
 
     /// In a file, so that they outlive the program, and in memory until they are there.
     ///
-    ///     SocketHandler(.tcp("logs.example.com", port: 6514), formatter: JSONFormatter(), spool: .disk("/var/spool/app/log"))
+    ///     SocketHandler(.tcp("logs.example.com", port: 5170), formatter: JSONFormatter(), spool: .disk("/var/spool/app/log"))
     ///
     /// The file is made for its owner alone (0600), locked while it is used, and emptied when all in it has been sent; what an earlier run of the program has
     /// left in it is sent first. A record that is in the file counts as written, and `flush(.durable)` has it on the disk; `statistics.spooledBytes` says how

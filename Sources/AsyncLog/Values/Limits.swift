@@ -16,13 +16,18 @@ public enum RecordLimits {
     static let nestingMark: StaticString = "…[nested deeper than 64]"
     static let leftOutKey: StaticString = "fields_left_out"
 
+    /// Whether the name has been cut: what is below it has the same name.
+    static func isCut(_ name: String) -> Bool { name.utf8.count > nameLength - 32 && name.hasSuffix(cutMark) }
+
+    private static let cutMark = " bytes cut]"
+
     /// The name that a logger gets that is to be called `name`.
     static func limited(name: String, to limit: Int = nameLength) -> String {
         guard name.utf8.count > limit else { return name }
         var name = name
         return name.withUTF8 { utf8 in
             let kept = Text.boundary(utf8, limit - 32)  // room for the mark
-            return String(decoding: utf8[..<kept], as: UTF8.self) + "…[\(utf8.count - kept) bytes cut]"
+            return String(decoding: utf8[..<kept], as: UTF8.self) + "…[\(utf8.count - kept)" + cutMark
         }
     }
 }

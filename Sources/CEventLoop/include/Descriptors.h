@@ -10,8 +10,8 @@
 /// accept4(2) with SOCK_CLOEXEC | SOCK_NONBLOCK.
 int cel_accept(int listener, struct sockaddr *address, socklen_t *length);
 
-/// pipe2(2) with O_CLOEXEC | O_NONBLOCK.
-int cel_pipe(int ends[2]);
+/// pipe2(2) with O_CLOEXEC, and, unless `is_blocking`, O_NONBLOCK.
+int cel_pipe(int ends[2], int is_blocking);
 
 /// splice(2) at the current positions, with SPLICE_F_NONBLOCK, which concerns the pipes among the two.
 ssize_t cel_splice(int from, int to, size_t count);

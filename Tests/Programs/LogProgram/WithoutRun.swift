@@ -10,7 +10,8 @@ enum WithoutRun {
         case "tasks": tasks()
         case "everything": everything(in: path)
         case "stalled": logIntoStalledPipe()
-        case "take-over": try takeOverAgainAndAgain()
+        case "take-over": try takeOver()
+        case "change-hands": try changeHands()
         case "hang-up": try listenToHangUp(path)
         case "at-exit": logAtExit()
         case "after-run": try useTasksAfterRun()
@@ -107,8 +108,25 @@ enum WithoutRun {
         fputs("all calls have returned\n", stderr)
     }
 
+    /// `run` gets the loop although its reader has stopped, and other threads keep its stand-in busy.
+    static func takeOver() throws {
+        for _ in 0..<3 {
+            var thread = pthread_t()
+            pthread_create(
+                &thread, nil,
+                { _ in
+                    while true { logger.info("busy, with more than fits into the pipe before long") }
+                }, nil)
+        }
+        usleep(50_000)
+        try EventLoop.run {
+            fputs("taken over", stderr)
+            _exit(0)
+        }
+    }
+
     /// The loop changes hands while other threads keep its stand-in busy.
-    static func takeOverAgainAndAgain() throws {
+    static func changeHands() throws {
         let isOver = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
         isOver.initialize(to: false)
         var threads: [pthread_t] = []
@@ -132,7 +150,7 @@ enum WithoutRun {
         }
         isOver.pointee = true
         for thread in threads { pthread_join(thread, nil) }
-        fputs("taken over\n", stderr)
+        fputs("done\n", stderr)
     }
 
     /// A daemon whose file was opened at top level: SIGHUP opens it again.
