@@ -246,51 +246,6 @@ struct Parked: Sendable {
     }
 }
 
-// MARK: Records of the library's own
-
-extension Record {
-    /// Makes a record on the spot and hands it to `body`.
-    static func make(
-        _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
-        _ body: (borrowing Record) -> Void
-    ) {
-        var text = text
-        text.withUTF8 { make(Text($0), level, core, time, site, fields, body) }
-    }
-
-    /// The same with a message that stays where it is.
-    static func make(
-        _ message: Text, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void,
-        _ body: (borrowing Record) -> Void
-    ) {
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let region = FieldRegion(scratch, fields)
-        scratch.seal()
-        body(
-            Record(
-                level: level, time: WallTime(nanoseconds: time), callSite: site, message: message, fields: region.list(scratch), bound: nil,
-                scope: nil, core: Unmanaged.passUnretained(core)))
-    }
-
-    /// Hands a record with more fields to `body`.
-    func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let region = FieldRegion(scratch) { writer in
-            fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
-            more(&writer)
-        }
-        scratch.seal()
-        body(
-            Record(
-                level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: message, fields: region.list(scratch),
-                bound: bound, scope: scope, core: core))
-    }
-}
-
 // MARK: The standard pipeline
 
 extension Pipeline {
