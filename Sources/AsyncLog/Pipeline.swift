@@ -121,7 +121,8 @@ final class Pipeline: @unchecked Sendable {
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
-        let cost = record.bound == nil && record.scope == nil ? size : TravelCharge.estimate(record, size: size, number)
+        let hasOnlyItself = record.bound == nil && record.scope == nil
+        let cost = hasOnlyItself ? size : TravelCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
             if loop.isRunning || EventLoop.current != nil {
                 let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
@@ -131,8 +132,8 @@ final class Pipeline: @unchecked Sendable {
                 loop.lend(EventLoop.exitPatience) { [self] in hasRoom(cost) }
             }
         }
-        var charge = TravelCharge()
-        cel_in_flight_add(inFlight, 1, Int64(charge.claim(record, size: size, for: number)))
+        var charge = TravelCharge(bytes: size)
+        cel_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }

@@ -53,6 +53,10 @@ public struct Record: ~Copyable {
     /// The value of the field that counts.
     public func value(_ key: String) -> FieldValue? { fields[key] ?? boundFields[key] ?? scopeFields[key] }
 
+    /// False: there are none, of the call, the logger or the scope.
+    @inline(__always)
+    var hasFields: Bool { !fields.isEmpty || bound != nil || scope != nil }
+
     @inline(__always)
     var mayRepeatKeys: Bool { mayRepeatKeys(scopeFields, boundFields) }
 
