@@ -73,7 +73,7 @@ struct EncodedRecord {
                 core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
                 isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
-                isBlock: block != nil, charge: TravelCharge(), keepsTree: false))
+                isBlock: block != nil, charge: TravelCharge(bytes: 0), keepsTree: false))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
@@ -99,6 +99,7 @@ struct EncodedRecord {
     /// The record is not on its way any more. Returns what the pipeline is given back.
     func releaseCharge() -> Int {
         let charge = charge
+        guard charge.sharesBound || charge.sharesScope else { return charge.bytes }
         var bytes = charge.bytes
         if charge.sharesBound, let bound, bound.charge.release() { bytes += bound.size }
         if charge.sharesScope, let scope, scope.charge.release() { bytes += scope.size }
@@ -132,20 +133,21 @@ struct EncodedRecord {
 /// claimed them already.
 struct TravelCharge: BitwiseCopyable {
     /// What is for this record alone.
-    var bytes = 0
+    var bytes: Int
     var sharesBound = false
     var sharesScope = false
 
     /// What a claim would come to, as far as one can tell.
+    @inline(never)
     static func estimate(_ record: borrowing Record, size: Int, _ account: UInt32) -> Int {
         func estimate(_ fields: BoundFields) -> Int { fields.charge.isCharged(to: account) ? 0 : fields.size }
         return size + (record.bound?._withUnsafeGuaranteedRef(estimate) ?? 0) + (record.scope?._withUnsafeGuaranteedRef(estimate) ?? 0)
     }
 
     /// Claims the record's bytes for a pipeline. Returns what that is charged now.
-    mutating func claim(_ record: borrowing Record, size: Int, for account: UInt32) -> Int {
-        var total = size
-        bytes = size
+    @inline(never)
+    mutating func claim(_ record: borrowing Record, for account: UInt32) -> Int {
+        var total = bytes
         func claim(_ fields: BoundFields, _ shares: inout Bool) {
             switch fields.charge.claim(by: account) {
             case .shared: shares = true

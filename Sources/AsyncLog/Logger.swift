@@ -69,7 +69,7 @@ public struct Logger: Sendable {
 
     /// The child with this name, made when it is first asked for: `logger["db"]` of `app` is `app.db`, and `logger["db.pool"]` is a child of that.
     ///
-    /// A look-up takes a lock for a moment: keep a child that you use often.
+    /// A look-up takes a lock for a moment: keep a child that you use often. Of a full name of more than `RecordLimits.nameLength` bytes the rest is cut.
     public subscript(name: String) -> Logger {
         var logger = Logger(handle.child(name))
         logger.bound = bound

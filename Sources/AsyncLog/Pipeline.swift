@@ -124,13 +124,14 @@ final class Pipeline: @unchecked Sendable {
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
-        let cost = record.bound == nil && record.scope == nil ? size : TravelCharge.estimate(record, size: size, number)
+        let hasOnlyItself = record.bound == nil && record.scope == nil
+        let cost = hasOnlyItself ? size : TravelCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
             let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
             guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
         }
-        var charge = TravelCharge()
-        cel_in_flight_add(inFlight, 1, Int64(charge.claim(record, size: size, for: number)))
+        var charge = TravelCharge(bytes: size)
+        cel_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
         record.core._withUnsafeGuaranteedRef { $0.willPost() }
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
@@ -241,51 +242,6 @@ struct Parked: Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 
         func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
-    }
-}
-
-// MARK: Records of the library's own
-
-extension Record {
-    /// Makes a record on the spot and hands it to `body`.
-    static func make(
-        _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
-        _ body: (borrowing Record) -> Void
-    ) {
-        var text = text
-        text.withUTF8 { make(Text($0), level, core, time, site, fields, body) }
-    }
-
-    /// The same with a message that stays where it is.
-    static func make(
-        _ message: Text, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void,
-        _ body: (borrowing Record) -> Void
-    ) {
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let region = FieldRegion(scratch, fields)
-        scratch.seal()
-        body(
-            Record(
-                level: level, time: WallTime(nanoseconds: time), callSite: site, message: message, fields: region.list(scratch), bound: nil,
-                scope: nil, core: Unmanaged.passUnretained(core)))
-    }
-
-    /// Hands a record with more fields to `body`.
-    func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let region = FieldRegion(scratch) { writer in
-            fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
-            more(&writer)
-        }
-        scratch.seal()
-        body(
-            Record(
-                level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: message, fields: region.list(scratch),
-                bound: bound, scope: scope, core: core))
     }
 }
 

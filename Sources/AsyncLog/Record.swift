@@ -2,7 +2,8 @@
 
 /// A view of one record: what handlers, filters and formatters see.
 ///
-/// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that.
+/// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that. During that call
+/// it stays what it is and where it is, also if the filter, formatter or handler logs itself.
 public struct Record: ~Copyable {
     /// How grave it is, as the caller said.
     public let level: Level
@@ -51,6 +52,10 @@ public struct Record: ~Copyable {
 
     /// The value of the field that counts.
     public func value(_ key: String) -> FieldValue? { fields[key] ?? boundFields[key] ?? scopeFields[key] }
+
+    /// False: there are none, of the call, the logger or the scope.
+    @inline(__always)
+    var hasFields: Bool { !fields.isEmpty || bound != nil || scope != nil }
 
     @inline(__always)
     var mayRepeatKeys: Bool { mayRepeatKeys(scopeFields, boundFields) }

@@ -58,7 +58,7 @@ public struct TextFormatter: Formatter {
         if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger) }
         line.appendPair(":", " ")
         line.appendEscaped(record.message)
-        LogfmtText.appendFields(of: record, reserved: nil, names: [], to: &line)
+        if record.hasFields { LogfmtText.appendFields(of: record, reserved: nil, names: [], to: &line) }
         line.append(UInt8(ascii: "\n"))
     }
 

@@ -266,13 +266,3 @@ struct OversizeError: Error, CustomStringConvertible {
 extension DropSummary {
     fileprivate var text: String { "\(total) records dropped here: \(firstSequence) to \(lastSequence)" }
 }
-
-extension Record {
-    fileprivate func withoutFields(_ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) throws -> Void) throws {
-        var failure: (any Error)?
-        Record.make(message, level, core._withUnsafeGuaranteedRef { $0 }, time.nanoseconds, callSite, fields) { record in
-            do { try body(record) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
-}

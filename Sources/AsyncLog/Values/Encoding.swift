@@ -17,7 +17,7 @@
 //
 // The mask is a Bloom filter of the keys: two words, in each of which a key has one bit (by its length and its first, middle and last byte).
 // If the masks of two objects have no bit in common in one of the words, no key is in both: that is how duplicate keys are excluded
-// for the price of two `&`. (B. H. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970.)
+// for the price of two `&`. The upper byte of the first word is for other things. (B. H. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970.)
 
 @usableFromInline
 enum ValueKind: UInt8 {
@@ -54,6 +54,11 @@ struct KeyHeader: BitwiseCopyable, Sendable {
 
     @inline(__always)
     var hash: UInt64 { bits >> 32 & 0xFFF }
+
+    /// Of a key that has been read: in how many objects and lists its field is. Between hash and sign, where a written key has nothing, so that a field fits
+    /// into registers.
+    @inline(__always)
+    var depth: Int { Int(bits >> 44 & 0x7F) }
 }
 
 /// Which keys an object may have.
@@ -63,10 +68,12 @@ struct KeyMask: BitwiseCopyable {
 
     /// Set in an object's mask if one of its keys is there twice.
     private static let repeated: UInt64 = 1 << 63
+    /// The bits that stand for keys.
+    private static let keys: UInt64 = 1 << 56 - 1
 
     static let none = KeyMask(first: 0, second: 0)
     /// Of an object whose keys are not known.
-    static let all = KeyMask(first: .max, second: .max)
+    static let all = KeyMask(first: keys, second: .max)
 
     private init(first: UInt64, second: UInt64) {
         self.first = first
@@ -77,17 +84,28 @@ struct KeyMask: BitwiseCopyable {
     @inline(__always)
     init(_ key: KeyHeader) {
         let hash = key.hash
-        self.init(first: 1 << min(hash >> 6, 62), second: 1 << (hash & 63))
+        self.init(first: 1 << min(hash >> 6, 55), second: 1 << (hash & 63))
     }
 
     @inline(__always)
     init(_ key: Text) { self.init(KeyHeader(key.bytes, isStatic: false)) }
 
     @inline(__always)
-    func intersects(_ other: KeyMask) -> Bool { first & other.first & ~KeyMask.repeated != 0 && second & other.second != 0 }
+    func intersects(_ other: KeyMask) -> Bool { first & other.first & KeyMask.keys != 0 && second & other.second != 0 }
 
     @inline(__always)
     static func | (a: KeyMask, b: KeyMask) -> KeyMask { KeyMask(first: a.first | b.first, second: a.second | b.second) }
+
+    /// Of an object that has been read: in how many others it is. Up to 127.
+    @inline(__always)
+    var depth: Int {
+        get { Int(first >> 56 & 0x7F) }
+        set { first = first & ~(0x7F << 56) | UInt64(newValue) << 56 }
+    }
+
+    /// The depth, where `KeyHeader` has it.
+    @inline(__always)
+    var depthBits: UInt64 { first >> 12 & 0x7F << 44 }
 
     @inline(__always)
     var hasRepeated: Bool {

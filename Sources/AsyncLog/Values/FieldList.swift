@@ -68,13 +68,11 @@ public struct Field {
     let header: KeyHeader
     /// Where the value stands. It is decoded when somebody asks for it.
     let encoded: UnsafeRawPointer
-    /// In how many objects and lists the field is.
-    let depth: Int
 
     /// Decoded anew at each use.
     public var value: FieldValue {
         var at = encoded
-        return Decoding.value(&at, depth)
+        return Decoding.value(&at, header.depth)
     }
 }
 
@@ -84,28 +82,33 @@ public struct Field {
 public struct FieldList: Sequence {
     let start: UnsafeRawPointer?
     let end: UnsafeRawPointer?
-    let mask: KeyMask
-    /// In how many objects and lists the fields are.
-    let depth: Int
+    private(set) var mask: KeyMask
 
     @inline(__always)
     init() { self.init(start: nil, end: nil, mask: .none) }
 
     @inline(__always)
-    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: KeyMask, depth: Int = 0) {
+    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: KeyMask) {
         self.start = start
         self.end = end
         self.mask = mask
-        self.depth = depth
     }
 
     /// From an object: mask and fields.
-    init(body: UnsafeRawBufferPointer, depth: Int = 0) {
+    ///
+    /// - Parameter depth: in how many objects and lists the fields are.
+    init(body: UnsafeRawBufferPointer, depth: Int) {
+        self.init(body: body)
+        mask.depth = depth
+    }
+
+    /// From the object of a record's own fields.
+    init(body: UnsafeRawBufferPointer) {
         guard let base = body.baseAddress, body.count > Encoding.maskSize else {
             self.init()
             return
         }
-        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(KeyMask.self, at: base), depth: depth)
+        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(KeyMask.self, at: base))
     }
 
     @inline(__always)
@@ -115,20 +118,20 @@ public struct FieldList: Sequence {
     public var hasRepeatedKeys: Bool { mask.hasRepeated }
 
     @inline(__always)
-    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end, depth: depth) }
+    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end, depthBits: mask.depthBits) }
 
     /// Decodes one field after the other.
     public struct Iterator: IteratorProtocol {
         var cursor: UnsafeRawPointer?
         let end: UnsafeRawPointer?
-        let depth: Int
+        let depthBits: UInt64
 
         @inline(__always)
         public mutating func next() -> Field? {
             guard var at = cursor, at != end else { return nil }
             let (key, header) = Decoding.key(&at)
             cursor = at + Decoding.size(at)
-            return Field(key: key, header: header, encoded: at, depth: depth)
+            return Field(key: key, header: KeyHeader(bits: header.bits | depthBits), encoded: at)
         }
     }
 
