@@ -54,6 +54,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let unresolved = Code(name: "cannot be resolved")
         /// A program that was to do a part of the work ended otherwise than well; the subject says how.
         public static let programFailed = Code(name: "the program has failed")
+        /// A file that has to be the process' user's alone has another owner, or others may read or write it; the subject says which.
+        public static let notPrivate = Code(name: "it must belong to the process' user, and to nobody else (mode 600)")
         /// Anything else: see `errno`.
         public static let system = Code(name: "system error")
     }

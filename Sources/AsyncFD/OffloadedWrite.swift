@@ -76,6 +76,14 @@ struct PinnedVectors: @unchecked Sendable {
         return outcome
     }
 
+    /// On a thread of the pool: the same for records that go into a spool.
+    func append(to spool: SpoolFile, _ lengths: [Int]) -> IOOutcome {
+        cel_pending_begin_write(pending)
+        let outcome = spool.append(vectors, lengths)
+        if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
+        return outcome
+    }
+
     /// In bytes.
     var count: Int { vectors.reduce(0) { $0 + Int($1.iov_len) } }
 

@@ -177,11 +177,25 @@ extension Outlet {
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
         let mustHaveName = mustHaveName
         writeCalls &+= 1
+        let spooled = spool.map { ($0, recordLengths(within: memory.count)) }
         let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
-        descriptor.blockingCall({ answer.set(memory.write($0, mustHaveName: mustHaveName)) }) { [self] in
+        descriptor.blockingCall({ number in
+            answer.set(spooled.map { memory.append(to: $0, $1) } ?? memory.write(number, mustHaveName: mustHaveName))
+        }) { [self] in
             memory.release()
             if underWay.ended(write) { answered(answer.outcome!) }
         }
         return machine.offloaded()
+    }
+
+    /// Of the oldest records, those that fit in.
+    private func recordLengths(within limit: Int) -> [Int] {
+        var lengths: [Int] = []
+        var left = limit
+        while let length = client?.outletRecordLength(lengths.count), length <= left {
+            lengths.append(length)
+            left -= length
+        }
+        return lengths
     }
 }

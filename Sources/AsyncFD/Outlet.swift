@@ -40,6 +40,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the outlet is
     /// held, and false again when it leads elsewhere.
     package var mustHaveName = false
+    /// The bytes go into this spool, record by record. As `mustHaveName`.
+    package var spool: SpoolFile?
     /// Bytes of the oldest record that are in the kernel already (`wholeRecords`).
     @exclusivity(unchecked) var begun = 0
     /// Bytes up to here go out in this writer's turn.
@@ -142,6 +144,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
         mustHaveName = false
+        spool = nil
         chooseBatchSize()
         begun = 0
         cel_pending_did_write(queue.pending, 0)

@@ -1,55 +1,29 @@
-// The file in which records wait for a connection, so that they outlive the program.
+// The file in which records wait for a connection, so that they outlive the program. What stands in it: SpoolFormat.swift.
 //
-//     asynclog spool 1 head 00000000000000004711\n      64 bytes; what stands before the head has been sent
-//     record record record …                            as they go over the wire, each with its frame
+// The process that has the file open holds a lock on it. Records are appended by one descriptor and read by another. What was begun and not finished when
+// the program or the machine went down is cut off when the file is opened. When all has been sent the file is emptied.
 //
-// Whoever has the file open holds a lock on it. Records are appended by one descriptor and read by another. What was begun and not finished when the
-// program or the machine went down has no end of a frame; it is cut off when the file is opened. When all has been sent the file is emptied.
+// The file is its owner's alone: what others could write there, they could have sent in the program's name.
 import EventLoop
 import Glibc
+import Synchronization
 import SystemPackage
-
-/// How one record in a stream is told from the next.
-package enum FrameBounds: Sendable {
-    /// By a line feed.
-    case newline
-    /// By its length: digits, a blank, as many bytes.
-    case octetCounting
-
-    /// The lengths of the whole frames at the beginning of `bytes`. `isBroken`: what follows them is no beginning of a frame.
-    package func frames(_ bytes: UnsafeRawBufferPointer) -> (lengths: [Int], isBroken: Bool) {
-        var lengths: [Int] = []
-        var start = 0
-        while start < bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
-            switch self {
-            case .newline:
-                guard let end = memchr(rest.baseAddress!, 10, rest.count) else { return (lengths, false) }
-                lengths.append(UnsafeRawPointer(end) - rest.baseAddress! + 1)
-            case .octetCounting:
-                let digits = rest.prefix(10).prefix { (48...57).contains($0) }.count
-                guard digits < rest.count else { return (lengths, digits > 9) }
-                guard digits > 0, rest[digits] == 32 else { return (lengths, true) }
-                let length = digits + 1 + rest[..<digits].reduce(0) { $0 * 10 + Int($1 - 48) }
-                guard length <= rest.count else { return (lengths, false) }
-                lengths.append(length)
-            }
-            start += lengths.last!
-        }
-        return (lengths, false)
-    }
-}
 
 /// Every function blocks: for a thread of the pool. Closed, and so unlocked, when the last who uses it lets go: a call that is still being made on another
 /// thread never finds a stranger's file under the number.
 package final class SpoolFile: Sendable {
-    package static let headerSize = 64
-    private static let pieceSize = 65_536
+    /// A crash handler writes no more than the buffers held; what is more is damage.
+    private static let mostUnchecked = 64 << 20
 
     private let path: String
-    private let number: CInt
+    let number: CInt
     /// For appending; the caller of `open` owns it.
     package let tail: CInt
+    private let endOfFile = Atomic<Int>(SpoolFormat.headerSize)
+    let nextNumber = Atomic<UInt64>(1)
+
+    /// Where the last record ends that has been appended whole. Any thread.
+    package var end: Int { endOfFile.load(ordering: .acquiring) }
 
     private init(path: String, number: CInt, tail: CInt) {
         self.path = path
@@ -59,120 +33,182 @@ package final class SpoolFile: Sendable {
 
     deinit { Syscalls.close(number) }
 
+    // MARK: Opening
+
     /// What was found.
     package struct Contents: Sendable {
         package let file: SpoolFile
-        /// Records to be sent stand from here to `end`.
+        /// Records to be sent stand from here on.
         package let head: Int
-        package let end: Int
+        /// The number of the first of them.
+        package let number: UInt64
         /// So many bytes behind them were a torn record, and have been cut off.
         package let torn: Int
+        /// What had been sent before is not known, and is sent once more.
+        package let isHeaderDamaged: Bool
     }
 
-    /// Opens the file, or makes it, for nobody but its owner. Fails with EAGAIN if another process, or another handler, has it open.
+    /// Opens the file, or makes it, for nobody but its owner. Fails with EAGAIN if another process, or another handler, has it open; with ELOOP if it is a symbolic
+    /// link; with `.notPrivate` if it is not the user's alone.
     package static func open(_ path: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
-        func failure(_ operation: String, _ errno: Errno) -> Result<Contents, IOError> { .failure(IOError(operation, on: "\"\(path)\"", errno)) }
-        let number: CInt
-        switch Syscalls.open(FilePath(path), O_RDWR | O_CREAT, 0o600) {
-        case .success(let opened): number = opened
-        case .failure(let errno): return failure("open", errno)
-        }
-        if let errno = Syscalls.lock(number) {
-            Syscalls.close(number)
-            return failure("lock", errno)
-        }
-        switch Syscalls.open(FilePath(path), O_WRONLY | O_APPEND, 0) {
-        case .success(let tail):
-            let file = SpoolFile(path: path, number: number, tail: tail)
-            let result = file.examine(bounds)
-            if case .failure = result { Syscalls.close(tail) }
-            return result
-        case .failure(let errno):
-            Syscalls.close(number)
-            return failure("open", errno)
-        }
-    }
-
-    private func examine(_ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
-            let size = try size()
-            guard size > 0 else {
-                try clear()
-                return .success(Contents(file: self, head: Self.headerSize, end: Self.headerSize, torn: 0))
+            let number = try get("open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
+            let tail: CInt
+            do throws(IOError) {
+                tail = try claim(number, path)
+            } catch {
+                Syscalls.close(number)
+                throw error
             }
-            let header = try read(at: 0, upTo: Self.headerSize)
-            guard let head = Self.head(in: header) else {
-                // Less than a header is what a crash leaves of a new file; anything else is somebody else's file.
-                guard size < Self.headerSize, header.starts(with: Self.mark.utf8.prefix(size)) else { throw error("open", .invalidArgument) }
-                try clear()
-                return .success(Contents(file: self, head: Self.headerSize, end: Self.headerSize, torn: size))
+            let file = SpoolFile(path: path, number: number, tail: tail)
+            do throws(IOError) { return .success(try file.examine(bounds)) } catch {
+                Syscalls.close(tail)
+                throw error
             }
-            var end = max(Self.headerSize, min(head, size))
-            let begin = end
-            var room = Self.pieceSize
-            while end < size {
-                let bytes = try read(at: end, upTo: room)
-                let (lengths, isBroken) = bytes.withUnsafeBytes { bounds.frames($0) }
-                let whole = lengths.reduce(0, +)
-                end += whole
-                if isBroken || bytes.count < room && whole < bytes.count || bytes.isEmpty { break }
-                // A record that is larger than the piece: a larger piece.
-                room = whole == 0 ? room * 2 : Self.pieceSize
-            }
-            if end < size, let errno = Syscalls.truncate(number, Int64(end)) { throw error("truncate", errno) }
-            return .success(Contents(file: self, head: begin, end: end, torn: size - end))
         } catch {
             return .failure(error)
         }
     }
 
-    private func size() throws(IOError) -> Int {
-        switch Syscalls.status(number) {
-        case .success(let status): return Int(status.st_size)
-        case .failure(let errno): throw error("stat", errno)
+    /// Makes sure of whose the file is, locks it, and opens its end.
+    private static func claim(_ number: CInt, _ path: String) throws(IOError) -> CInt {
+        let status = try get("fstat", path, Syscalls.status(number))
+        guard status.st_mode & S_IFMT == S_IFREG else { throw IOError("open", on: "\"\(path)\"", Errno.invalidArgument) }
+        guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
+            let mode = String(status.st_mode & 0o7777, radix: 8)
+            throw IOError("open", on: "\"\(path)\" (owner \(status.st_uid), mode \(mode))", .notPrivate)
+        }
+        if let errno = Syscalls.lock(number) { throw IOError("lock", on: "\"\(path)\"", errno) }
+        let tail = try get("open", path, Syscalls.openFile(FilePath(path), O_WRONLY | O_APPEND, 0, followingLink: false))
+        guard case .success(let same) = Syscalls.status(tail), same.st_ino == status.st_ino, same.st_dev == status.st_dev else {
+            // Somebody has put another file in its place in this very moment.
+            Syscalls.close(tail)
+            throw IOError("open", on: "\"\(path)\"", Errno.staleNFSFileHandle)
+        }
+        return tail
+    }
+
+    private func examine(_ bounds: FrameBounds) throws(IOError) -> Contents {
+        let size = try size()
+        let header = try read(at: 0, upTo: SpoolFormat.headerSize)
+        let found = SpoolFormat.readHeader(header)
+        if size == 0 || SpoolFormat.isBegun(header) {
+            try clear()
+            return Contents(file: self, head: end, number: 1, torn: size, isHeaderDamaged: false)
+        }
+        // A head behind the end: a crash came while the file was emptied.
+        let head = min(found?.head ?? SpoolFormat.headerSize, max(size, SpoolFormat.headerSize))
+        var position = min(head, size)
+        // A mark behind the header, or before the first record that has not been sent.
+        var (lastEnd, expected) = (position, found?.number ?? 0)
+        var first: UInt64?
+        while position < size {
+            let batch = try records(from: position, to: size, expecting: expected)
+            first = first ?? batch.records.first?.number
+            if let last = batch.lastEnd { lastEnd = last }
+            (position, expected) = (batch.end, batch.expected)
+        }
+        // What has neither the header of a spool nor a record of one is somebody else's.
+        guard found != nil || first != nil else { throw error("open", .invalidArgument) }
+        nextNumber.store(max(1, expected), ordering: .relaxed)
+        let torn = try adoptUnchecked(lastEnd, size, bounds)
+        return Contents(file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn, isHeaderDamaged: found == nil)
+    }
+
+    /// What stands behind the last mark is a crash handler's, or a torn record. Returns how many bytes were cut off.
+    private func adoptUnchecked(_ start: Int, _ size: Int, _ bounds: FrameBounds) throws(IOError) -> Int {
+        endOfFile.store(start, ordering: .releasing)
+        guard start < size else { return 0 }
+        let bytes = try read(at: start, upTo: min(size - start, Self.mostUnchecked))
+        if let errno = Syscalls.truncate(number, Int64(start)) { throw error("truncate", errno) }
+        let outcome = bytes.withUnsafeBytes { bytes in
+            let lengths = bounds.frames(bytes)
+            let piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: lengths.reduce(0, +))
+            return lengths.isEmpty ? .bytes(0) : withUnsafePointer(to: piece) { append(Vectors(start: $0, count: 1), lengths) }
+        }
+        switch outcome {
+        case .bytes(let whole): return size - start - whole
+        case .failed(let errno): throw error("write", errno)
+        case .wouldBlock: throw error("write", .resourceTemporarilyUnavailable)
         }
     }
 
-    /// At most `count` bytes that stand at `offset`.
-    package func read(at offset: Int, upTo count: Int) throws(IOError) -> [UInt8] {
-        var failure: Errno?
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            while filled < count {
-                let rest = iovec(iov_base: buffer.baseAddress! + filled, iov_len: count - filled)
-                switch withUnsafePointer(to: rest, { Syscalls.read(number, Vectors(start: $0, count: 1), at: Int64(offset + filled)) }) {
-                case .bytes(0): return
-                case .bytes(let more): filled += more
-                case .wouldBlock: return failure = .resourceTemporarilyUnavailable
-                case .failed(let errno): return failure = errno
+    private func size() throws(IOError) -> Int { Int(try Self.get("fstat", path, Syscalls.status(number)).st_size) }
+
+    // MARK: Appending
+
+    /// Appends records, which `pieces` hold one behind the other, and a mark. All or none of them.
+    package func append(_ pieces: Vectors, _ lengths: [Int]) -> IOOutcome {
+        let first = nextNumber.load(ordering: .relaxed)
+        let status: stat
+        switch Syscalls.status(number) {
+        case .success(let now): status = now
+        case .failure(let errno): return .failed(errno)
+        }
+        // A file that has been removed is nobody's spool: the next run of the program would not find it.
+        guard status.st_nlink > 0 else { return .failed(.staleNFSFileHandle) }
+        let total = lengths.reduce(0, +)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(total + (lengths.count + 1) * SpoolFormat.recordHeaderSize)
+        let payload = [UInt8](unsafeUninitializedCapacity: total) { buffer, filled in
+            for piece in pieces where filled < total {
+                let count = min(piece.iov_len, total - filled)
+                (buffer.baseAddress! + filled).update(from: piece.iov_base!.assumingMemoryBound(to: UInt8.self), count: count)
+                filled += count
+            }
+        }
+        payload.withUnsafeBytes { payload in
+            var start = 0
+            for (index, length) in lengths.enumerated() {
+                SpoolFormat.append(
+                    to: &bytes, number: first + UInt64(index), UnsafeRawBufferPointer(rebasing: payload[start..<start + length]))
+                start += length
+            }
+            SpoolFormat.append(to: &bytes, number: first + UInt64(lengths.count), UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        if let errno = writeAll(bytes) {
+            // What is there in part would only be found damaged later.
+            _ = Syscalls.truncate(number, Int64(status.st_size))
+            return .failed(errno)
+        }
+        nextNumber.store(first + UInt64(lengths.count), ordering: .relaxed)
+        endOfFile.store(Int(status.st_size) + bytes.count, ordering: .releasing)
+        return .bytes(total)
+    }
+
+    private func writeAll(_ bytes: [UInt8]) -> Errno? {
+        bytes.withUnsafeBytes { bytes in
+            var written = 0
+            while written < bytes.count {
+                let rest = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress! + written), iov_len: bytes.count - written)
+                switch withUnsafePointer(to: rest, { Syscalls.write(tail, Vectors(start: $0, count: 1)) }) {
+                case .bytes(0): return .ioError
+                case .bytes(let count): written += count
+                case .wouldBlock: return .resourceTemporarilyUnavailable
+                case .failed(let errno): return errno
                 }
             }
-        }
-        if let failure { throw error("read", failure) }
-        return bytes
-    }
-
-    /// The whole frames that stand from `head` to `end`: some, at least one. Empty: what stands there is none.
-    package func frames(from head: Int, to end: Int, _ bounds: FrameBounds) throws(IOError) -> (bytes: [UInt8], lengths: [Int]) {
-        var room = Self.pieceSize
-        while true {
-            let count = min(room, end - head)
-            var bytes = try read(at: head, upTo: count)
-            let (lengths, isBroken) = bytes.withUnsafeBytes { bounds.frames($0) }
-            if !lengths.isEmpty || isBroken || bytes.count < count || count == end - head {
-                bytes.removeLast(bytes.count - lengths.reduce(0, +))
-                return (bytes, lengths)
-            }
-            room *= 2
+            return nil
         }
     }
 
-    private static let mark = "asynclog spool 1 head "
+    // MARK: The header
 
-    /// Notes that what stands before `head` has been sent.
-    package func setHead(_ head: Int) throws(IOError) {
-        let digits = "\(head)"
-        let text = Self.mark + String(repeating: "0", count: max(0, 20 - digits.count)) + digits
-        let header = Array((text + String(repeating: " ", count: max(0, Self.headerSize - 1 - text.utf8.count)) + "\n").utf8)
+    /// Notes that what stands before `head` has been sent; `number` is that of the record there.
+    package func setHead(_ head: Int, _ number: UInt64) throws(IOError) { try write(SpoolFormat.header(head: head, number: number)) }
+
+    /// Empties the file.
+    package func clear() throws(IOError) {
+        // In this order: a crash between the two leaves a head behind the end, which is an empty spool, too.
+        if let errno = Syscalls.truncate(number, Int64(min(SpoolFormat.headerSize, try size()))) { throw error("truncate", errno) }
+        let next = nextNumber.load(ordering: .relaxed)
+        var bytes = SpoolFormat.header(head: SpoolFormat.headerSize, number: next)
+        SpoolFormat.append(to: &bytes, number: next, UnsafeRawBufferPointer(start: nil, count: 0))
+        try write(bytes)
+        endOfFile.store(SpoolFormat.headerSize, ordering: .releasing)
+    }
+
+    private func write(_ header: [UInt8]) throws(IOError) {
         let outcome = header.withUnsafeBytes { header in
             let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: header.baseAddress), iov_len: header.count)
             return withUnsafePointer(to: vector) { Syscalls.write(number, Vectors(start: $0, count: 1), at: 0) }
@@ -184,22 +220,17 @@ package final class SpoolFile: Sendable {
         }
     }
 
-    private static func head(in header: [UInt8]) -> Int? {
-        guard header.count == headerSize, header.starts(with: mark.utf8) else { return nil }
-        return Int(String(decoding: header.dropFirst(mark.utf8.count).prefix(20), as: UTF8.self))
-    }
-
-    /// Empties the file.
-    package func clear() throws(IOError) {
-        // In this order: a crash between the two leaves a head behind the end, which is an empty spool, too.
-        if let errno = Syscalls.truncate(number, Int64(Self.headerSize)) { throw error("truncate", errno) }
-        try setHead(Self.headerSize)
-    }
-
     /// Lets others have the file, whoever may still hold this object.
     package func unlock() { Syscalls.unlock(number) }
 
-    private func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }
+    func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }
+
+    private static func get<Value>(_ operation: String, _ path: String, _ result: Result<Value, Errno>) throws(IOError) -> Value {
+        switch result {
+        case .success(let value): return value
+        case .failure(let errno): throw IOError(operation, on: "\"\(path)\"", errno)
+        }
+    }
 }
 
 extension AsyncFD {

@@ -43,4 +43,22 @@ extension LogFile {
             }
         }
     }
+
+    // MARK: A file that has been removed
+
+    /// What has just been written went into a file that nobody can open: it counts as not written, and goes into the next one.
+    func lostFile() -> Bool {
+        guard !isClosed else { return false }
+        machine.lostFile()
+        trySwitchSoon()
+        return true
+    }
+
+    /// There is nowhere to write to until a file can be opened.
+    func leaveLostFile() {
+        observe(nil)
+        let old = outlet.descriptor
+        outlet.lead(to: nil)
+        old?.closeHere()
+    }
 }

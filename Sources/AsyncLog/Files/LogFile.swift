@@ -177,13 +177,6 @@ final class LogFile: OutputGate {
         if isOrphan { loop.soon { [weak self] in self?.endIfDone() } }
     }
 
-    func lostFile() -> Bool {
-        guard !isClosed else { return false }
-        machine.lostFile()
-        trySwitchSoon()
-        return true
-    }
-
     func discarded(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
 
     private func nextAnswer() -> RotationMachine.Answer {
@@ -217,7 +210,7 @@ final class LogFile: OutputGate {
         if case .begin(let switching) = nextAnswer() { begin(switching) } else { outlet.resume() }
     }
 
-    private func trySwitchSoon() { loop.soon { [weak self] in self?.trySwitch() } }
+    func trySwitchSoon() { loop.soon { [weak self] in self?.trySwitch() } }
 
     private func begin(_ switching: RotationMachine.Switch) {
         isGivenUp = false
@@ -287,14 +280,6 @@ final class LogFile: OutputGate {
         note(.link, file.linkError)
         if buffer.pendingBytes == 0 { outlet.recover() }
         if isRotated { housekeeper.tidy(openPath) }
-    }
-
-    /// There is nowhere to write to until a file can be opened.
-    private func leaveLostFile() {
-        observe(nil)
-        let old = outlet.descriptor
-        outlet.lead(to: nil)
-        old?.closeHere()
     }
 
     private func failed(_ switching: RotationMachine.Switch, _ error: IOError, isLost: Bool = false) {

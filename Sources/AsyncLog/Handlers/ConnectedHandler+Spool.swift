@@ -14,7 +14,8 @@ import EventLoop
 extension ConnectedHandler {
     final func openDisk() {
         guard let disk, disk.tail == nil, !disk.isOpening else { return }
-        disk.open { [self] torn in
+        disk.open { [self] torn, isHeaderDamaged in
+            if isHeaderDamaged { say("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning) }
             if torn > 0 { say("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
             if let trouble = disk.trouble { enter(.degraded(trouble)) }
             arrange()
@@ -30,7 +31,6 @@ extension ConnectedHandler {
 
     /// Leads records to where they have to go as things stand.
     final func arrange() {
-        noteSpooled()
         guard disk?.isBusy != true else { return }
         guard let disk, let tail = disk.tail else {
             if let connection, destination != .connection { lead(to: connection) }
@@ -72,9 +72,9 @@ extension ConnectedHandler {
 
     final func spool(to tail: AsyncFD) {
         destination = .disk
-        writtenBefore = buffer.writtenBytes
         buffer.outlet.delivery = .wholeRecords
         buffer.outlet.lead(to: tail)
+        disk?.lead(buffer.outlet)
         buffer.outlet.recover()
         buffer.outlet.resume()
     }
@@ -86,8 +86,9 @@ extension ConnectedHandler {
     }
 
     final func send(_ disk: DiskSpool, over connection: AsyncFD) {
-        drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams) { [self] in
-            noteSpooled()
+        drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams) { [self] records, bytes in
+            let what = records == 0 ? "no record is lost" : "\(records) record\(records == 1 ? " is" : "s are") lost"
+            say("\"\(disk.path)\": \(bytes) bytes in it are damaged; \(what)", .error)
         } broke: { [self] error in
             loop.soon { [self] in broke(error, connection) }
         } skipped: { [self] error in
@@ -103,25 +104,24 @@ extension ConnectedHandler {
         }
     }
 
-    final func noteSpooled() {
-        guard destination == .disk, let disk else { return }
-        disk.appended(Int(buffer.writtenBytes &- writtenBefore))
-        writtenBefore = buffer.writtenBytes
-    }
-
-    /// How many bytes may go to the disk, of `count` that pend behind those of a record that has been begun.
+    /// How many bytes may go to the disk, of `count` that pend: those of whole records, which have room there with what the file adds to them.
     final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
-        noteSpooled()
         if isSwitching {
             loop.soon { [self] in arrange() }
             return 0
         }
-        guard let first = buffer.outletRecordLength(0), first <= disk.room else {
+        var (size, room, index) = (0, disk.room, 0)
+        while size < count, let length = buffer.outletRecordLength(index), length + SpoolFormat.recordHeaderSize <= room {
+            size += length
+            room -= length + SpoolFormat.recordHeaderSize
+            index += 1
+        }
+        guard size > 0 else {
             loop.soon { [self] in
                 if destination == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
             }
             return 0
         }
-        return buffer.wholeRecords(within: disk.room) - (buffer.outlet.queue.count - count)
+        return size
     }
 }

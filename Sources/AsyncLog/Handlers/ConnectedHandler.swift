@@ -31,8 +31,6 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     final var isSwitching = false
     /// `arrange` will be called in a moment.
     final var isArrangementSet = false
-    /// What had been written when the disk's contents were last known.
-    final var writtenBefore: UInt64 = 0
 
     /// Where records go.
     enum Destination {
@@ -219,7 +217,6 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
     private final func letGo() -> (@Sendable () -> Void)? {
-        noteSpooled()
         disconnect()
         if destination == .disk, buffer.outlet.hold() {
             destination = .nowhere
@@ -238,7 +235,6 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     override final var currentStatistics: HandlerStatistics {
         var statistics = super.currentStatistics
-        noteSpooled()
         statistics.spooledBytes = disk?.count ?? 0
         return statistics
     }

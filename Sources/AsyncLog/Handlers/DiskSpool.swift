@@ -1,6 +1,6 @@
 // Where records wait on disk until there is a connection: what is in the file, and how it gets out again.
 //
-// The handler's outlet appends to the file as to any other. Once there is a connection, a second outlet sends what is in the file, piece by piece and in
+// The handler's outlet appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a connection, a second outlet sends what is in the file, piece by piece and in
 // order, while new records still go to its end; when the file is empty, the handler's outlet is led to the connection.
 import AsyncFD
 import EventLoop
@@ -22,8 +22,10 @@ final class DiskSpool {
     var isBusy: Bool { isOpening || isClearing }
     /// Why it could not be opened.
     private(set) var trouble: IOError?
-    private var head = SpoolFile.headerSize
-    private var end = SpoolFile.headerSize
+    private var head = SpoolFormat.headerSize
+    /// The number of the record there.
+    private var number: UInt64 = 1
+    private var end: Int { file?.end ?? SpoolFormat.headerSize }
 
     init(_ path: String, limit: Int, bounds: FrameBounds, on loop: EventLoop) {
         self.path = path
@@ -33,19 +35,23 @@ final class DiskSpool {
     }
 
     /// Bytes that have not been sent.
-    var count: Int { end - head }
-    var isEmpty: Bool { head == end }
-    /// Bytes that may be appended.
-    var room: Int { limit - end }
+    var count: Int { max(0, end - head) }
+    var isEmpty: Bool { count == 0 }
+    /// Bytes that may be appended: those of records, with what the file adds to each of them.
+    var room: Int { limit - end - SpoolFormat.recordHeaderSize }
     /// Everything in the file has been sent, but it is still there.
-    var isSpent: Bool { isEmpty && end > SpoolFile.headerSize }
+    var isSpent: Bool { isEmpty && end > SpoolFormat.headerSize }
 
-    func appended(_ bytes: Int) { end += bytes }
+    /// Has the outlet, which leads to `tail`, append records.
+    func lead(_ outlet: Outlet) { outlet.spool = file }
 
-    func sent(_ bytes: Int) { head += bytes }
+    func sent(_ record: SpoolFile.Batch.Record) { (head, number) = (record.end, record.number + 1) }
 
-    /// `done` is told how many bytes a torn record had that was cut off.
-    func open(then done: @escaping (Int) -> Void) {
+    /// There is nothing more to be sent before this.
+    func passed(_ batch: SpoolFile.Batch) { (head, number) = (batch.end, batch.expected) }
+
+    /// `done` is told how many bytes a torn record had that was cut off, and whether it is unknown what had been sent.
+    func open(then done: @escaping (_ torn: Int, _ isHeaderDamaged: Bool) -> Void) {
         guard tail == nil, !isOpening else { return }
         isOpening = true
         let answer = Found<Result<SpoolFile.Contents, IOError>>()
@@ -54,25 +60,25 @@ final class DiskSpool {
             switch answer.value! {
             case .failure(let error):
                 trouble = error
-                done(0)
+                done(0, false)
             case .success(let contents):
                 trouble = nil
                 file = contents.file
-                (head, end) = (contents.head, contents.end)
+                (head, number) = (contents.head, contents.number)
                 tail = AsyncFD(spool: contents.file, label: "\"\(path)\"")
-                done(contents.torn)
+                done(contents.torn, contents.isHeaderDamaged)
             }
         }
     }
 
     /// The next records to be sent. Notes in the file how far the sending has come.
-    func read(then done: @escaping (Result<(bytes: [UInt8], lengths: [Int]), IOError>) -> Void) {
+    func read(then done: @escaping (Result<SpoolFile.Batch, IOError>) -> Void) {
         guard let file else { return }
-        let answer = Found<Result<(bytes: [UInt8], lengths: [Int]), IOError>>()
-        loop.offloadCall({ [head, end, bounds] in
+        let answer = Found<Result<SpoolFile.Batch, IOError>>()
+        loop.offloadCall({ [head, end, number] in
             answer.value = Result { () throws(IOError) in
-                try file.setHead(head)
-                return try file.frames(from: head, to: end, bounds)
+                try file.setHead(head, number)
+                return try file.records(from: head, to: end, expecting: number)
             }
         }) { done(answer.value!) }
     }
@@ -85,18 +91,11 @@ final class DiskSpool {
         loop.offloadCall({ answer.value = Result { () throws(IOError) in try file.clear() } }) { [self] in
             isClearing = false
             guard case .failure(let error) = answer.value! else {
-                head = SpoolFile.headerSize
-                end = SpoolFile.headerSize
+                head = SpoolFormat.headerSize
                 return done(nil)
             }
             done(error)
         }
-    }
-
-    /// What stands there is no record: it is given up. Returns how many bytes that were.
-    func skipRest() -> Int {
-        defer { head = end }
-        return count
     }
 
     /// The handler is done with the file. What is still to be done blocks, and is returned.
@@ -104,8 +103,8 @@ final class DiskSpool {
         guard let file = file.take() else { return nil }
         tail?.closeHere()
         tail = nil
-        return { [head] in
-            try? file.setHead(head)
+        return { [head, number] in
+            try? file.setHead(head, number)
             file.unlock()
         }
     }
@@ -116,25 +115,27 @@ final class SpoolDrain: OutletClient {
     private let spool: DiskSpool
     private let connection: AsyncFD
     private let outlet: Outlet
-    private let prepare: () -> Void
+    private let damaged: (_ records: Int, _ bytes: Int) -> Void
     private let broke: (IOError) -> Void
     private let skipped: (IOError) -> Void
     private let done: (Result<Void, IOError>) -> Void
-    private var lengths: ArraySlice<Int> = []
+    private var batch: SpoolFile.Batch?
+    private var records: ArraySlice<SpoolFile.Batch.Record> = []
     private(set) var isOver = false
 
     /// - Parameters:
-    ///   - prepare: called before the spool is looked at.
+    ///   - damaged: called when records were found to be damaged: how many are lost, and how many bytes are no records.
     ///   - broke: called when something could not be sent.
     ///   - skipped: called when a record was given up, because it is larger than the network takes.
     ///   - done: called once, unless the drain is stopped: when the spool is empty, or could not be read.
     init(
-        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool, prepare: @escaping () -> Void, broke: @escaping (IOError) -> Void,
+        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool, damaged: @escaping (_ records: Int, _ bytes: Int) -> Void,
+        broke: @escaping (IOError) -> Void,
         skipped: @escaping (IOError) -> Void, done: @escaping (Result<Void, IOError>) -> Void
     ) {
         self.spool = spool
         self.connection = connection
-        self.prepare = prepare
+        self.damaged = damaged
         self.broke = broke
         self.skipped = skipped
         self.done = done
@@ -153,24 +154,23 @@ final class SpoolDrain: OutletClient {
 
     private func next() {
         guard !isOver else { return }
-        prepare()
+        if let batch = batch.take() { spool.passed(batch) }
         guard !spool.isEmpty else { return finish(.success(())) }
         spool.read { [self] result in
             guard !isOver else { return }
             switch result {
             case .failure(let error): finish(.failure(error))
-            case .success(let (bytes, lengths)):
-                guard !lengths.isEmpty else {
-                    let lost = spool.skipRest()
-                    return finish(.failure(IOError("read", on: "\"\(spool.path)\" (\(lost) bytes that are no records)", .inputOutput)))
-                }
-                self.lengths = lengths[...]
-                bytes.withUnsafeBytes { bytes in
+            case .success(let batch):
+                if batch.lost > 0 || batch.damagedBytes > 0 { damaged(batch.lost, batch.damagedBytes) }
+                self.batch = batch
+                records = batch.records[...]
+                guard !records.isEmpty else { return outlet.loop.soon { [self] in next() } }
+                batch.bytes.withUnsafeBytes { bytes in
                     var start = 0
-                    for length in lengths {
-                        outlet.queue.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
-                        outlet.didAppend(length)
-                        start += length
+                    for record in batch.records {
+                        outlet.queue.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
+                        outlet.didAppend(record.length)
+                        start += record.length
                     }
                 }
             }
@@ -185,28 +185,30 @@ final class SpoolDrain: OutletClient {
     // MARK: The outlet's news
 
     func outletWrote(_ count: Int) {
-        spool.sent(count)
         var left = count
-        while left > 0, let first = lengths.popFirst() { left -= first }
-        if lengths.isEmpty { outlet.loop.soon { [self] in next() } }
+        while left > 0, let first = records.popFirst() {
+            left -= first.length
+            spool.sent(first)
+        }
+        if records.isEmpty { outlet.loop.soon { [self] in next() } }
     }
 
     func outletMayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
     func outletWholeRecords(_ count: Int) -> Int {
         var total = 0
-        for length in lengths {
-            if total + length > count { break }
-            total += length
+        for record in records {
+            if total + record.length > count { break }
+            total += record.length
         }
         return total
     }
-    func outletRecordLength(_ index: Int) -> Int? { index < lengths.count ? lengths[lengths.startIndex + index] : nil }
+    func outletRecordLength(_ index: Int) -> Int? { index < records.count ? records[records.startIndex + index].length : nil }
     func outletSkips(_ error: IOError) -> Int {
-        let length = lengths.popFirst() ?? 0
-        spool.sent(length)
+        let record = records.popFirst()
+        if let record { spool.sent(record) }
         skipped(error)
-        if lengths.isEmpty { outlet.loop.soon { [self] in next() } }
-        return length
+        if records.isEmpty { outlet.loop.soon { [self] in next() } }
+        return record?.length ?? 0
     }
     func outletWriteFailed(_ error: IOError) { broke(error) }
     func outletFailed(_ error: IOError) {}

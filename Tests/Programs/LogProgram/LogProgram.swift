@@ -82,6 +82,8 @@ struct LogProgram {
         case "without-run": try WithoutRun.begin(arguments[2], arguments.count > 3 ? arguments[3] : "")
         case "local-time":  // one moment in the zone of the environment
             try EventLoop.run { try await showLocalTime() }
+        case "spool-crash":  // crashes with records in a spool and in memory, and without a connection
+            try EventLoop.run { try await crashWithSpool(arguments[2], UInt16(arguments[3])!) }
         case "compress":  // rotates, and ends while the compression is under way
             try EventLoop.run { try await endWhileCompressing(arguments[2]) }
         default:
