@@ -28,13 +28,15 @@ extension SpoolFile {
         package fileprivate(set) var damagedBytes = 0
         /// Where the last thing ends that was whole.
         fileprivate(set) var lastEnd: Int?
+        /// That was a mark.
+        fileprivate(set) var endsWithMark = false
 
         fileprivate mutating func add(_ record: UnsafeRawBufferPointer, _ number: UInt64, end: Int) {
             bytes.append(contentsOf: record)
             records.append(Record(length: record.count, number: number, end: end))
             if expected > 0, number > expected { lost += Int(clamping: number - expected) }
             expected = number + 1
-            lastEnd = end
+            (lastEnd, endsWithMark) = (end, false)
         }
     }
 
@@ -68,9 +70,9 @@ extension SpoolFile {
                 batch.add(UnsafeRawBufferPointer(rebasing: bytes[range]), number, end: start + range.upperBound)
                 position = range.upperBound
             case .mark(let end):
-                batch.lastEnd = start + end
+                (batch.lastEnd, batch.endsWithMark) = (start + end, true)
                 position = end
-            case .damaged(let end), .garbage(let end?):
+            case .garbage(let end?):
                 batch.damagedBytes += end - position
                 position = end
             case .begun(let end) where !isLast: return (position, end - position)

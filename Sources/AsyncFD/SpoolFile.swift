@@ -101,28 +101,29 @@ package final class SpoolFile: Sendable {
         var position = min(head, size)
         // A mark behind the header, or before the first record that has not been sent.
         var (lastEnd, expected) = (position, found?.number ?? 0)
+        var isBehindMark = true
         var first: UInt64?
         while position < size {
             let batch = try records(from: position, to: size, expecting: expected)
             first = first ?? batch.records.first?.number
-            if let last = batch.lastEnd { lastEnd = last }
+            if let last = batch.lastEnd { (lastEnd, isBehindMark) = (last, batch.endsWithMark) }
             (position, expected) = (batch.end, batch.expected)
         }
         // What has neither the header of a spool nor a record of one is somebody else's.
         guard found != nil || first != nil else { throw error("open", .invalidArgument) }
         nextNumber.store(max(1, expected), ordering: .relaxed)
-        let torn = try adoptUnchecked(lastEnd, size, bounds)
+        let torn = try adoptUnchecked(lastEnd, size, isBehindMark ? bounds : nil)
         return Contents(file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn, isHeaderDamaged: found == nil)
     }
 
-    /// What stands behind the last mark is a crash handler's, or a torn record. Returns how many bytes were cut off.
-    private func adoptUnchecked(_ start: Int, _ size: Int, _ bounds: FrameBounds) throws(IOError) -> Int {
+    /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage. Returns how many bytes were cut off.
+    private func adoptUnchecked(_ start: Int, _ size: Int, _ bounds: FrameBounds?) throws(IOError) -> Int {
         endOfFile.store(start, ordering: .releasing)
         guard start < size else { return 0 }
         let bytes = try read(at: start, upTo: min(size - start, Self.mostUnchecked))
         if let errno = Syscalls.truncate(number, Int64(start)) { throw error("truncate", errno) }
         let outcome = bytes.withUnsafeBytes { bytes in
-            let lengths = bounds.frames(bytes)
+            let lengths = bounds?.frames(bytes) ?? []
             let piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: lengths.reduce(0, +))
             return lengths.isEmpty ? .bytes(0) : withUnsafePointer(to: piece) { append(Vectors(start: $0, count: 1), lengths) }
         }

@@ -10,7 +10,8 @@
 //              16  the CRC-32C of the record, 32 bits
 //              20  the CRC-32C of the 20 bytes before, 32 bits
 //     mark    24 bytes like those of a record, with the length 0. What follows the last mark up to the end of the file and is no record was written by a
-//             crash handler: records as they go over the wire, without anything else. The next run of the program makes records of them.
+//             crash handler: records as they go over the wire, without anything else. The next run of the program makes records of them, as far as they
+//             are frames with text in them.
 //
 // So the beginning of a record is found again behind any damage: by the four bytes, and the checksum that says that they are no accident. The gap in
 // the numbers then says how many records are lost.
@@ -70,26 +71,28 @@ package enum SpoolFormat {
     enum Item: Equatable {
         /// A record that is whole.
         case record(Range<Int>, number: UInt64)
-        /// A record up to there, which is damaged.
-        case damaged(end: Int)
         case mark(end: Int)
         /// The beginning of a record that goes on up to there, beyond the bytes that are known.
         case begun(end: Int)
-        /// Nothing that could be read. The next thing that can stands there; nil: none of the bytes that are known.
+        /// Nothing that could be read, or a record that is damaged: its bytes may have been moved, so not even its length says where it ends. The next thing that can stands there; nil: none of the bytes that are known.
         case garbage(end: Int?)
     }
 
     static func item(in bytes: UnsafeRawBufferPointer, at start: Int) -> Item {
         guard let (length, number, checksum) = recordHeader(bytes, start) else {
-            let next = next(in: bytes, after: start)
-            return .garbage(end: next < bytes.count ? next : nil)
+            return garbage(bytes, start)
         }
         let begin = start + recordHeaderSize
         if length == 0 { return .mark(end: begin) }
         guard length <= bytes.count - begin else { return .begun(end: begin + length) }
         let record = begin..<begin + length
-        return CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[record])) == checksum
-            ? .record(record, number: number) : .damaged(end: record.upperBound)
+        guard CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[record])) == checksum else { return garbage(bytes, start) }
+        return .record(record, number: number)
+    }
+
+    private static func garbage(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Item {
+        let next = next(in: bytes, after: start)
+        return .garbage(end: next < bytes.count ? next : nil)
     }
 
     /// Where the next record or mark begins behind `start`; the end, if there is none.

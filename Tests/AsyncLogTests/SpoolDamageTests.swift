@@ -112,12 +112,16 @@ struct SpoolDamageTests {
         #expect(said.contains { $0.contains("its header is damaged") }, "\(said)")
     }
 
-    @Test("the last page: what stands before it is sent, the rest is cut off and said", arguments: [Framing.newline, .octetCounting])
-    func damagedEnd(framing: Framing) throws {
+    @Test(
+        "the last page: what stands before it is sent, the rest is cut off and said", arguments: [Framing.newline, .octetCounting],
+        [true, false])
+    func damagedEnd(framing: Framing, isNoise: Bool) throws {
         let port = Ports.next()
         try fill(framing, 200, port)
         let spool = SpoolReader(path)
-        overwrite(spool.size - 4096, [UInt8](repeating: 0, count: 4096))
+        var random = SeededGenerator(state: 31)
+        // Noise without zeros, by which alone it could be told from text.
+        overwrite(spool.size - 4096, (0..<4096).map { _ in isNoise ? UInt8.random(in: 1...255, using: &random) : 0 })
         let whole = spool.records.indices.filter { spool.records[$0].start + 24 + spool.records[$0].bytes.count <= spool.size - 4096 }
         let (records, others, said) = try send(framing, port, until: 200)
         #expect(records == whole.map { $0 } + [200] && others.isEmpty, "\(others)")
@@ -175,6 +179,64 @@ struct SpoolDamageTests {
         #expect(try readAll(path: path) == before)
         chmod(path, 0o600)
         #expect(try send(.newline, port, until: 3).records == [0, 1, 2, 3])
+    }
+
+    @Test("whatever is done to a spool: records that were not touched come out, in order, unchanged, and nothing else does")
+    func anyDamage() throws {
+        var random = SeededGenerator(state: 2900)
+        for round in 0..<150 {
+            unlink(path)
+            let texts = (0..<Int.random(in: 1...60, using: &random)).map { index in
+                "\(index) " + String(repeating: "x", count: Int.random(in: 0...3000, using: &random)) + "\n"
+            }
+            let file = try SpoolFile.open(path, .newline).get().file
+            for text in texts {
+                var bytes = Array(text.utf8)
+                let outcome = bytes.withUnsafeMutableBytes { bytes in
+                    withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) {
+                        file.append(Vectors(start: $0, count: 1), [bytes.count])
+                    }
+                }
+                #expect(outcome == .bytes(bytes.count))
+            }
+            file.unlock()
+            close(file.tail)
+            let spool = SpoolReader(path)
+            var contents = try readAll(path: path)
+            let begin = Int.random(in: 64..<contents.count, using: &random)
+            let damage = begin..<min(contents.count, begin + Int.random(in: 1...5000, using: &random))
+            switch round % 5 {
+            case 0: for index in damage { contents[index] = 0 }
+            case 1: for index in damage { contents[index] = UInt8.random(in: 1...255, using: &random) }
+            case 2: contents.removeSubrange(damage)
+            case 3: contents.insert(contentsOf: contents[damage], at: damage.lowerBound)
+            default: contents.removeSubrange(damage.lowerBound...)
+            }
+            truncate(path, 0)
+            overwrite(0, contents)
+            let opened = try SpoolFile.open(path, .newline).get()
+            defer { close(opened.file.tail) }
+            var (position, expected) = (opened.head, opened.number)
+            var found: [UInt64: [UInt8]] = [:]
+            var last: UInt64 = 0
+            while position < opened.file.end {
+                let batch = try opened.file.records(from: position, to: opened.file.end, expecting: expected)
+                var offset = 0
+                for record in batch.records {
+                    #expect(record.number > last || round % 5 == 3, "round \(round)")
+                    last = record.number
+                    found[record.number] = Array(batch.bytes[offset..<offset + record.length])
+                    offset += record.length
+                }
+                (position, expected) = (batch.end, batch.expected)
+            }
+            for (number, bytes) in found { #expect(number <= texts.count && Array(texts[Int(number) - 1].utf8) == bytes, "round \(round)") }
+            for record in spool.records {
+                let extent = record.start..<record.start + 24 + record.bytes.count
+                let isUntouched = round % 5 == 4 ? extent.upperBound <= damage.lowerBound : !extent.overlaps(damage)
+                if isUntouched { #expect(found[record.number] == record.bytes, "round \(round), record \(record.number)") }
+            }
+        }
     }
 
     @Test("the checksum is CRC-32C")

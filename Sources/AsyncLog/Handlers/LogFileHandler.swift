@@ -71,8 +71,8 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         await file.settle(until: deadline)
     }
 
-    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file. Records that come later
-    /// are never written, and counted as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
+    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file: `state` is
+    /// `.closed` then, which no fallback is told of. Records that come later are never written, and counted as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
     public final func close() async {
         guard !loop.isCurrent else { return await closeHere() }
         guard loop.ensureOwner() else { return }
