@@ -97,9 +97,14 @@ struct EncodedRecord {
     }
 
     /// The record is not on its way any more. Returns what the pipeline is given back.
+    @inline(__always)
     func releaseCharge() -> Int {
         let charge = charge
-        guard charge.sharesBound || charge.sharesScope else { return charge.bytes }
+        return charge.sharesBound || charge.sharesScope ? releaseShared(charge) : charge.bytes
+    }
+
+    @inline(never)
+    private func releaseShared(_ charge: TravelCharge) -> Int {
         var bytes = charge.bytes
         if charge.sharesBound, let bound, bound.charge.release() { bytes += bound.size }
         if charge.sharesScope, let scope, scope.charge.release() { bytes += scope.size }

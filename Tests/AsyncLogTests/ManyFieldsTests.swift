@@ -3,6 +3,11 @@ import AsyncLog
 import EventLoop
 import Testing
 
+extension String {
+    /// Into how many parts the separator divides it.
+    fileprivate func components(of separator: String) -> Int { split(separator: separator, omittingEmptySubsequences: false).count }
+}
+
 @Suite("Many fields and long names")
 struct ManyFieldsTests {
     private static let limit = RecordLimits.fields
@@ -47,6 +52,18 @@ struct ManyFieldsTests {
         #expect(record.fields.count == ManyFieldsTests.limit + 1)
         #expect(record.fields["fields_left_out"] == .int(Int64(1100 - ManyFieldsTests.limit)))
         #expect(record.fields["key0"] == .int(0) && record.fields["key1023"] == .int(1023))
+    }
+
+    @Test("a field of the program's that is called like the mark is not there beside it")
+    func mark() throws {
+        let line = try lines(JSONFormatter()) { logger in
+            await logger.info("m") { fields in
+                fields[FieldKey("fields_left_out")] = "mine"
+                ManyFieldsTests.write(0..<2000, to: &fields)
+            }
+        }[0]
+        #expect(line.components(of: "\"fields_left_out\":") == 2)
+        #expect(line.hasSuffix(",\"fields_left_out\":977}"))
     }
 
     @Test("fields that are added all at once have the limit, too")

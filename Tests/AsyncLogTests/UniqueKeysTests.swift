@@ -75,6 +75,17 @@ struct UniqueKeysTests {
         #expect(try Python.run("parse.py", ["msgpack"], input: renamed).split(separator: ",").count == 4 + 4)
     }
 
+    /// The same without Python: what has to stand in the bytes.
+    @Test("MessagePack: the names of renamed and cut keys")
+    func messagePackBytes() throws {
+        let renamed = try UniqueKeysTests.shortLines(MessagePackFormatter(), 1600) { $0.info("m", ["time": 1, "time_": 2]) }
+        let expected: [UInt8] = [0xA5, 0x74, 0x69, 0x6D, 0x65, 0x5F, 1, 0xA6, 0x74, 0x69, 0x6D, 0x65, 0x5F, 0x5F, 2]  // time_: 1, time__: 2
+        #expect(Array(renamed.suffix(expected.count)) == expected)
+        let long = try UniqueKeysTests.shortLines(MessagePackFormatter(), 1600, UniqueKeysTests.logLongKeys)
+        let text = String(decoding: long, as: UTF8.self)
+        for number in 1...8 { #expect(text.contains(" bytes cut from key \(number)]"), "\(number)") }
+    }
+
     // MARK: Pairs
 
     /// The keys of a line of pairs in which no value has a blank.

@@ -12,7 +12,8 @@ extension FieldWriter {
         let keptEnd = begin + (iterator.cursor! - all.start!)
         while iterator.next() != nil { leftOut += 1 }
         end = keptEnd
-        mask.hasRepeated = KeyIndex(fields(from: begin, to: end)).hasRepeatedKeys
+        let index = KeyIndex(fields(from: begin, to: end))
+        mask.hasRepeated = index.hasRepeatedKeys || (leftOut > 0 && index.contains(Text(RecordLimits.leftOutKey)))
         scratch.rewind(to: end)
         guard leftOut > 0 else { return }
         let key = FieldKey(stringLiteral: RecordLimits.leftOutKey)
