@@ -34,7 +34,7 @@ final class LoggerTree: Sendable {
     init(
         _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock, context: (@Sendable (inout FieldWriter) -> Void)?
     ) {
-        // A child's name, too, is to be longer than its root's, when it has been cut.
+        // A child's name is to be longer than its root's, also when it has been cut.
         rootName = LoggerName.limited(name, to: LoggerName.limit / 2)
         self.pipeline = pipeline
         self.clock = clock
