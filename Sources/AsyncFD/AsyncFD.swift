@@ -31,6 +31,8 @@ public final class AsyncFD: @unchecked Sendable {
     public let kind: Kind
 
     package let loop: EventLoop
+    /// Calls that are made with the number, and not on the loop.
+    let uses = NumberUses()
     let isOurs: Bool
     private let features: KernelFeatures
 
@@ -38,7 +40,10 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var reading: Lane?
     @exclusivity(unchecked) var writing: Lane?
     @exclusivity(unchecked) var isClosed = false
-    @exclusivity(unchecked) var writers = WriteQueue()
+    /// Closes the numbers, when no other thread uses them any more.
+    var afterUses: (() -> Void)?
+    /// The turn to write; `writers` makes it.
+    @exclusivity(unchecked) private var turn: WriteTurn?
     /// Its owner closes it by letting go of it.
     private var mayBeForgotten = false
     /// What has been read and not been asked for yet.
@@ -87,14 +92,12 @@ public final class AsyncFD: @unchecked Sendable {
         self.features = features
         self.kind = kind ?? Kind(of: descriptor.rawValue)
         loop = EventLoop.current ?? .main
+        if self.kind == .file { Syscalls.surviveFileSizeLimit() }
     }
 
     final class Extras {
         /// Writes to a regular file that wait to be made together.
         var fileWrites = FileWrites()
-        /// Calls that other threads are making with the number, and what is to be done when there are none.
-        var callsInFlight = 0
-        var afterCalls: (() -> Void)?
         /// What is printed here; made by the first `print`.
         var printer: Printer?
         /// The books of printers that have gone with a loop that had ended.
@@ -130,6 +133,26 @@ public final class AsyncFD: @unchecked Sendable {
             await onLoop(orElse: true) { $0.withLane(.read, \.access) == .polled || $0.withLane(.write, \.access) == .polled }
         }
     }
+
+    // MARK: Loop thread: the turn to write
+
+    /// The writers of what this descriptor leads to. A socket of our own has its turn for itself: ten thousand connections are not entered into a table
+    /// for the sake of one whose number was handed to a second object.
+    var writers: WriteTurn {
+        if let turn { return turn }
+        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
+        turn = made
+        return made
+    }
+
+    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
+    func enterTurn() -> Bool { isClosed || writers.enter(self) }
+
+    /// Gives the turn to the next writer.
+    func leaveTurn() { turn?.leave(self) }
+
+    /// Writers that wait are told that the descriptor is closed.
+    func tellWriters() { turn?.close(self) }
 
     // MARK: Loop thread: lanes
 
@@ -176,7 +199,9 @@ public final class AsyncFD: @unchecked Sendable {
         do {
             let other = direction.isRead ? writing : reading
             let registration =
-                if let other, other.descriptor == descriptor, let shared = other.registration { shared } else { try register(direction) }
+                if let other, other.descriptor == descriptor, !other.hasStandIn, let shared = other.registration { shared } else {
+                    try register(direction)
+                }
             withLane(direction) { $0.registration = registration }
             return registration
         } catch {
@@ -188,9 +213,25 @@ public final class AsyncFD: @unchecked Sendable {
         do {
             return try loop.register(withLane(direction, \.descriptor))
         } catch  where error.errno == .fileExists {
-            if let errno = withLane(direction, { $0.duplicate() }) { throw EventLoopError(operation: "fcntl", errno: errno) }
-            return try loop.register(withLane(direction, \.descriptor))
+            let number: CInt
+            switch Syscalls.duplicate(withLane(direction, \.descriptor)) {
+            case .success(let made): number = made
+            case .failure(let errno): throw EventLoopError(operation: "fcntl", errno: errno)
+            }
+            do {
+                let registration = try loop.register(number)
+                withLane(direction) { $0.standIn = number }
+                return registration
+            } catch {
+                Syscalls.close(number)
+                throw error
+            }
         }
+    }
+
+    /// To be called when a wait in this direction is over.
+    func endWait(_ direction: Direction) {
+        if direction.isRead { reading?.closeStandIn() } else { writing?.closeStandIn() }
     }
 
     /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.
@@ -247,10 +288,10 @@ public final class AsyncFD: @unchecked Sendable {
 
     // MARK: Going to the loop
 
-    /// Runs `body` on the loop's thread. `idle` is the answer if the loop does not run and the caller is not on it.
+    /// Runs `body` on the loop's thread. `idle` is the answer if no thread can be had to run it.
     func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
         if loop.isCurrent { return await body(self) }
-        guard loop.isServed else { return idle }
+        guard loop.ensureOwner() else { return idle }
         return await withTaskExecutorPreference(loop) { await body(self) }
     }
 
@@ -268,7 +309,7 @@ extension EventLoop {
     func cross<Value: Sendable>(
         _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
     ) async throws(IOError) -> Value {
-        guard isServed else { throw IOError(operation, on: label(), .noEventLoop) }
+        guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }
         do {
             return try await withTaskExecutorPreference(self) { try await body() }
         } catch let error as IOError {

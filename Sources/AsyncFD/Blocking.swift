@@ -32,26 +32,26 @@ extension EventLoop {
 }
 
 extension AsyncFD {
-    /// Makes a call with this descriptor where it may block. The number stays open until the call is over.
-    func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        extras.callsInFlight += 1
-        defer { callEnded() }
-        return await loop.blocking(body)
+    /// Makes a call with this descriptor's number where it may block. The number stays open until the call is over; that of a closed descriptor is -1,
+    /// and the kernel says EBADF.
+    func blocking<Value: Sendable>(_ body: @escaping @Sendable (CInt) -> Value) async -> Value {
+        let number = numberInUse()
+        defer { endUse(of: number) }
+        return await loop.blocking { body(number) }
     }
 
     /// The same for callers that are no tasks.
-    func blockingCall(_ body: @escaping @Sendable () -> Void, then done: @escaping () -> Void) {
-        extras.callsInFlight += 1
-        loop.offloadCall(body) { [self] in
-            callEnded()
+    func blockingCall(_ body: @escaping @Sendable (CInt) -> Void, then done: @escaping () -> Void) {
+        let number = numberInUse()
+        loop.offloadCall({ body(number) }) { [self] in
+            endUse(of: number)
             done()
         }
     }
 
-    private func callEnded() {
-        extras.callsInFlight -= 1
-        if extras.callsInFlight == 0 { extras.afterCalls.take()?() }
-    }
+    private func numberInUse() -> CInt { uses.begin() ? descriptor.rawValue : -1 }
+
+    private func endUse(of number: CInt) { if number >= 0 { endUse() } }
 }
 
 /// What came of an offloaded call. Unchecked: written before the pool reports, read after.

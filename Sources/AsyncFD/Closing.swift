@@ -24,11 +24,11 @@ extension AsyncFD {
     package func closeHere(then done: @escaping () -> Void = {}) {
         guard !isClosed else { return done() }
         isClosed = true
-        writers.close()
+        tellWriters()
         let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         leftovers.forget()
         if hasExtras { extras.fileWrites.close() }
-        whenIdle { [self] in
+        afterUses = { [self] in
             if owns, kind == .file || kind == .socket {
                 // A network file system, or SO_LINGER, makes close(2) wait.
                 loop.offloadCall({ leftovers.closeNumbers() }, then: done)
@@ -37,10 +37,7 @@ extension AsyncFD {
                 done()
             }
         }
-    }
-
-    private func whenIdle(_ body: @escaping () -> Void) {
-        if !hasExtras || extras.callsInFlight == 0 { body() } else { extras.afterCalls = body }
+        if uses.close() { afterUses.take()?() }
     }
 }
 

@@ -29,7 +29,7 @@ public func copy(from source: AsyncFD, to destination: AsyncFD) async throws(IOE
     return try await source.reading { source async throws(IOError) in
         destination.pushOutlets()
         try await destination.takeTurn()
-        defer { destination.writers.leave()?.resume(.ready) }
+        defer { destination.leaveTurn() }
         var copying = Copying(source: source, destination: destination)
         do throws(IOError) {
             try await copying.run()
@@ -109,7 +109,10 @@ private struct Copying {
             if destination.isClosed { throw IOError("copy", on: destination.label, .closed) }
             let outcome: IOOutcome
             if way.isOffLoop {
-                outcome = await destination.blocking { way.call(from, to, way.step) }
+                // Both numbers stay open until the call is over.
+                guard source.uses.begin() else { continue }
+                outcome = await destination.blocking { way.call(from, $0, way.step) }
+                source.endUse()
             } else {
                 outcome = way.call(from, to, way.step)
             }
@@ -125,7 +128,7 @@ private struct Copying {
                 return false
             case .failed(let errno): throw IOError("copy", on: "\(source.label) to \(destination.label)", errno)
             }
-            if !way.isOffLoop { await source.loop.yieldIfGreedy() }
+            if !way.isOffLoop { await source.loop.yieldIfSpent() }
         }
     }
 

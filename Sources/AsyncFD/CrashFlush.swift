@@ -26,4 +26,7 @@ public enum CrashFlush {
             cel_crash_enable(newValue ? 1 : 0)
         }
     }
+
+    /// Installs the signal handler, if it is not there yet. Any thread.
+    package static func install() { cel_crash_install() }
 }

@@ -12,15 +12,16 @@ extension AsyncFD {
     ///
     /// - Parameter family: an address of the family that is meant, if `address` is not given: `Address("0.0.0.0:0")` unless set.
     public static func datagrams(on address: Address? = nil, family: Address = .ipv4(0, 0, 0, 0, port: 0)) async throws(IOError) -> AsyncFD {
-        let label = "datagrams" + (address.map { " on \($0)" } ?? "")
+        func label(_ address: Address?) -> String { "datagrams" + (address.map { " on \($0)" } ?? "") }
         switch Syscalls.socket((address ?? family).family, CInt(SOCK_DGRAM.rawValue)) {
-        case .failure(let errno): throw IOError("socket", on: label, errno)
+        case .failure(let errno): throw IOError("socket", on: label(address), errno)
         case .success(let number):
             if let address, let errno = Syscalls.bind(number, address) {
                 Syscalls.close(number)
-                throw IOError("bind", on: label, errno)
+                throw IOError("bind", on: label(address), errno)
             }
-            return AsyncFD(socket: number, label: label)
+            // With the port that the kernel has chosen, if 0 was asked for.
+            return AsyncFD(socket: number, label: label(address.map { (try? Syscalls.localAddress(number).get()) ?? $0 }))
         }
     }
 
@@ -30,7 +31,7 @@ extension AsyncFD {
     public func send(_ bytes: [UInt8], to address: Address) async throws(IOError) {
         try await onLoop("send") { descriptor async throws(IOError) in
             try await descriptor.takeTurn()
-            defer { descriptor.writers.leave()?.resume(.ready) }
+            defer { descriptor.leaveTurn() }
             _ = try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
                     let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)

@@ -10,6 +10,7 @@ package final class Dial: @unchecked Sendable {
     private var attempts: ConnectionAttempts?
     private var completion: ((Result<AsyncFD, IOError>) -> Void)?
     private var timer: EventLoop.Timer?
+    private var stopLooking: (() -> Void)?
 
     /// - Parameters:
     ///   - timeout: for all of it. The resolver is not interrupted by it, but its answer is not waited for.
@@ -37,11 +38,9 @@ package final class Dial: @unchecked Sendable {
             reach([address])
         case .tcp(let host, let port), .udp(let host, let port):
             if let address = Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
-            let answer = Answer<Result<[ResolvedAddress], ResolveError>>()
-            loop.offloadCall({
-                answer.value = Result { () throws(ResolveError) in try EventLoop.addresses(of: host, service: "\(port)") }
-            }) { [self] in
-                switch answer.value! {
+            stopLooking = loop.findAddresses(of: host, service: "\(port)") { [self] answer in
+                stopLooking = nil
+                switch answer {
                 case .success(let addresses): reach(addresses.map(Address.init))
                 case .failure(let failure):
                     finish(.failure(IOError("connect", on: "\(endpoint) (\(String(cString: gai_strerror(failure.code))))", .unresolved)))
@@ -74,6 +73,7 @@ package final class Dial: @unchecked Sendable {
     }
 
     private func finish(_ result: Result<CInt, IOError>) {
+        stopLooking.take()?()
         if let timer { timer.cancel() }
         timer = nil
         let attempts = self.attempts.take()

@@ -34,11 +34,10 @@ final class DiskFlush {
             return
         }
         isUnderWay = true
-        let number = descriptor.descriptor.rawValue
         let answer = Answer<Errno?>()
         calls += 1
         // The number stays open until then, whatever the outlet is led to meanwhile.
-        descriptor.blockingCall({ answer.value = .some(Syscalls.sync(number, dataOnly: true)) }) { [self] in
+        descriptor.blockingCall({ answer.value = .some(Syscalls.sync($0, dataOnly: true)) }) { [self] in
             isUnderWay = false
             let error = answer.value!.map { IOError("fdatasync", on: label, $0) }
             for waiter in served { waiter.resume(returning: error) }

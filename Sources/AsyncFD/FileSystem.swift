@@ -18,6 +18,8 @@ package struct FileStatus: Sendable {
     /// Since 1970-01-01T00:00:00Z, in nanoseconds.
     package let modified: Int64
     package let isRegular: Bool
+    /// How many names it has. None: nobody can open it any more.
+    package let linkCount: Int
     package let permissions: FilePermissions
     fileprivate let user: uid_t
     fileprivate let group: gid_t
@@ -27,6 +29,7 @@ package struct FileStatus: Sendable {
         size = Int64(status.st_size)
         modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         isRegular = status.st_mode & S_IFMT == S_IFREG
+        linkCount = Int(status.st_nlink)
         permissions = FilePermissions(rawValue: status.st_mode & 0o7777)
         user = status.st_uid
         group = status.st_gid
@@ -140,6 +143,7 @@ package enum FileSystem {
     }
 
     package static func append(_ byte: UInt8, to descriptor: CInt, of path: FilePath) throws(IOError) {
+        Syscalls.surviveFileSizeLimit()
         var byte = byte
         let outcome = withUnsafeMutableBytes(of: &byte) { memory in
             withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
@@ -209,9 +213,8 @@ extension AsyncFD {
     package func offWork<Value: Sendable>(
         _ body: @escaping @Sendable (CInt) throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
     ) {
-        let number = descriptor.rawValue
         let answer = Answer<Result<Value, IOError>>()
-        blockingCall({
+        blockingCall({ number in
             do throws(IOError) { answer.value = .success(try body(number)) } catch { answer.value = .failure(error) }
         }) { done(answer.value!) }
     }
@@ -224,6 +227,6 @@ extension IOError {
     /// The handler of this file has been closed.
     package static func closedFile(_ path: FilePath) -> IOError { IOError("write", on: "\"\(path)\"", .closed) }
 
-    /// Nobody runs the loop that would open this file.
-    package static func noLoop(_ path: FilePath) -> IOError { IOError("open", on: "\"\(path)\"", .noEventLoop) }
+    /// No thread runs the loop that would do this, and none can be started.
+    package static func noLoop(_ operation: String, on label: String) -> IOError { IOError(operation, on: label, .noEventLoop) }
 }

@@ -111,24 +111,23 @@ extension AsyncFD {
     }
 
     private func takeFileTurn() {
-        if writers.enter() { return writeBatch() }
-        writers.wait(.outlet { [self] in writeBatch() })
+        if enterTurn() { return writeBatch() }
+        writers.wait(self, .outlet { [self] in writeBatch() })
     }
 
     private func writeBatch() {
         if isClosed { extras.fileWrites.close() }
         let batch = extras.fileWrites.next()
         guard !batch.isEmpty else {
-            writers.leave()?.resume(.ready)
+            leaveTurn()
             return
         }
         // Behind what has been read ahead lies what the caller believes to be the position.
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
         let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
-        let number = descriptor.rawValue
         let answer = Answer<(Int, Errno?)>()
-        blockingCall({
+        blockingCall({ number in
             if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
             answer.value = pieces.writeAll(to: number)
         }) { [self] in
@@ -136,7 +135,7 @@ extension AsyncFD {
             let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
             // Others who write here, prints and logs, come between batches.
-            writers.leave()?.resume(.ready)
+            leaveTurn()
             takeFileTurn()
         }
     }

@@ -12,8 +12,7 @@ extension AsyncFD {
         return try await onLoop("read") { descriptor async throws(IOError) in
             let memory = SendableMemory(.allocate(byteCount: limit, alignment: 16))
             defer { memory.bytes.deallocate() }
-            let number = descriptor.descriptor.rawValue
-            let outcome = try await descriptor.call("read") {
+            let outcome = try await descriptor.call("read") { number in
                 withUnsafePointer(to: iovec(iov_base: memory.bytes.baseAddress, iov_len: limit)) {
                     Syscalls.read(number, Vectors(start: $0, count: 1), at: offset)
                 }
@@ -30,12 +29,11 @@ extension AsyncFD {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
         try await onLoop("write") { descriptor async throws(IOError) in
-            let number = descriptor.descriptor.rawValue
             var written = 0
             while written < memory.bytes.count {
                 let from = written
                 do throws(IOError) {
-                    let outcome = try await descriptor.call("write") {
+                    let outcome = try await descriptor.call("write") { number in
                         let rest = UnsafeRawBufferPointer(rebasing: memory.bytes[from...])
                         let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress), iov_len: rest.count)
                         return withUnsafePointer(to: vector) { Syscalls.write(number, Vectors(start: $0, count: 1), at: offset + Int64(from)) }
@@ -57,8 +55,7 @@ extension AsyncFD {
     public var position: Int64 {
         get async throws(IOError) {
             try await onLoop("lseek") { descriptor async throws(IOError) in
-                let number = descriptor.descriptor.rawValue
-                let position = try await descriptor.result("lseek") { Syscalls.seek(number, 0, SEEK_CUR) }
+                let position = try await descriptor.result("lseek") { Syscalls.seek($0, 0, SEEK_CUR) }
                 return position - Int64(descriptor.input.count)
             }
         }
@@ -70,10 +67,9 @@ extension AsyncFD {
     @discardableResult
     public func seek(to offset: Int64, from origin: FileDescriptor.SeekOrigin = .start) async throws(IOError) -> Int64 {
         try await reading { descriptor async throws(IOError) in
-            let number = descriptor.descriptor.rawValue
             // What was read ahead is behind the caller's position.
             let offset = origin == .current ? offset - Int64(descriptor.input.count) : offset
-            let position = try await descriptor.result("lseek") { Syscalls.seek(number, offset, origin.rawValue) }
+            let position = try await descriptor.result("lseek") { Syscalls.seek($0, offset, origin.rawValue) }
             descriptor.input.free()
             return position
         }
@@ -83,8 +79,7 @@ extension AsyncFD {
     public var size: Int64 {
         get async throws(IOError) {
             try await onLoop("fstat") { descriptor async throws(IOError) in
-                let number = descriptor.descriptor.rawValue
-                return Int64(try await descriptor.result("fstat") { Syscalls.status(number).map(\.st_size) })
+                return Int64(try await descriptor.result("fstat") { Syscalls.status($0).map(\.st_size) })
             }
         }
     }
@@ -92,8 +87,7 @@ extension AsyncFD {
     /// Makes the file `size` bytes long: cuts it, or extends it with zeros.
     public func truncate(to size: Int64) async throws(IOError) {
         try await onLoop("ftruncate") { descriptor async throws(IOError) in
-            let number = descriptor.descriptor.rawValue
-            if let errno = try await descriptor.call("ftruncate", { Syscalls.truncate(number, size) }) {
+            if let errno = try await descriptor.call("ftruncate", { Syscalls.truncate($0, size) }) {
                 throw IOError("ftruncate", on: descriptor.label, errno)
             }
         }
@@ -112,9 +106,8 @@ extension AsyncFD {
     /// - Throws: `IOError`. After a failure the kernel may have dropped what it could not write; calling again proves nothing (fsync(2)).
     public func sync(_ durability: Durability = .full) async throws(IOError) {
         try await onLoop("fsync") { descriptor async throws(IOError) in
-            let number = descriptor.descriptor.rawValue
             let operation = durability == .data ? "fdatasync" : "fsync"
-            if let errno = try await descriptor.call(operation, { Syscalls.sync(number, dataOnly: durability == .data) }) {
+            if let errno = try await descriptor.call(operation, { Syscalls.sync($0, dataOnly: durability == .data) }) {
                 throw IOError(operation, on: descriptor.label, errno)
             }
         }
@@ -123,13 +116,15 @@ extension AsyncFD {
     // MARK: Loop thread
 
     /// A call on another thread, for an open descriptor and a task that is not cancelled.
-    private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable () -> Value) async throws(IOError) -> Value {
+    private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Value) async throws(IOError) -> Value {
         if isClosed { throw IOError(operation, on: label, .closed) }
         if Task.isCancelled { throw IOError(operation, on: label, .cancelled) }
         return await blocking(body)
     }
 
-    private func result<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable () -> Result<Value, Errno>) async throws(IOError) -> Value {
+    private func result<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Result<Value, Errno>) async throws(IOError)
+        -> Value
+    {
         switch try await call(operation, body) {
         case .success(let value): return value
         case .failure(let errno): throw IOError(operation, on: label, errno)

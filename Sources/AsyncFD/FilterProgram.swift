@@ -60,6 +60,9 @@ package struct FilterProgram: Sendable {
         return pid
     }
 
+    /// Ends one that was started and has not been collected: else the number may be another process'.
+    package static func kill(_ pid: pid_t) { _ = Glibc.kill(pid, SIGKILL) }
+
     /// What went wrong, if something did.
     package func error(_ status: TerminationStatus?, on path: FilePath) -> IOError? {
         if status == .exited(0) { return nil }

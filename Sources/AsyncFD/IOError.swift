@@ -12,7 +12,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
 
         /// Nobody reads any more (`EPIPE`, `ECONNRESET`).
         public static let brokenPipe = Code(name: "broken pipe")
-        /// The device is full, or the quota is used up (`ENOSPC`, `EDQUOT`).
+        /// The device is full, the quota is used up, or the file may not become longer (`ENOSPC`, `EDQUOT`, `EFBIG`).
         public static let noSpace = Code(name: "no space left on device")
         /// The number is no open descriptor, or not one that is open for this direction (`EBADF`).
         public static let badDescriptor = Code(name: "not an open descriptor")
@@ -26,10 +26,10 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let cancelled = Code(name: "cancelled")
         /// The `AsyncFD` has been closed.
         public static let closed = Code(name: "closed")
-        /// Another task already waits to read from the descriptor.
-        public static let busy = Code(name: "another task is reading already")
-        /// The caller is on no event loop, and the descriptor's loop does not run.
-        public static let noEventLoop = Code(name: "its event loop does not run")
+        /// Another task is already reading from the descriptor.
+        public static let busy = Code(name: "another task is using it already")
+        /// The caller is on no event loop, no thread runs the descriptor's loop, and none can be started (or the process is a forked child).
+        public static let noEventLoop = Code(name: "no thread runs its event loop, and none can be started")
         /// The stream ended before as many bytes came as were asked for. Those that came are still there to be read.
         public static let endOfStream = Code(name: "the stream has ended")
         /// More bytes came than the caller set as the limit. They are still there to be read.
@@ -88,7 +88,14 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The reason alone: `broken pipe (EPIPE)`.
-    public var reason: String { errno.map(IOError.reason) ?? code.name }
+    public var reason: String {
+        if let errno { return IOError.reason(errno) }
+        switch (code, operation) {
+        case (.busy, "read"), (.busy, "receive"), (.busy, "accept"): return "another task is reading already"
+        case (.busy, "write"), (.busy, "send"): return "another task is writing already"
+        default: return code.name
+        }
+    }
 
     /// `broken pipe (EPIPE)`
     package static func reason(_ errno: Errno) -> String {
@@ -106,7 +113,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL", .networkUnreachable: "ENETUNREACH",
         .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE", .connectionAbort: "ECONNABORTED",
         .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY",
-        .addressRequired: "EDESTADDRREQ", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
+        .addressRequired: "EDESTADDRREQ", .staleNFSFileHandle: "ESTALE", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
     ]
 }
 
@@ -114,7 +121,7 @@ extension IOError.Code {
     init(_ errno: Errno) {
         switch errno {
         case .brokenPipe, .connectionReset: self = .brokenPipe
-        case .noSpace, .diskQuotaExceeded: self = .noSpace
+        case .noSpace, .diskQuotaExceeded, .fileTooLarge: self = .noSpace
         case .badFileDescriptor: self = .badDescriptor
         case .permissionDenied, .notPermitted: self = .permissionDenied
         case .noSuchFileOrDirectory: self = .notFound

@@ -72,7 +72,7 @@ public final class Listener: AsyncSequence, Sendable {
     /// - Throws: `IOError`: `.cancelled`, `.closed`, and what cannot be got over by waiting.
     public func accept() async throws(IOError) -> AsyncFD {
         try await socket.reading { [self] socket async throws(IOError) in
-            await socket.loop.yieldIfGreedy()
+            await socket.loop.yieldIfSpent()
             var pause = Listener.firstPause
             while true {
                 if socket.isClosed { throw IOError("accept", on: socket.label, .closed) }

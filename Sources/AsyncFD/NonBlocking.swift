@@ -62,8 +62,12 @@ struct Lane {
     }
     private(set) var descriptor: CInt
     private(set) var access: Access
-    /// The number was made by us, as a private description or a duplicate, and is closed with the lane.
+    /// The number was made by us, for a private description, and is closed with the lane.
     private(set) var isPrivate = false
+    /// The number by which the descriptor is registered, if another object has registered its own: the kernel refuses a second registration of a number
+    /// (EEXIST). It is a duplicate, and would keep a pipe open that everybody else has closed, so it lives for the time of one wait. -1: none.
+    var standIn: CInt = -1
+    var hasStandIn: Bool { standIn >= 0 }
     private let direction: Direction
     private let isNonBlocking: Bool
     private let kind: Kind
@@ -120,16 +124,12 @@ struct Lane {
         access = .direct
     }
 
-    /// A second registration of the same number in one epoll instance is refused (EEXIST): register another number for it.
-    mutating func duplicate() -> Errno? {
-        switch Syscalls.duplicate(descriptor) {
-        case .success(let number):
-            if isPrivate { Syscalls.close(descriptor) }
-            descriptor = number
-            isPrivate = true
-            return nil
-        case .failure(let errno): return errno
-        }
+    /// The wait is over, and nobody waits any more.
+    mutating func closeStandIn() {
+        guard hasStandIn else { return }
+        registration.take()?.close()
+        Syscalls.close(standIn)
+        standIn = -1
     }
 
     /// Moves what can be moved right now. Never for `.offloaded` lanes.
@@ -193,5 +193,6 @@ struct Lane {
 
     func closePrivate() {
         if isPrivate { Syscalls.close(descriptor) }
+        if hasStandIn { Syscalls.close(standIn) }
     }
 }

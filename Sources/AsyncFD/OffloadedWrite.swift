@@ -64,10 +64,15 @@ struct PinnedVectors: @unchecked Sendable {
     }
 
     /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
-    func write(_ descriptor: CInt) -> IOOutcome {
+    ///
+    /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because nobody can open it: ESTALE, as NFS says it of a
+    ///   file that was removed on the server.
+    func write(_ descriptor: CInt, mustHaveName: Bool) -> IOOutcome {
         cel_pending_begin_write(pending)
         let outcome = Lane.moveOffLoop(.write, descriptor, vectors)
-        if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
+        guard case .bytes(let count) = outcome else { return outcome }
+        if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 { return .failed(.staleNFSFileHandle) }
+        cel_pending_did_write(pending, count)
         return outcome
     }
 

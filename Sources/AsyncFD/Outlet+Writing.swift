@@ -15,10 +15,7 @@ extension Outlet {
                 return
             case .enter:
                 guard let descriptor else { return machine.forbidden() }
-                if !descriptor.writers.enter() {
-                    descriptor.writers.wait(.outlet { [self] in carryOut(granted()) })
-                    return
-                }
+                if !descriptor.enterTurn() { return awaitTurn(descriptor) }
                 action = granted()
             case .write: action = write()
             case .awaitReadiness: return awaitReadiness()
@@ -32,12 +29,23 @@ extension Outlet {
         }
     }
 
+    /// Stands in line with the other writers.
+    private func awaitTurn(_ descriptor: AsyncFD) {
+        wait.begin(descriptor.writers.nextTicket)
+        descriptor.writers.wait(
+            descriptor,
+            .outlet { [self] in
+                wait.end()
+                carryOut(granted())
+            })
+    }
+
     private func granted() -> OutletMachine.Action {
         turnEnd = appended
         return machine.granted()
     }
 
-    func leaveTurn() { descriptor?.writers.leave()?.resume(.ready) }
+    func leaveTurn() { descriptor?.leaveTurn() }
 
     private func write() -> OutletMachine.Action {
         let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
@@ -97,6 +105,7 @@ extension Outlet {
             return machine.wouldBlock()
         case .failed(let errno):
             cel_pending_end_write(queue.pending)
+            if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
@@ -111,6 +120,16 @@ extension Outlet {
         return machine.wrote(isTurnOver: left >= turnEnd).0
     }
 
+    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file.
+    private func lostFile(_ rest: Int) -> OutletMachine.Action {
+        queue.consume(rest)
+        left &+= UInt64(rest)
+        flushes.resume(upTo: left, nil)
+        leaveTurn()
+        machine.forbidden()
+        return .none
+    }
+
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
         client?.outletWriteFailed(error)
@@ -123,11 +142,26 @@ extension Outlet {
     private func awaitReadiness() {
         do throws(IOError) {
             guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
-            cel_pending_set_descriptor(queue.pending, number)  // registering may have needed another one
-            registration.whenReady(.write) { [self] _ in carryOut(machine.isWritable()) }
+            cel_pending_set_descriptor(queue.pending, number)  // the attempt may have needed a private description
+            let number = wait.number
+            let waiter = registration.whenReady(.write) { [self] wake in
+                guard wait.number == number else { return }
+                wait.end()
+                descriptor?.endWait(.write)
+                // Nobody but the writer that has the turn waits for room. Should somebody do so all the same, asking at once again would not end.
+                carryOut(wake == .busy ? failed(IOError("write", on: descriptor?.label ?? "nowhere", .busy)) : machine.isWritable())
+            }
+            wait.begin(registration, waiter)
         } catch {
             carryOut(failed(error))
         }
+    }
+
+    /// Waits for nothing any more: neither for the turn nor for room.
+    func giveUpWait() {
+        guard let descriptor else { return }
+        wait.giveUp(descriptor.writers)
+        descriptor.endWait(.write)
     }
 
     /// A thread of the pool has written, or failed to.
@@ -141,10 +175,10 @@ extension Outlet {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
-        let number = descriptor.descriptor.rawValue
+        let mustHaveName = mustHaveName
         writeCalls &+= 1
         let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
-        descriptor.blockingCall({ answer.set(memory.write(number)) }) { [self] in
+        descriptor.blockingCall({ answer.set(memory.write($0, mustHaveName: mustHaveName)) }) { [self] in
             memory.release()
             if underWay.ended(write) { answered(answer.outcome!) }
         }

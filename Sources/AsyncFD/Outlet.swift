@@ -20,6 +20,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     // exclusive access would find is already ruled out, and it costs as much as formatting the record.
     @exclusivity(unchecked) package var queue = ByteQueue()
     @exclusivity(unchecked) var machine = OutletMachine()
+    @exclusivity(unchecked) var wait = OutletWait()
     /// How many bytes have been appended and have left, since the beginning.
     @exclusivity(unchecked) private(set) var appended: UInt64 = 0
     package internal(set) var left: UInt64 = 0
@@ -36,6 +37,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     }
     /// To be set before the outlet leads anywhere, or while it is held.
     package var delivery = Delivery.stream
+    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the outlet is
+    /// held, and false again when it leads elsewhere.
+    package var mustHaveName = false
     /// Bytes of the oldest record that are in the kernel already (`wholeRecords`).
     @exclusivity(unchecked) var begun = 0
     /// Bytes up to here go out in this writer's turn.
@@ -137,6 +141,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         precondition(machine.hold(), "an outlet is led elsewhere while it writes")
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
+        mustHaveName = false
         chooseBatchSize()
         begun = 0
         cel_pending_did_write(queue.pending, 0)
@@ -200,6 +205,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
             begun = 0
         }
         underWay.forget()
+        giveUpWait()
         if machine.conclude() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)

@@ -21,6 +21,11 @@ package protocol OutletClient: AnyObject {
     /// Does somebody see to it that the outlet, if it is held, is resumed or fails before long? `isEnding`: it is the last chance.
     func outletIsSeenTo(isEnding: Bool) -> Bool
 
+    /// The file that the bytes went to has been removed; what was to be written with the last write counts as not written. If the client sees to another
+    /// file, it returns how many of the oldest bytes are given up, because they are the rest of a record that was begun in the lost one; the outlet is held
+    /// until `resume`. Nil: that is a failure like others.
+    func outletLostFile() -> Int?
+
     // For outlets that do not tear records (`Outlet.Delivery`).
 
     /// How many of the oldest `count` bytes are whole records.
@@ -36,6 +41,7 @@ extension OutletClient {
     package func outletMayWrite(_ count: Int) -> Int { count }
     package func outletWriteFailed(_ error: IOError) {}
     package func outletIsSeenTo(isEnding: Bool) -> Bool { false }
+    package func outletLostFile() -> Int? { nil }
     package func outletWholeRecords(_ count: Int) -> Int { count }
     package func outletRecordLength(_ index: Int) -> Int? { nil }
     package func outletSkips(_ error: IOError) -> Int { 0 }

@@ -42,6 +42,13 @@ extension OutputBuffer {
         return Int(entry.length)
     }
 
+    package func outletLostFile() -> Int? {
+        guard let gate, gate.lostFile() else { return nil }
+        let rest = restOfBegunRecord
+        if rest > 0, case let entry = records.removeFirst(), !entry.isReport { drop(.failure, entry.severity, entry.sequence) }
+        return rest
+    }
+
     /// How many bytes the oldest records have that fit into `limit` bytes, and there are never fewer than one.
     package func wholeRecords(within limit: Int) -> Int {
         records.isEmpty ? 0 : max(records.whole(within: limit), Int(records.first.length))

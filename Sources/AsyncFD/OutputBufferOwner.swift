@@ -48,6 +48,8 @@ package protocol OutputGate: AnyObject {
     func discarded(_ size: Int, behind kept: Int)
     /// See `OutputBufferOwner.bufferFailed`, of which the owner is told as well.
     func failed(_ error: IOError)
+    /// The file has been removed, and what was being written with it. True: the gate opens another one, and has the outlet resume.
+    func lostFile() -> Bool
     /// The buffer's loop has ended.
     func released()
 }

@@ -1,4 +1,8 @@
 // `await print(…)`: Swift's print, for programs that must not wait for whoever reads the output.
+//
+// There are two functions, with and without `to:`, as in the standard library. One with a default value for `to:` would lose to the standard
+// library's where a call has three arguments: the type checker prefers the function that has as many parameters as the call has arguments, and
+// that comes before its preference for an asynchronous function in an asynchronous one.
 import EventLoop
 import SystemPackage
 
@@ -7,7 +11,8 @@ import SystemPackage
 ///     await print("Hello stdout !")
 ///     await print("oops", to: .standardError)
 ///
-/// In an asynchronous function `await print` means this one; Swift's own remains what a plain `print` means in synchronous code.
+/// In an asynchronous function `print` means this one, with any number of items, and does not compile without `await`. In synchronous code it
+/// remains Swift's own, which blocks; the compiler counts a closure without any `await` as synchronous: `Task { print(1) }` is Swift's.
 ///
 /// The text goes into the descriptor's buffer, and the whole of what was printed in one turn of the loop goes out with one system call. The task
 /// suspends only when a mebibyte waits to be written. Printing never fails on the spot: what cannot be written is kept and tried again,
@@ -16,7 +21,19 @@ import SystemPackage
 /// A descriptor that has been printed to is kept, with what waits to be written, until `close` or the end of its loop.
 ///
 /// Any task; from a thread without an event loop the text is handed to the descriptor's loop.
-public func print(_ items: Any..., separator: String = " ", terminator: String = "\n", to descriptor: AsyncFD = .standardOutput) async {
+public func print(_ items: Any..., separator: String = " ", terminator: String = "\n") async {
+    await AsyncFD.standardOutput.print(text(items, separator, terminator))
+}
+
+/// Prints the items' descriptions to `descriptor`, as `print` without `to:` prints them to standard output.
+///
+///     await print("oops", to: .standardError)
+public func print(_ items: Any..., separator: String = " ", terminator: String = "\n", to descriptor: AsyncFD) async {
+    await descriptor.print(text(items, separator, terminator))
+}
+
+/// What Swift's `print` would write.
+private func text(_ items: [Any], _ separator: String, _ terminator: String) -> String {
     var text = ""
     var isFirst = true
     for item in items {
@@ -24,8 +41,7 @@ public func print(_ items: Any..., separator: String = " ", terminator: String =
         isFirst = false
         Swift.print(item, terminator: "", to: &text)
     }
-    text += terminator
-    await descriptor.print(text)
+    return text + terminator
 }
 
 extension AsyncFD {
@@ -55,19 +71,11 @@ extension AsyncFD {
 
     fileprivate func print(_ text: String) async {
         var text = text
-        if loop.isCurrent {
-            await printHere(&text)
-        } else if loop.isRunning {
-            let text = text
-            await withTaskExecutorPreference(loop) { [self] in
-                var text = text
-                await printHere(&text)
-            }
-        } else {
-            // Nobody turns the loop: this thread does, for a moment.
-            let copy = text
-            loop.perform { self.printNow(copy) }
-            loop.lend(EventLoop.exitPatience) { true }
+        if loop.isCurrent { return await printHere(&text) }
+        let copy = text
+        await onLoop(orElse: ()) { descriptor in
+            var text = copy
+            await descriptor.printHere(&text)
         }
     }
 
@@ -158,6 +166,6 @@ package enum LastResort {
 
     /// The same from any thread.
     package static func warn(_ line: String) {
-        AsyncFD.standardError.loop.performOrLend { say(line) }
+        AsyncFD.standardError.loop.perform { say(line) }
     }
 }

@@ -22,7 +22,7 @@ extension AsyncFD {
         try beginReading()
         defer { isBeingRead = false }
         if !input.isEmpty { return input.take(min(limit, input.count)) }
-        if loop.isGreedy() { await Task.yield() }
+        if loop.shouldYield() { await Task.yield() }
         while true {
             let bytes = awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(upTo: limit) : try readNow(upTo: limit)
             if let bytes { return bytes }
@@ -156,7 +156,7 @@ extension AsyncFD {
 
     /// One read from the kernel, waited for. The memory stays where it is until this returns.
     private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
-        if loop.isGreedy() { await Task.yield() }
+        if loop.shouldYield() { await Task.yield() }
         while true {
             let count = awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(memory) : try readNow(memory)
             if let count { return count }

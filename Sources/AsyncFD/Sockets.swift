@@ -34,23 +34,21 @@ extension AsyncFD {
 
     // MARK: Addresses
 
-    /// The socket's own address.
+    /// The socket's own address. Any thread.
+    ///
+    /// - Throws: `.closed` after `close`.
     public var localAddress: Address {
         get throws(IOError) {
-            switch Syscalls.localAddress(descriptor.rawValue) {
-            case .success(let address): return address
-            case .failure(let errno): throw IOError("getsockname", on: label, errno)
-            }
+            try withNumber("getsockname", Syscalls.localAddress)
         }
     }
 
-    /// The address of the other side.
+    /// The address of the other side. Any thread.
+    ///
+    /// - Throws: `.closed` after `close`.
     public var peerAddress: Address {
         get throws(IOError) {
-            switch Syscalls.peerAddress(descriptor.rawValue) {
-            case .success(let address): return address
-            case .failure(let errno): throw IOError("getpeername", on: label, errno)
-            }
+            try withNumber("getpeername", Syscalls.peerAddress)
         }
     }
 
@@ -81,24 +79,27 @@ extension AsyncFD {
             } else {
                 try await descriptor.takeTurn()
             }
-            defer { if half != .reading { descriptor.writers.leave()?.resume(.ready) } }
+            defer { if half != .reading { descriptor.leaveTurn() } }
             if let errno = Syscalls.shutdown(descriptor.descriptor.rawValue, half.how) { throw IOError("shutdown", on: descriptor.label, errno) }
         }
     }
 
     // MARK: Options
 
-    /// Sets an option: `try socket.set(.noDelay, to: 1)`.
+    /// Sets an option: `try socket.set(.noDelay, to: 1)`. Any thread.
+    ///
+    /// - Throws: `.closed` after `close`.
     public func set(_ option: SocketOption, to value: Int32) throws(IOError) {
-        if let errno = Syscalls.setOption(descriptor.rawValue, option.level, option.name, value) { throw IOError("setsockopt", on: label, errno) }
+        try withNumber("setsockopt") { number -> Result<Void, Errno> in
+            Syscalls.setOption(number, option.level, option.name, value).map { .failure($0) } ?? .success(())
+        }
     }
 
-    /// The value of an option.
+    /// The value of an option. Any thread.
+    ///
+    /// - Throws: `.closed` after `close`.
     public func value(of option: SocketOption) throws(IOError) -> Int32 {
-        switch Syscalls.option(descriptor.rawValue, option.level, option.name) {
-        case .success(let value): return value
-        case .failure(let errno): throw IOError("getsockopt", on: label, errno)
-        }
+        try withNumber("getsockopt") { number in Syscalls.option(number, option.level, option.name) }
     }
 
     // MARK: Passing descriptors
@@ -114,7 +115,7 @@ extension AsyncFD {
         let numbers = descriptors.map(\.rawValue)
         let sent = try await onLoop("send") { descriptor async throws(IOError) in
             try await descriptor.takeTurn()
-            defer { descriptor.writers.leave()?.resume(.ready) }
+            defer { descriptor.leaveTurn() }
             return try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
                     let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
@@ -162,7 +163,7 @@ extension AsyncFD {
 
     /// Repeats a call until it does not say would-block. Loop thread.
     func moved(_ direction: Direction, _ operation: String, _ call: (CInt) -> IOOutcome) async throws(IOError) -> Int {
-        await loop.yieldIfGreedy()
+        await loop.yieldIfSpent()
         while true {
             if isClosed { throw IOError(operation, on: label, .closed) }
             switch attempt(direction, call) {

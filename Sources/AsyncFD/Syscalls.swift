@@ -28,8 +28,14 @@ enum Syscalls {
         outcome(vectors) { cel_readv(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
+    /// Called when a file is first used. From then on a file beyond the process's limit (`ulimit -f`) is a failure, EFBIG, and not the
+    /// program's end by SIGXFSZ.
+    static func surviveFileSizeLimit() { _ = withoutFileSizeSignal }
+    private static let withoutFileSizeSignal: Void = cel_survive_sigxfsz()
+
     static func write(_ descriptor: CInt, _ vectors: Vectors, at offset: Int64) -> IOOutcome {
-        outcome(vectors) { pwritev(descriptor, $0.baseAddress, CInt($0.count), off_t(offset)) }
+        surviveFileSizeLimit()
+        return outcome(vectors) { pwritev(descriptor, $0.baseAddress, CInt($0.count), off_t(offset)) }
     }
 
     static func read(_ descriptor: CInt, _ vectors: Vectors, at offset: Int64) -> IOOutcome {

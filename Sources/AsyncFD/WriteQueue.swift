@@ -2,12 +2,13 @@
 import DequeModule
 import EventLoop
 
-/// Who waits for a turn: a task in `AsyncFD.write`, or an outlet.
+/// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for it.
 ///
-/// Loop thread only. All operations are O(1), amortised.
+/// Pure: says whose turn it is; telling them is for the caller. All operations but `cancelAll` are O(1), amortised.
 struct WriteQueue {
     typealias Ticket = UInt64
 
+    /// What waits for a turn: a task in `AsyncFD.write`, or an outlet.
     enum Writer {
         case task(UnsafeContinuation<Wake, Never>)
         case outlet(() -> Void)
@@ -20,53 +21,51 @@ struct WriteQueue {
         }
     }
 
-    private var isTaken = false
-    private var isClosed = false
+    private struct Place {
+        let writer: Writer
+        let descriptor: ObjectIdentifier
+    }
+
+    /// The `AsyncFD` whose writer has the turn. Nil: nobody has it.
+    private(set) var holder: ObjectIdentifier?
     /// The writer with ticket n waits at `waiting[n - first]`; nil once it has given up.
-    private var waiting: Deque<Writer?> = []
+    private var waiting: Deque<Place?> = []
     private var first: Ticket = 0
 
-    /// Nobody writes, and the descriptor is open.
-    var isFree: Bool { !isTaken && !isClosed }
-
-    /// True if somebody waits for the turn that is being taken now.
+    /// True if a writer waits, or has waited and given up.
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    /// Takes the turn if nobody has it. On a closed descriptor everybody may try, and is told.
-    mutating func enter() -> Bool {
-        guard !isClosed else { return true }
-        guard !isTaken else { return false }
-        isTaken = true
-        return true
-    }
+    /// A writer of this descriptor takes the turn, which nobody has.
+    mutating func take(_ descriptor: ObjectIdentifier) { holder = descriptor }
 
     /// The ticket that the next `wait` gets.
     var nextTicket: Ticket { first + UInt64(waiting.count) }
 
-    mutating func wait(_ writer: Writer) { waiting.append(writer) }
+    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.append(Place(writer: writer, descriptor: descriptor)) }
 
     /// Gives up waiting. Nil if the turn has come already.
     mutating func cancel(_ ticket: Ticket) -> Writer? {
         guard ticket >= first, ticket < nextTicket else { return nil }
-        return waiting[Int(ticket - first)].take()
+        return waiting[Int(ticket - first)].take()?.writer
     }
 
-    /// Gives the turn to the next in line, who has to be resumed.
-    mutating func leave() -> Writer? {
+    /// All writers of one descriptor give up waiting. The caller tells them.
+    mutating func cancelAll(of descriptor: ObjectIdentifier) -> [Writer] {
+        waiting.indices.compactMap { waiting[$0]?.descriptor == descriptor ? waiting[$0].take()?.writer : nil }
+    }
+
+    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: nobody waits, and nobody has the turn any more.
+    mutating func next() -> Writer? {
+        holder = nil
         while !waiting.isEmpty {
             first += 1
-            if let next = waiting.removeFirst() { return next }
+            guard let next = waiting.removeFirst() else { continue }
+            holder = next.descriptor
+            return next.writer
         }
-        isTaken = false
         return nil
     }
 
-    /// The descriptor is closed: all who wait are told, and find out why when they try.
-    mutating func close() {
-        isClosed = true
-        let told = waiting
-        first += UInt64(waiting.count)
-        waiting.removeAll()
-        for writer in told { writer?.resume(.closed) }
-    }
+    /// Nobody has the turn; those that wait go on waiting.
+    mutating func release() { holder = nil }
 }

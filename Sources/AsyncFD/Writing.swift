@@ -22,19 +22,24 @@ extension AsyncFD {
         guard loop.isCurrent else {
             return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
         }
-        let begun = try writeNow(memory.bytes)
-        if begun < memory.bytes.count || memory.bytes.isEmpty { try await writeHere(memory.bytes, from: begun) }
-        if loop.isGreedy() { await Task.yield() }
+        if isClosed || memory.bytes.isEmpty || !outlets.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
+            try await writeHere(memory.bytes)
+        } else {
+            let begun = try writeNow(memory.bytes)
+            if begun == memory.bytes.count { leaveTurn() } else { try await writeRest(memory.bytes, from: begun) }
+        }
+        if loop.shouldYield() { await Task.yield() }
     }
 
-    /// Writes what can be written without waiting for anything or anybody; returns how many bytes that was.
+    /// In the caller's turn, which ends if this throws: writes what can be written without waiting; returns how many bytes that was.
     private func writeNow(_ bytes: UnsafeRawBufferPointer) throws(IOError) -> Int {
-        guard !bytes.isEmpty, writers.isFree, outlets.isEmpty, kind != .file, !isOffloaded(.write) else { return 0 }
         var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         switch withUnsafePointer(to: &vector, { moveNow(.write, Vectors(start: $0, count: 1)) }) {
         case .bytes(let count): return count
         case .wouldBlock: return 0
-        case .failed(let errno): throw IOError("write", on: label, errno)
+        case .failed(let errno):
+            leaveTurn()
+            throw IOError("write", on: label, errno)
         }
     }
 
@@ -61,15 +66,19 @@ extension AsyncFD {
         try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(buffers) }
     }
 
-    private func writeHere(_ bytes: UnsafeRawBufferPointer, from begun: Int = 0) async throws(IOError) {
+    private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         pushOutlets()
         if kind == .file {
             if isClosed { throw IOError("write", on: label, .closed) }
             return try await writeToFile(bytes)
         }
         try await takeTurn()
-        defer { writers.leave()?.resume(.ready) }
+        try await writeRest(bytes, from: 0)
+    }
 
+    /// In the caller's turn, which ends with this: writes what has not been written yet.
+    private func writeRest(_ bytes: UnsafeRawBufferPointer, from begun: Int) async throws(IOError) {
+        defer { leaveTurn() }
         var written = begun
         while written < bytes.count {
             do throws(IOError) {
@@ -93,7 +102,7 @@ extension AsyncFD {
         }
         pushOutlets()
         try await takeTurn()
-        defer { writers.leave()?.resume(.ready) }
+        defer { leaveTurn() }
 
         var cursor = VectorCursor(buffers)
         while !cursor.isAtEnd {
@@ -123,12 +132,13 @@ extension AsyncFD {
     /// Waits until nobody else writes.
     func takeTurn() async throws(IOError) {
         if isClosed { throw IOError("write", on: label, .closed) }
-        if writers.enter() { return }
+        let writers = writers
+        if writers.enter(self) { return }
         let ticket = writers.nextTicket
         let wake: Wake = await parkTask { continuation in
-            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { writers.wait(.task(continuation)) }
+            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { writers.wait(self, .task(continuation)) }
         } onCancel: { [loop] in
-            loop.perform { self.writers.cancel(ticket)?.resume(.cancelled) }
+            loop.perform { writers.cancel(ticket)?.resume(.cancelled) }
         }
         switch wake {
         case .ready, .busy: return
@@ -164,7 +174,10 @@ extension AsyncFD {
     @inline(__always)
     func wait(_ direction: Direction, _ operation: String) async throws(IOError) {
         guard let registration = try registration(for: direction) else { return }
-        switch await registration.wait(direction) {
+        let wake = await registration.wait(direction)
+        // Another waiter, of the same direction, may still need it.
+        if wake != .busy { endWait(direction) }
+        switch wake {
         case .ready: return
         case .closed: throw IOError(operation, on: label, .closed)
         case .cancelled: throw IOError(operation, on: label, .cancelled)
@@ -183,9 +196,8 @@ extension AsyncFD {
     /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.
     func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        let number = descriptor.rawValue
         let memory = SendableVector(vector)
-        return await blocking { withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
+        return await blocking { number in withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
     }
 }
 

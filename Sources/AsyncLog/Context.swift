@@ -15,8 +15,11 @@ package final class BoundFields: @unchecked Sendable {
     private struct Layout {
         let handler: UInt64
         let bytes: UnsafeBufferPointer<UInt8>
+        let keyChanges: KeyChanges
     }
     private var layouts: [Layout] = []
+    /// Which pipeline is charged for the fields while records that refer to them are on their way to its loop.
+    let charge = SharedCharge()
     private unowned(unsafe) let loop: EventLoop?
 
     /// - Parameters:
@@ -24,15 +27,17 @@ package final class BoundFields: @unchecked Sendable {
     ///   - loop: the loop whose handlers lay them out; nil if they belong to no loop, and nobody keeps their layout.
     init(_ fields: Fields, in outer: BoundFields?, loop: EventLoop?) {
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
+        scratch.enter()
+        defer { scratch.leave() }
         self.loop = loop
         let inner = fields.withList(scratch) { [UInt8](UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) }
         body = inner.withUnsafeBytes { bytes in
             let inner = FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: .all)
+            var keys: KeyIndex?
+            if inner.byteCount > KeyIndex.worthwhile { keys = KeyIndex(inner) }
             var writer = FieldWriter(scratch)
             outer?.list.forEachEncoded { field, bytes in
-                if !inner.contains(field.key) { writer.append(encoded: bytes, field.header) }
+                if !(keys?.contains(field.key) ?? inner.contains(field.key)) { writer.append(encoded: bytes, field.header) }
             }
             inner.forEachEncoded { writer.append(encoded: $1, $0.header) }
             writer.close()
@@ -50,18 +55,25 @@ package final class BoundFields: @unchecked Sendable {
     @inline(__always)
     var list: FieldList { FieldList(body: body) }
 
+    /// How many bytes a record keeps alive that refers to them. Any thread.
+    var size: Int { body.count + BoundFields.overhead }
+    private static let overhead = 128
+
+    /// The same, together with what handlers have made of them. Loop thread.
+    var footprint: Int { layouts.reduce(size) { $0 + $1.bytes.count } }
+
     /// The fields as `layOut` writes them for this handler. Loop thread.
-    func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    func withLayout(of handler: Handler, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>, KeyChanges) -> Void) {
         let isKept = loop === handler.loop
-        if isKept, let layout = layouts.first(where: { $0.handler == handler.id }) { return body(layout.bytes) }
+        if isKept, let layout = layouts.first(where: { $0.handler == handler.id }) { return body(layout.bytes, layout.keyChanges) }
         var line = LineBuffer()
         layOut(list, &line)
         let bytes = line.bytes.bindMemory(to: UInt8.self)
-        body(bytes)
+        body(bytes, line.keyChanges)
         guard isKept, layouts.count < 8 else { return }
         let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
         _ = copy.initialize(from: bytes)
-        layouts.append(Layout(handler: handler.id, bytes: UnsafeBufferPointer(copy)))
+        layouts.append(Layout(handler: handler.id, bytes: UnsafeBufferPointer(copy), keyChanges: line.keyChanges))
     }
 }
 

@@ -20,6 +20,8 @@ private struct RecordHeader {
     let fieldsMask: KeyMask
     /// The memory is one of the pipeline's blocks.
     let isBlock: Bool
+    /// What the pipeline was charged for on the record's way to the loop.
+    var charge: TravelCharge
     /// The record holds a reference to its logger. On its way to the loop it does without (`LoggerCore.outliveItsRecords`).
     var keepsTree: Bool
 }
@@ -71,7 +73,7 @@ struct EncodedRecord {
                 core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
                 time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
                 isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
-                isBlock: block != nil, keepsTree: false))
+                isBlock: block != nil, charge: TravelCharge(), keepsTree: false))
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
@@ -86,6 +88,22 @@ struct EncodedRecord {
     }
 
     var gate: Gate? { header.pointee.gate?.takeUnretainedValue() }
+    var bound: BoundFields? { header.pointee.bound?.takeUnretainedValue() }
+    var scope: BoundFields? { header.pointee.scope?.takeUnretainedValue() }
+
+    var charge: TravelCharge {
+        get { header.pointee.charge }
+        nonmutating set { header.pointee.charge = newValue }
+    }
+
+    /// The record is not on its way any more. Returns what the pipeline is given back.
+    func releaseCharge() -> Int {
+        let charge = charge
+        var bytes = charge.bytes
+        if charge.sharesBound, let bound, bound.charge.release() { bytes += bound.size }
+        if charge.sharesScope, let scope, scope.charge.release() { bytes += scope.size }
+        return bytes
+    }
 
     func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result {
         let head = header.pointee
@@ -107,6 +125,41 @@ struct EncodedRecord {
         header.pointee.gate?.release()
         if header.pointee.keepsTree { header.pointee.core.release() }
         if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
+    }
+}
+
+/// What a pipeline is charged for a record on its way to the loop: the record's own bytes, and those of the fields that it refers to, unless others have
+/// claimed them already.
+struct TravelCharge: BitwiseCopyable {
+    /// What is for this record alone.
+    var bytes = 0
+    var sharesBound = false
+    var sharesScope = false
+
+    /// What a claim would come to, as far as one can tell.
+    static func estimate(_ record: borrowing Record, size: Int, _ account: UInt32) -> Int {
+        func estimate(_ fields: BoundFields) -> Int { fields.charge.isCharged(to: account) ? 0 : fields.size }
+        return size + (record.bound?._withUnsafeGuaranteedRef(estimate) ?? 0) + (record.scope?._withUnsafeGuaranteedRef(estimate) ?? 0)
+    }
+
+    /// Claims the record's bytes for a pipeline. Returns what that is charged now.
+    mutating func claim(_ record: borrowing Record, size: Int, for account: UInt32) -> Int {
+        var total = size
+        bytes = size
+        func claim(_ fields: BoundFields, _ shares: inout Bool) {
+            switch fields.charge.claim(by: account) {
+            case .shared: shares = true
+            case .first:
+                shares = true
+                total += fields.size
+            case .alone:
+                total += fields.size
+                bytes += fields.size
+            }
+        }
+        record.bound?._withUnsafeGuaranteedRef { claim($0, &sharesBound) }
+        record.scope?._withUnsafeGuaranteedRef { claim($0, &sharesScope) }
+        return total
     }
 }
 
@@ -139,7 +192,9 @@ final class ParkedRecord: @unchecked Sendable {
     var core: LoggerCore { record.core }
     var gate: Gate? { record.gate }
     var level: Level { record.level }
-    var size: Int { record.size }
+
+    /// See `EncodedRecord.releaseCharge`.
+    func releaseCharge() -> Int { record.releaseCharge() }
 
     func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result { try record.withRecord(body) }
 }

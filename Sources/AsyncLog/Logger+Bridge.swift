@@ -31,14 +31,14 @@ extension Logger {
         if let gate, !gate.mayPass(level, site, core) { return }
         let tree = core.tree
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
+        scratch.enter()
+        defer { scratch.leave() }
         let time = tree.clock.now
-        var writer = FieldWriter(scratch)
-        tree.context?(&writer)
-        fields(&writer)
-        writer.close()
-        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
+        let region = FieldRegion(scratch) { writer in
+            tree.context?(&writer)
+            fields(&writer)
+        }
+        scratch.seal()
         let (bound, scope) = (common ?? bound, LogScope.current)
         let record = Record(
             level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: time), callSite: site, message: Text(message),

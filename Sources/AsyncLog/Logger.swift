@@ -147,14 +147,16 @@ public struct Logger: Sendable {
     ) -> Result? {
         if let gate, !gate.mayPass(level, site, core) { return nil }
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
+        scratch.enter()
+        defer { scratch.leave() }
         let time = core.clock.now
         let message = message()
+        scratch.beginValues()
         var region = writeFields(scratch)
         if let context = core.context { region = Logger.extend(region, scratch, context) }
         let scope = LogScope.current
         return message.withBytes(scratch) { bytes in
+            scratch.seal()
             let record = Record(
                 level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(bytes), fields: region.list(scratch),
                 bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
@@ -166,24 +168,17 @@ public struct Logger: Sendable {
     private static func write(_ fields: Fields, _ scratch: Scratch) -> FieldRegion { fields.region(scratch) }
 
     @inline(__always)
-    private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion {
-        var writer = FieldWriter(scratch)
-        fields(&writer)
-        writer.close()
-        return FieldRegion(start: writer.start, count: scratch.count - writer.start)
-    }
+    private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion { FieldRegion(scratch, fields) }
 
     @inline(never)
     private static func extend(_ region: FieldRegion, _ scratch: Scratch, _ context: (inout FieldWriter) -> Void) -> FieldRegion {
-        var writer = FieldWriter(scratch)
-        context(&writer)
-        if region.count > 0 {
+        FieldRegion(scratch) { writer in
+            context(&writer)
+            guard region.count > 0 else { return }
             let begin = scratch.count
             scratch.appendCopy(from: region.start, count: region.count)
             writer.append(bodyAt: begin)
         }
-        writer.close()
-        return FieldRegion(start: writer.start, count: scratch.count - writer.start)
     }
 }
 
@@ -191,6 +186,22 @@ public struct Logger: Sendable {
 struct FieldRegion {
     let start: Int
     let count: Int
+
+    @inline(__always)
+    init(start: Int, count: Int) {
+        self.start = start
+        self.count = count
+    }
+
+    /// Where the fields stand that `body` writes.
+    @inline(__always)
+    init(_ scratch: Scratch, _ body: (inout FieldWriter) -> Void) {
+        scratch.beginFields()
+        var writer = FieldWriter(scratch)
+        body(&writer)
+        writer.close()
+        self.init(start: writer.start, count: scratch.count - writer.start)
+    }
 
     @inline(__always)
     func list(_ scratch: Scratch) -> FieldList {

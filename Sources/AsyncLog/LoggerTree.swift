@@ -34,8 +34,8 @@ final class LoggerTree: Sendable {
     init(
         _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock, context: (@Sendable (inout FieldWriter) -> Void)?
     ) {
-        // A child's name is to be longer than its root's, also when it has been cut.
-        rootName = LoggerName.limited(name, to: LoggerName.limit / 2)
+        // A child's name, too, is to be longer than its root's, when it has been cut.
+        rootName = RecordLimits.limited(name: name, to: RecordLimits.nameLength / 2)
         self.pipeline = pipeline
         self.clock = clock
         self.context = context
@@ -51,7 +51,7 @@ final class LoggerTree: Sendable {
     // MARK: Names
 
     func name(of child: String, below core: LoggerCore) -> String {
-        child.isEmpty ? core.name : LoggerName.limited(core.name.isEmpty ? child : core.name + "." + child)
+        child.isEmpty ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
     }
 
     /// The logger with this name, made if there is none.

@@ -19,8 +19,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     /// Where it stands in the scratch, if it does.
     private let start: Int
     private let count: Int
-    private let epoch: UInt64
-    /// The message, if no logger was being called when it was made.
+    /// The number of the record that it was made for, if it stands in the scratch.
+    private let serial: UInt64
+    /// The message, if it may be needed beyond the record that is being built, or none is.
     private let own: [UInt8]?
 
     /// A message without values: nothing is copied.
@@ -31,17 +32,21 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     init(literal: UnsafePointer<UInt8>, count: Int) {
         self.literal = UInt(bitPattern: literal)
         self.count = count
-        (start, epoch, own) = (0, 0, nil)
+        (start, serial, own) = (0, 0, nil)
     }
 
     /// A message of pieces that stand in the scratch of the calling thread. Valid during the call that it is written for.
     public init(stringInterpolation: StringInterpolation) {
-        let (scratch, start) = (stringInterpolation.scratch, stringInterpolation.start)
         literal = 0
-        self.start = start
-        count = scratch.count &- start
-        epoch = scratch.epoch
         own = stringInterpolation.own
+        guard own == nil else {
+            // The thread may be another one by now, and have a scratch of its own.
+            (start, count, serial) = (0, 0, 0)
+            return
+        }
+        start = stringInterpolation.start
+        count = stringInterpolation.scratch.count &- start
+        serial = stringInterpolation.scratch.serial
     }
 
     /// The message's UTF-8, during the call for which the message was made.
@@ -49,7 +54,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     func withBytes<Result>(_ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         if let literal = UnsafePointer<UInt8>(bitPattern: literal) { return body(UnsafeBufferPointer(start: literal, count: count)) }
         if let own { return own.withUnsafeBufferPointer(body) }
-        precondition(epoch == scratch.epoch && start + count <= scratch.count, "a LogMessage was kept beyond the call for which it was made")
+        precondition(scratch.isAlive(serial) && start + count <= scratch.count, "a LogMessage was kept beyond the call for which it was made")
         return body(scratch.bytes(from: start, count: count))
     }
 
@@ -57,14 +62,14 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     public struct StringInterpolation: StringInterpolationProtocol {
         @usableFromInline let scratch: Scratch
         let start: Int
-        /// The bytes, if no logger is being called and the scratch is not to be used beyond this call.
+        /// The bytes, if what is appended to the scratch now is not kept.
         @usableFromInline var own: [UInt8]?
 
         /// Begins a message. Called by the compiler.
         public init(literalCapacity: Int, interpolationCount: Int) {
             scratch = Scratch.current
             start = scratch.count
-            own = scratch.isInUse ? nil : []
+            own = scratch.keepsWhatIsAppended ? nil : []
         }
 
         // MARK: Pieces

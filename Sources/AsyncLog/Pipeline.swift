@@ -19,6 +19,9 @@ final class Pipeline: @unchecked Sendable {
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
     private let inFlight: UnsafeMutablePointer<cel_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
+    /// Tells pipelines apart where fields that records share are charged to one of them.
+    private let number = Pipeline.nextNumber.add(1, ordering: .relaxed).newValue
+    private static let nextNumber = Atomic<UInt32>(0)
     let blocks = BlockPool(.records)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
@@ -31,7 +34,10 @@ final class Pipeline: @unchecked Sendable {
         self.handlers = handlers
         guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
         self.inFlight = inFlight
-        if !handlers.isEmpty { perform { for handler in $0.handlers { handler.prepareForCrash() } } }
+        guard !handlers.isEmpty else { return }
+        // A crash may come before the loop has seen the first record.
+        CrashFlush.install()
+        loop.performWhenTurned { [self] in for handler in self.handlers { handler.prepareForCrash() } }
     }
 
     deinit { cel_in_flight_release(inFlight) }
@@ -45,7 +51,7 @@ final class Pipeline: @unchecked Sendable {
     /// Runs `body` on the loop's thread: now, or behind what other threads have posted.
     func perform(_ body: @escaping (Pipeline) -> Void) {
         nonisolated(unsafe) let body = body
-        loop.performOrLend { body(self) }
+        loop.perform { body(self) }
     }
 
     // MARK: A record, on the caller's thread
@@ -118,24 +124,21 @@ final class Pipeline: @unchecked Sendable {
     /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
     private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
-        if !hasRoom(size) {
-            if loop.isRunning || EventLoop.current != nil {
-                let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-                guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(size) }) else { return false }
-            } else {
-                // Nobody runs the loop, so nobody is held up if this thread does until there is room again.
-                loop.lend(EventLoop.exitPatience) { [self] in hasRoom(size) }
-            }
+        let cost = record.bound == nil && record.scope == nil ? size : TravelCharge.estimate(record, size: size, number)
+        if !hasRoom(cost) {
+            let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
+            guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
         }
-        cel_in_flight_add(inFlight, 1, Int64(size))
+        var charge = TravelCharge()
+        cel_in_flight_add(inFlight, 1, Int64(charge.claim(record, size: size, for: number)))
         record.core._withUnsafeGuaranteedRef { $0.willPost() }
         let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
+        encoded.charge = charge
         // There is time until the loop looks again by itself, unless it would find no end then.
         loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
-        loop.lendUnlessOwned()
         return true
     }
 
@@ -176,7 +179,7 @@ final class Pipeline: @unchecked Sendable {
 
     private func deliver(_ encoded: EncodedRecord) {
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
-            cel_in_flight_remove(inFlight, 1, Int64(encoded.size), loop.isDeliveringLast ? 1 : 0)
+            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
         }
         cel_in_flight_remove(inFlight, 1, 0, 1)
@@ -185,7 +188,7 @@ final class Pipeline: @unchecked Sendable {
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.size), 1) }
+                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
             }
         }
     }
@@ -249,45 +252,40 @@ extension Record {
         _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
         _ body: (borrowing Record) -> Void
     ) {
-        let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
-        var writer = FieldWriter(scratch)
-        fields(&writer)
-        writer.close()
-        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
         var text = text
-        text.withUTF8 { text in
-            body(
-                Record(
-                    level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(text), fields: region.list(scratch), bound: nil,
-                    scope: nil, core: Unmanaged.passUnretained(core)))
-        }
+        text.withUTF8 { make(Text($0), level, core, time, site, fields, body) }
+    }
+
+    /// The same with a message that stays where it is.
+    static func make(
+        _ message: Text, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void,
+        _ body: (borrowing Record) -> Void
+    ) {
+        let scratch = Scratch.current
+        scratch.enter()
+        defer { scratch.leave() }
+        let region = FieldRegion(scratch, fields)
+        scratch.seal()
+        body(
+            Record(
+                level: level, time: WallTime(nanoseconds: time), callSite: site, message: message, fields: region.list(scratch), bound: nil,
+                scope: nil, core: Unmanaged.passUnretained(core)))
     }
 
     /// Hands a record with more fields to `body`.
     func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
         let scratch = Scratch.current
-        let mark = scratch.enter()
-        defer { scratch.leave(mark) }
-        // The scratch may move while it is written to, and the record may be in it: so both are copied, into memory that does not move.
-        let message = [UInt8](self.message.bytes)
-        let own = [UInt8](UnsafeRawBufferPointer(start: fields.start, count: fields.byteCount))
-        var writer = FieldWriter(scratch)
-        own.withUnsafeBytes { bytes in
-            FieldList(start: bytes.baseAddress, end: bytes.baseAddress.map { $0 + bytes.count }, mask: fields.mask)
-                .forEachEncoded { writer.append(encoded: $1, $0.header) }
+        scratch.enter()
+        defer { scratch.leave() }
+        let region = FieldRegion(scratch) { writer in
+            fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
+            more(&writer)
         }
-        more(&writer)
-        writer.close()
-        let region = FieldRegion(start: writer.start, count: scratch.count - writer.start)
-        message.withUnsafeBufferPointer { message in
-            body(
-                Record(
-                    level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: Text(message),
-                    fields: region.list(scratch), bound: bound, scope: scope,
-                    core: core))
-        }
+        scratch.seal()
+        body(
+            Record(
+                level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, message: message, fields: region.list(scratch),
+                bound: bound, scope: scope, core: core))
     }
 }
 

@@ -63,31 +63,21 @@ public struct Record: ~Copyable {
 
     @inline(never)
     private func repeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
+        if hasManyFields(scope, bound) { return true }  // maybe not: whoever asks has to look at each field then
         for field in fields where bound.contains(field.key) || scope.contains(field.key) { return true }
         for field in bound where scope.contains(field.key) { return true }
         return false
     }
 
+    private func hasManyFields(_ scope: FieldList, _ bound: FieldList) -> Bool {
+        scope.byteCount + bound.byteCount + fields.byteCount > KeyIndex.worthwhile
+    }
+
     @inline(never)
     private func forEachFieldThatCounts(_ scope: FieldList, _ bound: FieldList, _ body: (Field) throws -> Void) rethrows {
+        guard !hasManyFields(scope, bound) else { return try FieldList.forEachThatCounts([scope, bound, fields], body) }
         try scope.forEachThatCounts { if !bound.contains($0.key), !fields.contains($0.key) { try body($0) } }
         try bound.forEachThatCounts { if !fields.contains($0.key) { try body($0) } }
         try fields.forEachThatCounts(body)
-    }
-}
-
-extension FieldList {
-    /// Each field but those whose key comes again.
-    func forEachThatCounts(_ body: (Field) throws -> Void) rethrows {
-        var iterator = makeIterator()
-        while let field = iterator.next() {
-            if hasRepeatedKeys {
-                var rest = iterator
-                var isRepeated = false
-                while let later = rest.next() { if later.key == field.key { isRepeated = true } }
-                if isRepeated { continue }
-            }
-            try body(field)
-        }
     }
 }

@@ -1,20 +1,21 @@
-// Memory in which a thread builds a text before it is known where the text goes. One buffer a thread, used like a stack, so that
-// building a text allocates nothing.
+// Memory in which a thread builds a record before it is known where the record goes, so that building one allocates nothing. A stack: while a record is being
+// built, or is on its way through filters, formatters and handlers, another one may be built above it. How that works is in Scratch.c.
 import CEventLoop
 import Glibc
 
 /// A thread's scratch memory. Valid on the thread that asked for it.
 ///
 ///     let scratch = Scratch.current
-///     let mark = scratch.enter()
-///     scratch.append(bytes)
-///     … use scratch.bytes(from: mark) …
-///     scratch.leave(mark)
+///     scratch.enter()
+///     defer { scratch.leave() }
+///     scratch.append(bytes)        // known by its offset: the memory may move
+///     scratch.seal()
+///     … scratch.bytes(from: …) …   // known by its address: it stays where it is until `leave`
 @usableFromInline
 struct Scratch: BitwiseCopyable {
     @usableFromInline let header: UnsafeMutablePointer<cel_scratch>
 
-    /// Texts built beyond this size give their memory back.
+    /// Memory beyond this is given back after a giant record.
     private static let keptCapacity = 65_536
 
     @inline(__always)
@@ -23,37 +24,82 @@ struct Scratch: BitwiseCopyable {
     @inline(__always)
     var count: Int { header.pointee.count }
 
-    /// True while somebody builds a text, so that what is appended will be taken off again.
-    @inline(__always)
-    var isInUse: Bool { header.pointee.depth > 0 }
+    // MARK: Records
 
-    /// Counts the outermost uses: a place in the scratch means something only for as long as this stays the same.
+    /// Begins a record, above the one that is being built or handed over.
     @inline(__always)
-    var epoch: UInt64 { header.pointee.epoch }
+    func enter() {
+        if header.pointee.state != cel_scratch_idle { return cel_scratch_push(header) }
+        header.pointee.state = cel_scratch_in_message
+        header.pointee.serial &+= 1
+    }
 
+    /// The record's message is complete; what comes now is the values of its fields.
     @inline(__always)
-    func enter() -> Int {
-        if header.pointee.depth == 0 { header.pointee.epoch &+= 1 }
-        header.pointee.depth &+= 1
-        return header.pointee.count
+    func beginValues() { header.pointee.state = cel_scratch_in_values }
+
+    /// Fields are being written. Returns what `endFields` needs, if something else is to follow.
+    @inline(__always)
+    @discardableResult
+    func beginFields() -> cel_scratch_state {
+        defer { header.pointee.state = cel_scratch_in_fields }
+        return header.pointee.state
     }
 
     @inline(__always)
-    func leave(_ mark: Int) {
-        header.pointee.count = mark
-        header.pointee.depth &-= 1
-        if header.pointee.capacity > Scratch.keptCapacity { giveBack() }
+    func endFields(_ state: cel_scratch_state) { header.pointee.state = state }
+
+    /// The record is complete: from now on it is known by its address, and nothing is written that would move it.
+    @inline(__always)
+    func seal() { header.pointee.state = cel_scratch_sealed }
+
+    /// Ends the record that was begun last.
+    @inline(__always)
+    func leave() {
+        if header.pointee.is_special { return leaveSpecial() }
+        header.pointee.count = 0
+        header.pointee.state = cel_scratch_idle
     }
 
     @inline(never)
-    private func giveBack() {
-        if header.pointee.depth == 0 { resize(1024) }
+    private func leaveSpecial() {
+        if header.pointee.frame_count > 0 { return cel_scratch_pop(header) }
+        header.pointee.count = 0
+        header.pointee.state = cel_scratch_idle
+        header.pointee.serial = max(header.pointee.serial, header.pointee.last_serial)
+        header.pointee.is_special = false
+        if header.pointee.capacity > Scratch.keptCapacity { cel_scratch_shrink(header) }
     }
+
+    /// True if nothing is written over what is appended now before the current record ends.
+    @inline(__always)
+    var keepsWhatIsAppended: Bool { header.pointee.state == cel_scratch_in_message || header.pointee.state == cel_scratch_in_values }
+
+    /// The current record's number.
+    @inline(__always)
+    var serial: UInt64 { header.pointee.serial }
+
+    /// Whether the record with this number is the current one, or waits below it.
+    @inline(__always)
+    func isAlive(_ serial: UInt64) -> Bool { serial == header.pointee.serial || cel_scratch_is_alive(header, serial) }
+
+    /// True if the place is the current record's, not one of those below.
+    @inline(__always)
+    func owns(_ offset: Int) -> Bool { offset >= header.pointee.mark }
+
+    /// Counts the objects and lists that are open.
+    @inline(__always)
+    var nesting: Int {
+        get { header.pointee.nesting }
+        nonmutating set { header.pointee.nesting = newValue }
+    }
+
+    // MARK: Bytes
 
     /// Memory for `size` bytes at the end; valid until the next call.
     @inline(__always)
     func reserve(_ size: Int) -> UnsafeMutablePointer<UInt8> {
-        if header.pointee.capacity &- header.pointee.count < size { grow(size) }
+        if header.pointee.capacity &- header.pointee.count < size { cel_scratch_grow(header, size) }
         return header.pointee.base + header.pointee.count
     }
 
@@ -105,18 +151,9 @@ struct Scratch: BitwiseCopyable {
         commit(size)
     }
 
-    /// Valid until something is appended.
+    /// Valid until something is appended; of a sealed record, until `leave`.
     @inline(__always)
     func bytes(from start: Int, count: Int) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: header.pointee.base + start, count: count)
-    }
-
-    @inline(never)
-    private func grow(_ size: Int) { resize(max(header.pointee.capacity * 2, header.pointee.count + size)) }
-
-    private func resize(_ capacity: Int) {
-        guard let base = realloc(header.pointee.base, capacity) else { fatalError("no memory for a text of \(capacity) bytes") }
-        header.pointee.base = base.assumingMemoryBound(to: UInt8.self)
-        header.pointee.capacity = capacity
     }
 }

@@ -16,7 +16,7 @@ extension Logger {
     public func flush(_ mode: FlushMode = .written) async throws(IOError) {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
-        guard pipeline.loop.isRunning else { return pipeline.flushByLending() }
+        guard pipeline.loop.ensureOwner() else { throw IOError.noLoop("flush", on: "the log") }
         do {
             try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush(mode) }
         } catch let error as IOError {
@@ -34,7 +34,7 @@ extension Logger {
     public func shutdown(within limit: Duration) async -> Ledger {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return await pipeline.shutdown(within: limit) }
-        guard pipeline.loop.isRunning else { return pipeline.shutdownByLending(within: limit) }
+        guard pipeline.loop.ensureOwner() else { return Ledger() }
         return await withTaskExecutorPreference(pipeline.loop) { await pipeline.shutdown(within: limit) }
     }
 
@@ -42,7 +42,8 @@ extension Logger {
     public var ledger: Ledger {
         get async {
             let pipeline = core.tree.pipeline
-            guard !pipeline.loop.isCurrent, pipeline.loop.isRunning else { return pipeline.ledger }
+            guard !pipeline.loop.isCurrent else { return pipeline.ledger }
+            guard pipeline.loop.ensureOwner() else { return Ledger() }
             return await withTaskExecutorPreference(pipeline.loop) { pipeline.ledger }
         }
     }
@@ -59,21 +60,6 @@ extension Pipeline {
         await loop.catchUp()
         sayAllSuppressed()
         for handler in handlers { await handler.finish(within: deadline - .now) }
-        return ledger
-    }
-
-    /// No thread runs the loop: this one does, while it takes bytes.
-    fileprivate func flushByLending() {
-        loop.lend(EventLoop.exitPatience) { [self] in isDoneWithoutTasks }
-    }
-
-    /// What is kept back in other ways than in a buffer would need a task.
-    private var isDoneWithoutTasks: Bool { handlers.allSatisfy { !($0 is BufferedHandler) || $0.ledger.pending == 0 || $0.failure != nil } }
-
-    fileprivate func shutdownByLending(within limit: Duration) -> Ledger {
-        perform { $0.sayAllSuppressed() }
-        loop.lend(limit) { [self] in isDoneWithoutTasks }
-        perform { pipeline in for handler in pipeline.handlers { handler.conclude() } }
         return ledger
     }
 }

@@ -94,7 +94,6 @@ extension Pipeline {
         loop.soon { [self] in
             for suppression in self.suppressions.takeLeft() { suppression.say() }
         }
-        loop.lendUnlessOwned()
     }
 
     /// Says all that was suppressed and has not been said.

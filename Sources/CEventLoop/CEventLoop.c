@@ -17,34 +17,6 @@
 #include <unistd.h>
 
 _Thread_local void *cel_thread_loop;
-_Thread_local struct cel_scratch *cel_thread_scratch;
-
-static pthread_key_t scratch_key;
-static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
-
-static void free_scratch(void *memory) {
-    struct cel_scratch *scratch = memory;
-    cel_thread_scratch = NULL;
-    for (int kind = 0; kind < 2; kind++) {
-        for (void *block = scratch->blocks[kind], *next; block; block = next) {
-            next = *(void **)block;
-            free(block);
-        }
-    }
-    free(scratch->base);
-    free(scratch);
-}
-
-static void make_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
-
-struct cel_scratch *cel_make_scratch(void) {
-    pthread_once(&scratch_once, make_scratch_key);
-    struct cel_scratch *scratch = calloc(1, sizeof *scratch);
-    if (!scratch || !(scratch->base = malloc(1024))) abort();
-    scratch->capacity = 1024;
-    pthread_setspecific(scratch_key, scratch);
-    return cel_thread_scratch = scratch;
-}
 
 _Atomic bool cel_manual_clocks;
 
@@ -60,6 +32,14 @@ static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 uint32_t cel_watch_forks(void) {
     pthread_once(&forks_once, watch_forks);
     return cel_forks;
+}
+
+static void (*at_end)(void);
+
+void cel_at_end(void (*call)(void)) { at_end = call; }
+
+__attribute__((destructor)) static void end(void) {
+    if (at_end) at_end();
 }
 
 int cel_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -139,12 +119,16 @@ void cel_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 static void ignore(int signal) { (void)signal; }
 
-void cel_survive_sigpipe(void) {
+static void survive(int signal) {
     struct sigaction current;
-    if (sigaction(SIGPIPE, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
+    if (sigaction(signal, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
     struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
-    sigaction(SIGPIPE, &action, NULL);
+    sigaction(signal, &action, NULL);
 }
+
+void cel_survive_sigpipe(void) { survive(SIGPIPE); }
+
+void cel_survive_sigxfsz(void) { survive(SIGXFSZ); }
 
 // What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention
 // on both sides; `function` and `context` are the two words of a closure.

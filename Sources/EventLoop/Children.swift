@@ -31,7 +31,7 @@ extension EventLoop {
     public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
         let loop = current ?? main
         if loop.isCurrent { return try await waitForExitHere(of: pid) }
-        guard loop.isServed else { throw EventLoopError.noLoop("waitForExit") }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop("waitForExit") }
         return try await withTaskExecutorPreference(loop) { try await waitForExitHere(of: pid) }
     }
 
@@ -80,7 +80,8 @@ extension EventLoop {
         let end = Result { () throws(EventLoopError) in try EventLoop.collect(pidfd, pid) }
         if case .success(nil) = end {
             if case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }
-            return registration.whenReady(.read) { [self] _ in collect(pid, pidfd, registration, body) }
+            registration.whenReady(.read) { [self] _ in collect(pid, pidfd, registration, body) }
+            return
         }
         registration.close()
         close(pidfd)
@@ -90,7 +91,7 @@ extension EventLoop {
     /// Where there is no pidfd to be had: a thread waits.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let end = ChildEnd()
-        offload({
+        let work = OffloadedWork {
             var status: CInt = 0
             var collected = waitpid(pid, &status, 0)
             while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
@@ -98,7 +99,11 @@ extension EventLoop {
                 let signal = status & 0x7F
                 end.status = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
             }
-        }) { body(end.status) }
+        } on: {
+            body(end.status)
+        }
+        // Not one thread to be had: how it ended stays unknown.
+        if !childPool.submit(work) { soon { body(nil) } }
     }
 }
 

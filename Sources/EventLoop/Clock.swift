@@ -40,6 +40,12 @@ public struct LoopClock: Clock, Sendable {
             return overflow ? Instant(nanoseconds: duration < .zero ? .min : .max) : Instant(nanoseconds: sum)
         }
 
+        /// From here to `other`, at most ±292 years: instants at the ends of their range are twice as far apart as a number of nanoseconds can say.
+        package func nanoseconds(to other: Instant) -> Int64 {
+            let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
+            return overflow ? (self < other ? .max : .min) : difference
+        }
+
         public func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds) - .nanoseconds(nanoseconds) }
 
         public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }

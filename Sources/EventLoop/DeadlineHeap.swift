@@ -7,7 +7,7 @@
 /// Not thread-safe. Adding and removing the first are O(log n).
 struct DeadlineHeap: ~Copyable {
     struct Entry {
-        let deadline: Instant
+        fileprivate(set) var deadline: Instant
         /// The number of a timer, doubled, or the address of a `LaterCall` and one.
         private let word: UInt64
 
@@ -85,6 +85,11 @@ struct DeadlineHeap: ~Copyable {
         var room = capacity
         while room > Self.smallest, count < room / 4 { room /= 2 }
         shrink(to: room)
+    }
+
+    /// Moves all deadlines; one that never comes stays so. The order stays, too. O(n).
+    func shift(by duration: Duration) {
+        for index in 0..<count where memory[index].deadline != .distantFuture { memory[index].deadline = memory[index].deadline + duration }
     }
 
     private mutating func rise(_ entry: Entry, from index: Int) {

@@ -46,7 +46,7 @@ extension EventLoop {
         if hasReadyJobs || !endOfTurn.isEmpty || !inbox.prepareToSleep() {
             poller.wake()
         } else if let deadline = timers.nextDeadline() {
-            poller.wake(after: max(1, deadline.nanoseconds - now.nanoseconds))
+            poller.wake(after: max(1, now.nanoseconds(to: deadline)))
         }
     }
 }

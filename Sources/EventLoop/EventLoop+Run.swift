@@ -8,13 +8,15 @@ extension EventLoop {
     ///
     /// On the main thread, called from a synchronous `main` before any asynchronous work, the loop becomes the executor of the process: `body`
     /// runs on the main actor, and the main actor, `Task {}`, `Task.detached`, groups and `Task.sleep` all share the calling thread.
-    /// Anywhere else (a thread of your own, a synchronous function inside a task) a new loop runs `body` and its child tasks; unstructured
-    /// tasks then go where the process' own executors send them, and the main actor must not be what `body` waits for if it is the main
-    /// thread that is blocked here.
+    ///
+    /// Anywhere else (a thread of your own, a synchronous function inside a task, a test runner) a new loop runs `body` and its child tasks, and
+    /// unstructured tasks go where the process' own executors send them. On the main thread of a test runner the loop also runs what
+    /// the main actor has to do; elsewhere `body` must not wait for the main actor if the main thread waits for this call.
     ///
     /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then what was logged or printed goes out (`exitPatience` says how
-    /// long that may take). Tasks that are still alive are not waited for: they stay suspended where they are, nothing of them
-    /// runs any more, and they go on only if the loop runs again. Cancel and await what must end in an orderly way; a task group does both.
+    /// long that may take). Tasks that are still alive are not waited for. They go on, on a thread of the library's own, until the process
+    /// ends; only those of the main actor wait until the main thread runs the loop again. Cancel and await what must end in an orderly way; a task
+    /// group does both.
     ///
     /// - Parameter clock: the clock that the loop goes by, for tests; CLOCK_MONOTONIC unless given.
     /// - Throws: what `body` throws; `EventLoopError` if the kernel cannot give us a loop.
@@ -60,15 +62,17 @@ extension EventLoop {
 
     private static func runLoop(_ clock: ManualClock?, _ body: (_ loop: EventLoop, _ isProcess: Bool) throws -> Void) throws {
         let isInTask = withUnsafeCurrentTask { $0 != nil }
-        let takesOver = !isInTask && cel_is_main_thread() != 0 && takeOverProcess()
+        let isMainThread = !isInTask && current == nil && cel_is_main_thread() != 0
+        let takesOver = isMainThread && !TestRunner.isPresent && takeOverProcess()
         let loop = takesOver ? try mainResult.get() : try EventLoop(name: "loop")
-        if let clock {
-            clock.attach(to: loop)
-            loop.manualClock = clock
-        }
         loop.claim()
+        LiveLoops.add(loop)
         cel_crash_enter_thread()
+        loop.beginRun(clock, asProcess: takesOver)
+        let mainQueue = isMainThread && !takesOver ? MainQueue(on: loop) : nil
         defer {
+            mainQueue?.end()
+            loop.endRun()
             cel_crash_leave_thread()
             loop.leave()
         }
@@ -88,8 +92,11 @@ extension EventLoop {
     /// - Parameter name: what the thread is called; the kernel keeps 15 bytes of it.
     public static func start(name: String) throws(EventLoopError) -> EventLoop {
         let loop = try EventLoop(name: name)
+        // What is posted before the thread runs waits for it.
+        loop.owner.store(LoopOwner.runner, ordering: .sequentiallyConsistent)
+        LiveLoops.add(loop)
         let failure = startThread(name: name) {
-            loop.claim()
+            loop.adopt()
             cel_crash_enter_thread()
             loop.runUntilStopped()
             loop.shutDown()
@@ -97,12 +104,15 @@ extension EventLoop {
             cel_crash_leave_thread()
             loop.leave()
         }
-        if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }
+        if let failure {
+            LiveLoops.remove(loop)
+            throw EventLoopError(operation: "pthread_create", errno: failure)
+        }
         return loop
     }
 
     /// Ends a loop that `start` started, when the current turn is over. It shuts down as `run` does: its hooks run, what was logged or printed
-    /// goes out; tasks that are still alive stay suspended. Any thread.
+    /// goes out; tasks that are still alive go on, on a thread of the library's own. Any thread.
     public func stop() {
         stopRequested.store(true, ordering: .releasing)
         soon {}  // wakes it
@@ -115,81 +125,30 @@ extension EventLoop {
     func turnUntil(_ isDone: () -> Bool) {
         while !isDone() { turn(.endless, until: isDone) }
     }
+}
 
-    // MARK: Ownership
-
-    /// Makes the calling thread the loop's thread.
-    func claim() {
-        // A thread that has borrowed the loop gives it back at once; one that runs it does not.
-        let deadline = Instant.monotonic + .seconds(1)
-        while !tryClaim() {
-            precondition(Instant.monotonic < deadline, "event loop \"\(name)\" already runs on another thread")
-            sched_yield()
-        }
+extension EventLoop {
+    /// Loop thread, which has just claimed the loop.
+    fileprivate func beginRun(_ clock: ManualClock?, asProcess: Bool) {
+        clock?.attach(to: self)
+        setClock(clock)
+        runsProcess = asProcess
+        guard asProcess else { return }
+        for job in heldForMain { ready.append(job) }
+        heldForMain = []
     }
 
-    func tryClaim() -> Bool {
-        refuseAfterFork()
-        guard !owned.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        outer = cel_current_loop()
-        cel_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
-        meter?.resume()
-        return true
+    fileprivate func endRun() {
+        runsProcess = false
+        setClock(nil)
     }
 
-    /// The thread goes back to the loop that it ran before, if it ran one.
-    func release() {
-        if isEmbedded { prepareForForeignWait() }
-        cel_set_current_loop(outer)
-        outer = nil
-        owned.store(false, ordering: .sequentiallyConsistent)
-    }
-
-    /// Releases the loop, and does what others have left to this thread while they still saw it here.
-    func leave() {
-        release()
-        if !inbox.isEmpty { lend() }
-    }
-
-    /// Has what the calling thread has just posted seen to: by the thread that runs the loop, or, if there is none, by this one. Any thread.
-    ///
-    /// Asked after the post, and both sides in one order (J. Dekker's, of two who each announce first and then look): either the thread that
-    /// leaves finds the envelope in the inbox, or this one finds the loop without a thread.
-    @inline(__always)
-    package func lendUnlessOwned() {
-        if !owned.load(ordering: .sequentiallyConsistent) { lend() }
-    }
-
-    /// `perform` for what is not to wait until somebody runs the loop: if nobody does, the calling thread delivers what is in the inbox. Any thread.
-    package func performOrLend(_ body: @escaping @Sendable () -> Void) {
-        perform(body)
-        lendUnlessOwned()
-    }
-
-    /// What a deinit leaves to the loop's thread; in the inbox of a loop that nobody runs it would stay for ever, and keep the loop. In a forked
-    /// child it is left undone: the loop is the parent's, and whoever lets go of something there is not to blame. Any thread.
-    package func performFromDeinit(_ body: @escaping @Sendable () -> Void) {
-        if !isForked { performOrLend(body) }
-    }
-
-    /// If no thread runs the loop, lets the calling one do what can be done without running jobs: deliver what is in the inbox, write what
-    /// is pending. Any thread. With it a program that never runs a loop still sees its log lines at once.
-    ///
-    /// - Parameters:
-    ///   - patience: how long to go on, and to sleep where there is nothing to do, until `isDone`. The caller blocks for that long.
-    /// - Returns: false if another thread owns the loop and will see to it.
-    @discardableResult
-    package func lend(_ patience: Duration = .zero, until isDone: () -> Bool = { true }) -> Bool {
-        repeat {
-            guard tryClaim() else { return false }
-            isBorrowed = outer == nil
-            turnWithoutJobs(.none)
-            let deadline = Instant.monotonic + patience
-            while !isDone(), Instant.monotonic < deadline { turnWithoutJobs(.until(deadline), until: isDone) }
-            isBorrowed = false
-            release()
-        } while !inbox.isEmpty  // somebody has posted meanwhile, and left it to us
-        return true
+    /// A sleep has the same time left by the new clock as it had by the old one.
+    private func setClock(_ clock: ManualClock?) {
+        guard manualClock !== clock else { return }
+        let before = now
+        manualClock = clock
+        timers.shift(by: now - before)
     }
 }
 

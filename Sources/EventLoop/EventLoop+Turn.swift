@@ -40,7 +40,7 @@ extension EventLoop {
         poll(hasReadyJobs || isDone() ? .none : patience)
     }
 
-    /// A turn without jobs, for those who must not run strangers' code: at exit, and from threads that only borrow the loop.
+    /// A turn without jobs, for the end of a loop, where no task may run any more.
     func turnWithoutJobs(_ patience: Patience, until isDone: () -> Bool = { false }) {
         counters.turns.add(1)
         inbox.deliverAll()
@@ -124,7 +124,7 @@ extension EventLoop {
         var limit = deadline ?? .distantFuture
         if case .until(let instant) = patience { limit = min(limit, instant) }
         if limit == .distantFuture { return -1 }
-        return max(0, limit.nanoseconds - Instant.monotonic.nanoseconds)
+        return max(0, Instant.monotonic.nanoseconds(to: limit))
     }
 
     private func fireTimers() {

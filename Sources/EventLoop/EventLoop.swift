@@ -35,12 +35,15 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     let inbox = Inbox()
     /// Memory for what is posted to it.
     let envelopes = BlockPool(.envelopes)
-    /// True while a thread runs the loop or has borrowed it.
-    let owned = Atomic<Bool>(false)
+    /// A value of `LoopOwner`.
+    let owner = Atomic<UInt8>(LoopOwner.none)
+    /// True while `run` waits for the stand-in to hand the loop over.
+    let isWanted = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
     let counters = Counters()
     /// True for a loop that a foreign loop turns: it must be awake to hear its poller's descriptor.
     let isEmbedded: Bool
+    let isMain: Bool
     private let forkGeneration: UInt32
     private let serial: LoopSerialExecutor
 
@@ -51,22 +54,24 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var ready = JobQueue()
     @exclusivity(unchecked) var poller: Poller
     @exclusivity(unchecked) var timers = Timers()
-    /// The main actor and tasks without preference run here, too (ProcessExecutors.swift).
-    @exclusivity(unchecked) var isProcessExecutor = false
+    /// True while the main thread runs this loop as the executor of the process (ProcessExecutors.swift).
+    @exclusivity(unchecked) var runsProcess = false
+    /// Jobs of the main actor that came while the main thread did not run the loop. They wait until it does.
+    var heldForMain: [QueuedJob] = []
     /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
     @exclusivity(unchecked) var isDispatching = false
     /// The loop that the owning thread ran before it took this one.
     var outer: UnsafeMutableRawPointer?
-    /// True while a thread that runs no loop of its own turns this one for a moment. It may block.
-    var isBorrowed = false
     /// Work of this turn's end, in the order in which it was asked for.
     @exclusivity(unchecked) var endOfTurn: [any EndOfTurnWork] = []
     /// The list that is being worked off; kept for its memory.
     @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
     var obligations: [any ExitObligation] = []
-    /// For the layers above, and for users. Made when they are needed.
+    // Threads, made when they are needed (Offload.swift).
     lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
+    lazy var childPool = OffloadPool(loop: self) { .max }
+    lazy var names = NameLookups(self)
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
     /// Memory for reads whose size is not known beforehand: one thread reads one descriptor at a time. Made when it is needed.
@@ -80,16 +85,16 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Tells time if the loop is measured.
     @exclusivity(unchecked) var meter: Meter?
-    /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Set before a thread runs the loop, and then stays.
+    /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Changes when a run of the loop begins or ends.
     @exclusivity(unchecked) var manualClock: ManualClock?
-    /// How many tasks wait in the loop, for whatever.
+    /// How many tasks and calls wait in the loop, for whatever; and how many of them are calls.
     @exclusivity(unchecked) var waiters = 0
+    @exclusivity(unchecked) var waitingCalls = 0
     /// Says how deeply to sleep, and what it has to know for that: whether something patient has come since the loop last had nothing to do.
     @exclusivity(unchecked) var doze = Doze()
     @exclusivity(unchecked) var patientHasArrived = false
-    /// In which turn operations were done without waiting, and how many of them.
-    @exclusivity(unchecked) var greedyTurn: UInt64 = 0
-    @exclusivity(unchecked) var greedySteps = 0
+    /// How many operations the job that runs has done without waiting (Budget.swift).
+    @exclusivity(unchecked) package var steps: UInt32 = 0
     /// How many pieces of work are off the loop right now.
     var offloaded = 0
     /// The count of caught signals up to which the subscriptions have been told.
@@ -97,9 +102,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var signalSubscriptions: [SignalSubscription] = []
     var shutdownHooks: [ShutdownHook] = []
 
-    init(name: String, isEmbedded: Bool = false) throws(EventLoopError) {
+    init(name: String, isEmbedded: Bool = false, isMain: Bool = false) throws(EventLoopError) {
         self.name = name
         self.isEmbedded = isEmbedded
+        self.isMain = isMain
         forkGeneration = cel_watch_forks()
         poller = try Poller()
         serial = LoopSerialExecutor()
@@ -121,7 +127,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// True on the thread that runs this loop. Any thread; a load and a compare.
     public var isCurrent: Bool { cel_current_loop() == Unmanaged.passUnretained(self).toOpaque() }
 
-    /// The loop of the main thread. It exists from its first use on and runs while `EventLoop.run` does.
+    /// The loop of the main thread. It exists from its first use on. While `EventLoop.run` does not run it, a stand-in turns it.
     ///
     /// The process ends with a message if the kernel has no descriptors left for it.
     package static var main: EventLoop {
@@ -130,10 +136,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         case .failure(let error): fatalError("\(error)")
         }
     }
-    static let mainResult = Result { () throws(EventLoopError) in try EventLoop(name: "main") }
+    static let mainResult = Result { () throws(EventLoopError) in try EventLoop(name: "main", isMain: true) }
 
-    /// True while a thread runs the loop. Any thread; by the time the answer is read it may have changed.
-    public var isRunning: Bool { owned.load(ordering: .acquiring) }
+    /// True while the thread of `run`, of `start` or of an embedded loop's host runs the loop. Any thread; by the time the answer is read it may
+    /// have changed.
+    public var isRunning: Bool { owner.load(ordering: .acquiring) == LoopOwner.runner }
 
     /// The time by the loop's clock. Any thread.
     package var now: Instant { manualClock?.now ?? .monotonic }
@@ -153,9 +160,6 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
             "event loop \"\(name)\" belongs to the process from which this one was forked: call execve, or make a loop of your own in the child")
     }
 
-    /// True if somebody will see to what is asked of the loop now. Any thread.
-    package var isServed: Bool { isRunning || isEmbedded }
-
     // MARK: Executor
 
     /// The identity of actors that live on this loop: `nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }`.
@@ -170,19 +174,24 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if isCurrent {
             if isDispatching { woken.append(job) } else { ready.append(job) }
         } else {
+            // The loop may run the job, end and be freed while this thread is still waking it. The runtime keeps no reference for this call.
+            let held = Unmanaged.passRetained(self)
             post(JobEnvelope.make(job, from: envelopes))
+            held.release()
         }
     }
 
     /// Runs a job under the identity by which it came. Told another one, the runtime would believe itself in the wrong place and enqueue the
     /// rest of the task again, at every step that asks for an executor.
     func run(_ queued: QueuedJob) {
+        steps = 0
         switch queued.identity {
         case .task: unsafe queued.job.runSynchronously(on: asUnownedTaskExecutor())
         case .global: unsafe queued.job.runSynchronously(on: EventLoop.genericExecutor)
+        case .main: runOnMainActor(queued)
         case .serial:
             // The tasks of a process that the loop has taken over prefer no executor; those on a loop beside others mostly prefer that loop.
-            if isProcessExecutor {
+            if runsProcess {
                 unsafe queued.job.runSynchronously(on: serial.asUnownedSerialExecutor())
             } else {
                 unsafe queued.job.runSynchronously(isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
@@ -201,6 +210,14 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     package func post(_ envelope: UnsafeMutableRawPointer, isPatient: Bool = false) {
         refuseAfterFork()
         if inbox.push(envelope, isPatient: isPatient) { poller.wake() }
+        ensureOwner()
+    }
+
+    /// Puts a call into the inbox that is made when some thread turns the loop for another reason. Any thread; lock-free.
+    package func performWhenTurned(_ body: consuming @escaping @Sendable () -> Void) {
+        if isCurrent { return body() }
+        refuseAfterFork()
+        if inbox.push(CallEnvelope.make(consume body, from: envelopes)) { poller.wake() }
     }
 
     /// True if the envelope that is being delivered is the last of those that the loop has found in its inbox. Loop thread.
@@ -210,9 +227,14 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     ///
     ///     loop.perform { table[key] = value }      // from a thread of a library's, say
     ///
-    /// A loop that nobody runs does it when it is run.
+    /// If nothing runs the loop, a thread of the library's own does it.
     public func perform(_ body: consuming @escaping @Sendable () -> Void) {
         if isCurrent { body() } else { post(CallEnvelope.make(consume body, from: envelopes)) }
+    }
+
+    /// What a deinit leaves to the loop's thread. In a forked child it is left undone: the loop is the parent's. Any thread.
+    package func performFromDeinit(_ body: @escaping @Sendable () -> Void) {
+        if !isForked { perform(body) }
     }
 
     /// Runs `body` on the loop's thread, not from within this call. Any thread, if `body` may be called on another one.

@@ -6,7 +6,7 @@
 // which door it came (JobQueue.swift), and it runs under that identity:
 // running an actor's job as a mere task job would take its isolation away.
 
-/// The executor of actors that live on a loop, the main actor above all.
+/// The executor of actors that live on a loop.
 ///
 /// Unchecked because `loop` is set once, before the executor is handed to anybody.
 final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {

@@ -1,8 +1,12 @@
 // What must be done before the loop ends: bytes that were accepted go out, or it is said that they did not.
 //
 // It is asked for in three places: when `EventLoop.run` returns, when a started loop stops, and when the process exits, be it by
-// `exit()` or because a main returned. In all of them the loop turns without running jobs, so that nobody's code runs any more,
+// `exit()` or because a main returned. In all of them the loop turns without running jobs, so that no task runs any more,
 // until every obligation is settled. A sink that moves is waited for; one that takes nothing is given up after `exitPatience`.
+//
+// The process' end is a destructor of the program (ELF's .fini_array), which runs after every handler of atexit(3): what such a handler logs
+// is written, too.
+import CEventLoop
 import Glibc
 import Synchronization
 
@@ -34,13 +38,13 @@ extension EventLoop {
     /// Has `obligation` settled before the loop ends. The loop keeps it until `discharge`, or until it has ended. Loop thread.
     package func oblige(_ obligation: any ExitObligation) {
         obligations.append(obligation)
-        LoopsWithObligations.add(self)
+        LiveLoops.add(self)
     }
 
     /// A loop that has ended and owes nothing keeps nothing either; else what lives on it would keep it alive, and be kept by it, for ever.
     func forgetSettledObligations() {
         guard obligations.allSatisfy({ $0.isSettled }) else { return }
-        LoopsWithObligations.remove(self)
+        LiveLoops.remove(self)
         let settled = obligations
         obligations = []
         locals = [:]
@@ -81,12 +85,27 @@ extension EventLoop {
     private var totalProgress: UInt64 { obligations.reduce(0) { $0 &+ $1.progress } }
 }
 
-/// The loops that `exit()` has to see to. They are kept alive until they owe nothing: what was promised outlives who promised it.
-private enum LoopsWithObligations {
+extension EventLoop {
+    /// True when the process is about to end: no thread is started any more.
+    static let isEnding = Flag()
+
+    /// What other threads or an earlier part of the end have left to the loop. Any thread.
+    fileprivate var mayOwe: Bool { !obligations.isEmpty || !inbox.isEmpty }
+
+    final class Flag: Sendable {
+        private let value = Atomic<Bool>(false)
+        var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+        func set() { value.store(true, ordering: .sequentiallyConsistent) }
+    }
+}
+
+/// The loops that the process' end has to see to: those that a thread turns, and those that owe something. They are kept alive until they have ended
+/// and owe nothing.
+enum LiveLoops {
     private static let loops = Locked<[EventLoop]>([])
 
     static func add(_ loop: EventLoop) {
-        _ = atExit
+        _ = atEnd
         loops.withLock { loops in
             if !loops.contains(where: { $0 === loop }) { loops.append(loop) }
         }
@@ -94,14 +113,16 @@ private enum LoopsWithObligations {
 
     static func remove(_ loop: EventLoop) { loops.withLock { $0.removeAll { $0 === loop } } }
 
-    private static let atExit: Void = { _ = atexit { LoopsWithObligations.settleAll() } }()
+    private static let atEnd: Void = cel_at_end { LiveLoops.settleAll() }
 
     private static func settleAll() {
+        EventLoop.isEnding.set()
         // A fork has copies of its parent's buffers; writing them is the parent's business.
         for loop in loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
+                loop.inbox.deliverAll()
                 loop.settleObligations(within: EventLoop.exitPatience)
-            } else {
+            } else if loop.mayOwe {
                 settleFromOutside(loop)
             }
         }

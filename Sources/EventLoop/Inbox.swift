@@ -76,7 +76,7 @@ struct Inbox: ~Copyable, Sendable {
         }
     }
 
-    /// True if nothing has come since the last `deliverAll`. Loop thread; for the ordering, see `EventLoop.lendUnlessOwned`.
+    /// True if nothing has come since the last `deliverAll`. Loop thread; for the ordering, see Ownership.swift.
     var isEmpty: Bool { head.load(ordering: .sequentiallyConsistent) & ~Inbox.marks == 0 && isDelivered }
 
     /// True if nothing is left of what the last `deliverAll` has taken. Loop thread.

@@ -51,8 +51,8 @@ public struct Interval: AsyncSequence, Sendable {
             case .burst: return tick + period
             case .delay: return Swift.max(tick, now) + period
             case .skip:
-                let late = Swift.max(0, now.nanoseconds - tick.nanoseconds)
-                return tick + period * (1 + late / Swift.max(1, period.clampedNanoseconds))
+                let late = Swift.max(0, tick.nanoseconds(to: now))
+                return tick + period + period * (late / Swift.max(1, period.clampedNanoseconds))
             }
         }
     }

@@ -8,10 +8,12 @@ struct QueuedJob {
     enum Identity: UInt {
         /// A task that prefers the loop (`TaskExecutor`).
         case task
-        /// An actor that lives on the loop, the main actor above all (`SerialExecutor`).
+        /// An actor that lives on the loop (`SerialExecutor`).
         case serial
         /// A task that prefers nothing, where the loop is the executor of the process.
         case global
+        /// The main actor, where the loop is the executor of the process.
+        case main
     }
 
     let bits: UInt

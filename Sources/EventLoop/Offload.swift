@@ -1,6 +1,11 @@
 // Handing blocking work to another thread and waiting for its result.
 //
-// There are two pools: one for the layers of this package, whose writes must go on whatever a user does, and one for the user.
+// What waits for one thing does not hold up what waits for another, so each kind has threads of its own:
+//
+// - the files of the layers of this package, four threads: writes go on whatever a user does, and whatever becomes of a name server;
+// - names, four threads (NameLookups.swift): a question may hang for as long as the name server likes;
+// - what users hand over, `offloadThreads`;
+// - children, a thread each, and only where there is no pidfd (Children.swift).
 import CEventLoop
 import Glibc
 import Synchronization
@@ -15,6 +20,8 @@ extension EventLoop {
     }
 
     static let layersThreads = 4
+    /// How many names are looked up at a time.
+    static let nameThreads = 4
     /// How many blocking calls of the layers above run at a time.
     package var poolThreads: Int { Self.layersThreads }
 
@@ -37,7 +44,7 @@ extension EventLoop {
     ) async throws -> Value {
         let loop = current ?? main
         if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
-        guard loop.isServed else { throw EventLoopError.noLoop("offload") }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop("offload") }
         return try await withTaskExecutorPreference(loop) { try await loop.offloadHere(abandonOnCancel, body) }
     }
 
@@ -51,10 +58,10 @@ extension EventLoop {
         return try call.result.get()
     }
 
-    /// Runs `off` on a thread where it may block, then `on` on the loop. For the layers above. Loop thread.
+    /// Runs `off` on a thread where it may block for as long as a disk does, then `on` on the loop. For the layers above. Loop thread.
     package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
         // With not one thread to be had, late is better than never: the pool is the last resort already.
-        if isBorrowed || !offloadPool.submit(OffloadedWork(off: off, on: on)) {
+        if !offloadPool.submit(OffloadedWork(off: off, on: on)) {
             off()
             soon(on)
         }

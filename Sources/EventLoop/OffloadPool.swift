@@ -1,4 +1,4 @@
-// Threads for work that the kernel has only in a blocking form: writing to a regular file, closing one, resolving a name.
+// Threads for work that the kernel, or the C library, has only in a blocking form: writing to a regular file, closing one, resolving a name.
 //
 // A pool belongs to one loop, and everything in it but the threads' own work happens on the loop's thread: which threads there
 // are, who is idle, what waits. So there is no lock to contend for. A thread gets its work through a semaphore and one field that
@@ -36,7 +36,7 @@ final class OffloadedWork {
 
 /// Loop thread only.
 final class OffloadPool {
-    private unowned let loop: EventLoop
+    unowned let loop: EventLoop
     /// Threads at most. Work beyond waits in line.
     private let maximumThreads: () -> Int
     /// How long a thread without work stays.
@@ -165,8 +165,7 @@ private final class Worker: @unchecked Sendable {
             guard let task = task.take() else { return }
             task.off()
             nonisolated(unsafe) let work = task.work
-            // A loop that has ended meanwhile would never hear of it, and be kept for ever by what waits in its inbox.
-            task.loop.performOrLend { self.pool.finished(self, work) }
+            task.loop.perform { self.pool.finished(self, work) }
         }
     }
 

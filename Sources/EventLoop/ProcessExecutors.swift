@@ -5,6 +5,7 @@
 // compiler no longer have it, `takeOver` says no, and `EventLoop.run` falls back to a task that prefers the loop.
 #if compiler(>=6.3) && compiler(<6.5)
 @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
+import CEventLoop
 
 /// Makes the main loop the executor of this process; true if it is that now.
 ///
@@ -14,14 +15,25 @@ func takeOverProcess() -> Bool { processIsOurs }
 
 private let processIsOurs: Bool = {
     guard case .success(let loop) = EventLoop.mainResult else { return false }
-    loop.isProcessExecutor = true
+    processMainExecutor = ProcessMainExecutor(loop)
     _createExecutors(factory: ProcessExecutors.self)
     return true
 }()
 
 private enum ProcessExecutors: ExecutorFactory {
-    static var mainExecutor: any MainExecutor { EventLoop.main.serialExecutor as! LoopSerialExecutor }
+    static var mainExecutor: any MainExecutor { processMainExecutor }
     static let defaultExecutor: any TaskExecutor = ProcessTaskExecutor(.main)
+}
+
+/// Set once, by the main thread, before the runtime or any job can ask for it.
+nonisolated(unsafe) private var processMainExecutor: ProcessMainExecutor!
+
+extension EventLoop {
+    /// Runs a job of the main actor, if the main thread runs the loop. Else the job waits until it does: another thread must not run it.
+    func runOnMainActor(_ queued: QueuedJob) {
+        guard runsProcess else { return heldForMain.append(queued) }
+        unsafe queued.job.runSynchronously(on: processMainExecutor.asUnownedSerialExecutor())
+    }
 }
 
 /// The main loop as the global executor. A class of its own only because a public class cannot conform to a protocol of an SPI;
@@ -47,20 +59,35 @@ private final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor {
     }
 }
 
-extension LoopSerialExecutor: MainExecutor {
-    func run() throws { loop.runUntilStopped() }
-    func runUntil(_ condition: () -> Bool) throws { loop.turnUntil(condition) }
-    func stop() { loop.stop() }
-}
+/// The main actor's executor. Its own identity, apart from that of actors on the loop: those run on whatever thread turns the loop, the main actor
+/// only on the main thread.
+private final class ProcessMainExecutor: MainExecutor, SchedulingExecutor {
+    /// The main loop lives as long as the process.
+    private let unmanaged: Unmanaged<EventLoop>
+    private var loop: EventLoop { unmanaged.takeUnretainedValue() }
 
-extension LoopSerialExecutor: SchedulingExecutor {
+    init(_ loop: EventLoop) { unmanaged = Unmanaged.passUnretained(loop) }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = QueuedJob(UnownedJob(job), .main)
+        unmanaged._withUnsafeGuaranteedRef { $0.schedule(job) }
+    }
+
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C) {
-        loop.schedule(QueuedJob(UnownedJob(job), .serial), after: duration(delay, of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .main), after: duration(delay, of: clock))
     }
 
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
-        loop.schedule(QueuedJob(UnownedJob(job), .serial), after: duration(clock.now.duration(to: instant), of: clock))
+        loop.schedule(QueuedJob(UnownedJob(job), .main), after: duration(clock.now.duration(to: instant), of: clock))
     }
+
+    func isIsolatingCurrentContext() -> Bool? { loop.isCurrent ? loop.runsProcess : cel_is_main_thread() != 0 }
+
+    func checkIsolated() { precondition(isIsolatingCurrentContext() == true, "this code belongs to the main actor, and so to the main thread") }
+
+    func run() throws { loop.runUntilStopped() }
+    func runUntil(_ condition: () -> Bool) throws { loop.turnUntil(condition) }
+    func stop() { loop.stop() }
 }
 
 /// Every clock of the standard library measures in `Swift.Duration`. Another one has to sleep by its own means.
@@ -80,4 +107,8 @@ extension EventLoop {
 
 #else
 func takeOverProcess() -> Bool { false }
+
+extension EventLoop {
+    func runOnMainActor(_ queued: QueuedJob) { preconditionFailure("a job of the main actor on a loop that is not its executor") }
+}
 #endif

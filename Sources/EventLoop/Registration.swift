@@ -103,9 +103,20 @@ package final class Registration: @unchecked Sendable {
     }
 
     /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
-    package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) {
+    ///
+    /// - Returns: what `giveUp` needs.
+    @discardableResult
+    package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) -> Readiness.WaiterID {
         lastWait &+= 1
         park(direction == .read ? .read : .write, lastWait, .call(Waiter.Call(body)))
+        return lastWait
+    }
+
+    /// Ends a wait that `whenReady` began. Its `body` is not called any more, unless its call was already on its way.
+    package func giveUp(_ direction: Direction, _ id: Readiness.WaiterID) {
+        guard withSide(direction, { $0.readiness.cancel(id) }) else { return }
+        withSide(direction) { $0.waiter = nil }
+        loop._withUnsafeGuaranteedRef { $0.waiters -= 1 }
     }
 
     private func park(_ interest: Interest, _ id: Readiness.WaiterID, _ waiter: Waiter) {
@@ -124,7 +135,10 @@ package final class Registration: @unchecked Sendable {
             write.waiter = waiter
             write.waitsInBoth = interest == .either
         }
-        loop._withUnsafeGuaranteedRef { $0.waiters += 1 }
+        loop._withUnsafeGuaranteedRef { loop in
+            loop.waiters += 1
+            if case .call = waiter { loop.waitingCalls += 1 }
+        }
     }
 
     private func wake(for parking: Readiness.Parking) -> Wake {
@@ -156,7 +170,10 @@ package final class Registration: @unchecked Sendable {
                 $0.waiter = nil
             }
         }
-        loop._withUnsafeGuaranteedRef { $0.waiters -= 1 }
+        loop._withUnsafeGuaranteedRef { loop in
+            loop.waiters -= 1
+            if case .call = waiter { loop.waitingCalls -= 1 }
+        }
         waiter.resume(wake)
     }
 

@@ -68,16 +68,16 @@ extension EventLoop {
         return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
     }
 
-    /// Calls `body` on the loop at each arrival of `signal`, until the observation goes. Nil where nobody would listen: outside of `run` and
-    /// `start`. For the layers above. Loop thread.
+    /// Calls `body` on the loop at each arrival of `signal`, until the observation goes or the loop has ended. The main loop does not end: a
+    /// stand-in turns it after `run`. Nil if the kernel refuses. For the layers above. Loop thread.
     package func observe(_ signal: Signal, _ body: @escaping () -> Void) -> SignalObservation? {
-        guard !isBorrowed, let caught = try? CaughtSignals([signal], on: self) else { return nil }
-        return SignalObservation(SignalSubscription(caught, on: self) { _ in body() })
+        guard let caught = try? CaughtSignals([signal], on: self) else { return nil }
+        return SignalObservation(SignalSubscription(caught, on: self, outlivesRun: isMain) { _ in body() })
     }
 
-    /// Nobody turns the loop from now on: signals must not be swallowed by one that does not listen. Loop thread.
+    /// A run of the loop ends: signals that its tasks listened to do what they do by default. Loop thread.
     func giveSignalsBack() {
-        for subscription in signalSubscriptions { subscription.end() }
+        for subscription in signalSubscriptions where !subscription.outlivesRun { subscription.end() }
     }
 
     /// Loop thread.
@@ -126,6 +126,7 @@ package final class SignalObservation: Sendable {
 final class SignalSubscription: @unchecked Sendable {
     private let loop: EventLoop
     private let caught: CaughtSignals
+    let outlivesRun: Bool
 
     // Loop thread only.
     /// What has arrived while nobody asked.
@@ -137,8 +138,9 @@ final class SignalSubscription: @unchecked Sendable {
     /// How often each had been caught when this looked last.
     private var counts: [(signal: Signal, seen: UInt32)]
 
-    init(_ caught: CaughtSignals, on loop: EventLoop, receiver: ((Signal) -> Void)? = nil) {
+    init(_ caught: CaughtSignals, on loop: EventLoop, outlivesRun: Bool = false, receiver: ((Signal) -> Void)? = nil) {
         self.loop = loop
+        self.outlivesRun = outlivesRun
         self.caught = caught
         self.receiver = receiver
         counts = caught.counts

@@ -19,8 +19,7 @@ extension EventLoop {
         /// - Complexity: O(1), amortised; from another thread, an entry in the loop's inbox.
         public func cancel() {
             if loop.isCurrent { return call.cancel(on: loop) }
-            // In the inbox of a loop that has ended the wish would stay, and keep the loop, for ever.
-            loop.performOrLend { [loop, call] in call.cancel(on: loop) }
+            loop.perform { [loop, call] in call.cancel(on: loop) }
         }
     }
 

@@ -36,6 +36,9 @@ struct Timers: ~Copyable {
 
     deinit { heap.forEach { $0.call?.release() } }
 
+    /// How many tasks sleep.
+    var sleepers: Int { actions.count }
+
     /// How many timers are set, and neither fired nor cancelled.
     var count: Int { actions.count + calls }
 
@@ -123,6 +126,9 @@ struct Timers: ~Copyable {
         }
         return nil
     }
+
+    /// The clock that the deadlines are told by has been set forward by `duration`.
+    mutating func shift(by duration: Duration) { heap.shift(by: duration) }
 
     private func isLive(_ entry: DeadlineHeap.Entry) -> Bool {
         if let call = entry.call { return call._withUnsafeGuaranteedRef { $0.isPending } }

@@ -45,8 +45,8 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let closed = Code(reason: "the watch has been closed")
         /// The task was cancelled.
         public static let cancelled = Code(reason: "the task was cancelled")
-        /// The watch's loop does not run, and the task is not on it.
-        public static let noEventLoop = Code(reason: "no event loop runs that could wait")
+        /// No thread runs the watch's loop, and none can be started (or the process is a forked child).
+        public static let noEventLoop = Code(reason: "no thread runs its event loop, and none can be started")
         /// The kernel refused; `errno` says why.
         public static let system = Code(reason: "")
     }
@@ -123,7 +123,7 @@ public final class Watch: @unchecked Sendable {
     /// Suspends the task until one of what `interest` names is so, or the descriptor has hung up or failed.
     public func ready(for interest: ReadyFor) async throws(WatchError) -> ReadyFor {
         if loop.isCurrent { return try await readyHere(interest) }
-        guard loop.isServed else { throw error(.noEventLoop, interest) }
+        guard loop.ensureOwner() else { throw error(.noEventLoop, interest) }
         do {
             return try await withTaskExecutorPreference(loop) { try await self.readyHere(interest) }
         } catch let error as WatchError {
@@ -144,7 +144,7 @@ public final class Watch: @unchecked Sendable {
     // MARK: Loop thread
 
     private func readyHere(_ interest: ReadyFor) async throws(WatchError) -> ReadyFor {
-        await loop.yieldIfGreedy()
+        await loop.yieldIfSpent()
         while true {
             if isClosed { throw error(.closed, interest) }
             if Task.isCancelled { throw error(.cancelled, interest) }
@@ -187,27 +187,5 @@ public final class Watch: @unchecked Sendable {
 
     private func error(_ code: WatchError.Code, _ interest: ReadyFor, _ errno: Errno? = nil) -> WatchError {
         WatchError(code: code, descriptor: descriptor, interest: interest, errno: errno)
-    }
-}
-
-extension EventLoop {
-    /// How often in one turn a task may go on without having waited.
-    private static let greed = 128
-
-    /// Lets the others go first now and then. For operations that are usually done without waiting: a task that finds its descriptor ready again and
-    /// again would otherwise never give the thread back. Loop thread.
-    package func yieldIfGreedy() async {
-        if isGreedy() { await Task.yield() }
-    }
-
-    /// Counts an operation that is done without waiting; true if there have been so many in this turn that it is the others' turn. Loop thread.
-    package func isGreedy() -> Bool {
-        let turn = counters.turns.load(ordering: .relaxed)
-        if greedyTurn != turn {
-            greedyTurn = turn
-            greedySteps = 0
-        }
-        greedySteps += 1
-        return greedySteps > Self.greed
     }
 }

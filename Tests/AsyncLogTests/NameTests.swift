@@ -115,9 +115,9 @@ struct NameTests {
             let child = root[String(repeating: "é.", count: 200_000)]
             child.level = .debug
             child.debug("m")
-            #expect(child[String(repeating: "x", count: 5000)].name.utf8.count <= LoggerName.limit)
+            #expect(child[String(repeating: "x", count: 5000)].name.utf8.count <= RecordLimits.nameLength)
             let name = try #require(memory.records.first?.logger)
-            #expect(name.utf8.count <= LoggerName.limit && name.hasSuffix(" bytes cut]") && name.hasPrefix(root.name + ".é.é."))
+            #expect(name.utf8.count <= RecordLimits.nameLength && name.hasSuffix(" bytes cut]") && name.hasPrefix(root.name + ".é.é."))
             #expect(root.level == .info)
         }
     }

@@ -22,12 +22,13 @@ struct RotationScheduleTests {
         let (now, before) = (local(second), local(second - 60))
         switch rule {
         case .period(let length, _): return now % length == 0 || floor(now, length) > floor(before, length)
-        case .days, .weekdays:
+        case .days, .weekdays, .afterBeginning:
             let (counts, time): ((Int64) -> Bool, TimeOfDay) =
                 switch rule {
                 case .days(let count, let time): ({ $0 % Int64(count) == 0 }, time)
                 case .weekdays(let days, let time, let weeks):
                     ({ days.contains(Weekday(day: Int($0))) && floor($0 + 3, 7) % Int64(weeks) == 0 }, time)
+                case .afterBeginning(let days, let time, _): ({ days.contains(Weekday(day: Int($0))) }, time)
                 default: ({ _ in false }, .midnight)
                 }
             // A date whose time is reached now, and was not reached at any moment of the two days before.
@@ -53,6 +54,8 @@ struct RotationScheduleTests {
         let days: [ClockTrigger] = [
             .days(1, at: .midnight), .days(1, at: TimeOfDay(2, 30)), .days(2, at: TimeOfDay(0, 30)), .days(1, at: TimeOfDay(23, 59)),
             .weekdays([.sunday, .monday], at: TimeOfDay(2, 0), weeks: 1), .weekdays([.friday], at: TimeOfDay(4, 30), weeks: 2),
+            .afterBeginning([.sunday, .tuesday], at: TimeOfDay(2, 30), furtherDays: 0),
+            .afterBeginning(Set(Weekday.allCases), at: .midnight, furtherDays: 0),
         ]
         for rule in periods + days {
             let schedule = RotationSchedule(rules: [rule], zone: zone)
@@ -78,11 +81,10 @@ struct RotationScheduleTests {
         #expect(try RotationTrigger.when("m") == .every(1, .minutes))
         #expect(try RotationTrigger.when("H", interval: 6) == .every(6, .hours))
         #expect(try RotationTrigger.when("d", interval: 2) == .every(2, .days))
-        #expect(try RotationTrigger.when("midnight") == .daily())
-        #expect(try RotationTrigger.when("MIDNIGHT", at: TimeOfDay(4, 30)) == .daily(at: TimeOfDay(4, 30)))
-        for (number, day) in Weekday.allCases.enumerated() {
-            #expect(try RotationTrigger.when("W\(number)", at: TimeOfDay("3:15")) == .weekly(on: [day], at: TimeOfDay(3, 15)))
-        }
+        // Of midnight and W0 to W6: PythonRolloverTests.swift.
+        #expect(try RotationTrigger.when("MIDNIGHT", at: TimeOfDay(4, 30)) == .when("midnight", at: TimeOfDay("04:30")))
+        #expect(try RotationTrigger.when("w6") == .when("W6"))
+        #expect(try RotationTrigger.when("W6") != .when("W5"))
         for (wrong, interval) in [("W7", 1), ("", 1), ("Y", 1), ("W", 1), ("W11", 1), ("S", 0), ("S", -1)] {
             #expect(throws: RotationError.self) { try RotationTrigger.when(wrong, interval: interval) }
         }
@@ -110,12 +112,20 @@ struct RotatedNamesTests {
 
     @Test("what could not be one of ours is not taken for one")
     func strict() {
-        let ours = [
-            "app.log.2026-11-22", "app.log.2026-11-22.gz", "app.log.2026-11-22_08", "app.log.2026-11-22_08-30", "app.log.2026-11-22_08-30-59.001.zst",
-            "app.log.2026-11-22_08+0100", "app.log.2026-11-22_08-0500", "app.log.2026-11-22_08-05-0500.012", "app.log.2024-02-29",
-            "app.log.2026-11-22.1000",
+        let new = LogTimeZone.fixed(secondsFromUTC: -18_000)
+        let ours: [(RotatedNames, [String])] = [
+            (names(.dated, .utc, .day), ["app.log.2026-11-22", "app.log.2026-11-22.gz", "app.log.2024-02-29", "app.log.2026-11-22.1000"]),
+            (names(.dated, .utc, .hour), ["app.log.2026-11-22_08"]), (names(.dated, .utc, .minute), ["app.log.2026-11-22_08-30"]),
+            (names(), ["app.log.2026-11-22_08-30-59.001.zst", "app.log.2026-11-22_08-30-59"]),
+            (names(.dated, new, .hour), ["app.log.2026-11-22_08-0500"]), (names(.dated, new, .minute), ["app.log.2026-11-22_08-05-0500.012"]),
+            (names(.dated, new, .day), ["app.log.2026-11-22"]),
         ]
-        for name in ours { #expect(names().parse(name)?.name == name, "\(name)") }
+        for (index, (names, own)) in ours.enumerated() {
+            for name in own { #expect(names.parse(name)?.name == name, "\(name)") }
+            for (other, (_, foreign)) in ours.enumerated() where other != index {
+                for name in foreign where !own.contains(name) && !(index == 6 || other == 6) { #expect(names.parse(name) == nil, "\(name)") }
+            }
+        }
         let others = [
             "app.log", "app.log.", "app.log.1", "app.log.gz", "app.log.2026-02-29", "app.log.2026-13-01", "app.log.2026-11-22.",
             "app.log.2026-11-22.bak",
@@ -123,7 +133,11 @@ struct RotatedNamesTests {
             "app.log.2026-11-22 ", "app.log.2026-11-22.gz.gz", "xapp.log.2026-11-22", "app.log2.2026-11-22", "app.log.2026-11-22_08+2500",
             "app.log.2026-1-2", "app.log.2026-11-22.gz.partial", "app.log.+026-11-22", "app.log.2026-11-22_08-30-00-00", "app.log.２026-11-22",
         ]
-        for name in others { #expect(names().parse(name) == nil, "\(name)") }
+        for name in others {
+            for precision in [RotatedNames.Precision.day, .hour, .minute, .second] {
+                #expect(names(.dated, .utc, precision).parse(name) == nil, "\(name)")
+            }
+        }
         for name in ["app.log.1", "app.log.20.gz"] { #expect(names(.numbered).parse(name)?.name == name) }
         for name in ["app.log.0", "app.log.01", "app.log.-1", "app.log.1.", "app.log.2026-11-22", "app.log.1a"] {
             #expect(names(.numbered).parse(name) == nil, "\(name)")

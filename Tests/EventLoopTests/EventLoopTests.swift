@@ -110,16 +110,6 @@ struct EventLoopTests {
         #expect(await counter.value == 100)
     }
 
-    @Test("a loop that nobody runs still does what is posted to it, on the thread that lends itself")
-    func lending() throws {
-        let loop = try EventLoop(name: "idle")
-        let ran = Atomic<Int>(0)
-        loop.perform { ran.add(1, ordering: .relaxed) }
-        #expect(ran.load(ordering: .relaxed) == 0)
-        #expect(loop.lend())
-        #expect(ran.load(ordering: .relaxed) == 1)
-        #expect(EventLoop.current == nil)
-    }
 }
 
 /// A semaphore that a test may wait on without a run loop.

@@ -1,4 +1,5 @@
 // What never ends does not keep the rest waiting.
+import AsyncFD
 import Glibc
 import SystemPackage
 import TestSupport
@@ -43,6 +44,49 @@ struct FairnessTests {
                 task.cancel()
                 await task.value
             }
+        }
+    }
+
+    @Test("equal clients get equal shares: of many that ask again as soon as they are answered none is served much more often than another")
+    func equalClients() throws {
+        try EventLoop.run {
+            let loop = EventLoop.current!
+            let clients = 200
+            let served = Served(clients)
+            var pairs: [(AsyncFD, AsyncFD)] = []
+            for _ in 0..<clients { pairs.append(try await AsyncFD.socketPair()) }
+            let tasks = pairs.enumerated().flatMap { index, pair in
+                [
+                    Task(executorPreference: loop) {
+                        while case let bytes = try await pair.1.read(upTo: 64), !bytes.isEmpty { try await pair.1.write(bytes) }
+                    },
+                    Task(executorPreference: loop) {
+                        while served.total < 200 * clients {
+                            try await pair.0.write([1])
+                            _ = try await pair.0.read(upTo: 64)
+                            served.count(index)
+                        }
+                        await pair.0.close()
+                    },
+                ]
+            }
+            for task in tasks { try await task.value }
+            for (_, server) in pairs { await server.close() }
+            #expect(Double(served.most) <= 1.2 * Double(served.least), "\(served.least) to \(served.most)")
+        }
+    }
+
+    /// Unchecked: loop thread only.
+    private final class Served: @unchecked Sendable {
+        private var counts: [Int]
+        private(set) var total = 0
+        init(_ clients: Int) { counts = Array(repeating: 0, count: clients) }
+        var least: Int { counts.min()! }
+        var most: Int { counts.max()! }
+
+        func count(_ client: Int) {
+            counts[client] += 1
+            total += 1
         }
     }
 

@@ -79,28 +79,24 @@ struct OtherThreadsTests {
         let rounds = 10_000
         let loop = try EventLoop(name: "left")
         let claimed = Atomic<Int>(0)
-        let asked = Atomic<Int>(0)
         let done = Atomic<Int>(0)
         let ended = DispatchlessSemaphore()
         _ = startThread(name: "asks") {
             for round in 1...rounds {
                 while claimed.load(ordering: .acquiring) < round { sched_yield() }
-                loop.performOrLend { done.add(1, ordering: .relaxed) }
-                asked.store(round, ordering: .releasing)
+                loop.perform { done.add(1, ordering: .releasing) }
             }
             ended.signal()
         }
-        var lost = 0
+        let limit = Instant.monotonic + .seconds(120)
         for round in 1...rounds {
             loop.claim()
             claimed.store(round, ordering: .releasing)
             for _ in 0..<round % 64 { _ = loop.isCurrent }  // not always the same moment
             loop.leave()
-            while asked.load(ordering: .acquiring) < round { sched_yield() }
-            if done.load(ordering: .acquiring) < round, loop.lend() { lost += 1 }
+            while done.load(ordering: .acquiring) < round, Instant.monotonic < limit { sched_yield() }
         }
         #expect(ended.wait(seconds: 30))
-        #expect(lost == 0)
         #expect(done.load(ordering: .acquiring) == rounds)
     }
 

@@ -80,6 +80,13 @@ struct ProcessTests {
         #expect(end == .exited(0))
     }
 
+    @Test("a server that is told to stop still says goodbye to its clients, and then ends")
+    func goodbye() throws {
+        let (rest, end) = try run("goodbye", [("ready", [SIGTERM])])
+        #expect(rest == "going away\nended\n")
+        #expect(end == .exited(0))
+    }
+
     @Test("a body that does not stop is killed by the second signal", arguments: [SIGTERM, SIGINT])
     func stubborn(second: CInt) throws {
         let (rest, end) = try run("stubborn", [("ready", [SIGTERM]), ("no", [second])])

@@ -1,6 +1,9 @@
 // Sees to rotated files after each rotation: the surplus goes, the rest is compressed, one file at a time, oldest first.
 //
 // It keeps no list of what is to be done: each round begins with a look into the folder. So a restarted program finishes what the last one has begun.
+//
+// A compression that is under way when the loop ends is finished, if that takes no longer than a second. Else its program is ended and its half of a file
+// removed; the original is compressed after the next start. Only a process that is killed leaves a half behind, and that too goes at the next start.
 import AsyncFD
 import EventLoop
 
@@ -18,6 +21,16 @@ final class Housekeeper {
     private var failures = 0
     private let waiting: PatientTasks
 
+    /// A compression is being started, is under way, or is being finished.
+    private var isCompressing = false
+    /// What is being compressed, as long as its program has not been collected: so its number is nobody else's.
+    private var running: LogPlace.Compressing?
+    /// The loop ends: nothing is begun any more.
+    private var isEnding = false
+    /// The program has been ended before it was done.
+    private var isStopped = false
+    private var isGivenUp = false
+
     init(_ place: LogPlace, _ work: SerialWork) {
         self.place = place
         self.work = work
@@ -27,6 +40,7 @@ final class Housekeeper {
     /// - Parameter path: where the file lies that is being written.
     func tidy(_ path: FilePath) {
         self.path = path
+        isEnding = false
         if !isBusy { next() }
     }
 
@@ -44,7 +58,7 @@ final class Housekeeper {
             case .success(let name):
                 hasStarted = true
                 report(.retention, nil)
-                if let name { compress(name, path) } else { end(path, .compression, nil) }
+                if let name, !isEnding { compress(name, path) } else { end(path, .compression, nil) }
             case .failure(let error): end(path, .retention, error)
             }
         }
@@ -52,23 +66,42 @@ final class Housekeeper {
 
     private func compress(_ name: RotatedName, _ path: FilePath) {
         let place = place
+        (isCompressing, isStopped, isGivenUp) = (true, false, false)
+        work.loop.oblige(self)
         work.run(nil) { (_) throws(IOError) in
             try place.startCompressing(name, in: path)
         } then: { [self] result in
             switch result {
-            case .success(let compressing?): work.loop.whenExited(compressing.pid) { [self] in publish(compressing, $0, path) }
-            case .success(nil): again(path)
-            case .failure(let error): end(path, .compression, error)
+            case .success(let compressing?):
+                running = compressing
+                if isGivenUp { stop() }
+                work.loop.whenExited(compressing.pid) { [self] in publish(compressing, $0, path) }
+            case .success(nil):
+                compressed()
+                again(path)
+            case .failure(let error):
+                compressed()
+                end(path, .compression, error)
             }
         }
     }
 
+    private func compressed() {
+        isCompressing = false
+        work.loop.discharge(self)
+    }
+
     private func publish(_ compressing: LogPlace.Compressing, _ status: TerminationStatus?, _ path: FilePath) {
+        running = nil
         let (place, failure) = (place, place.compressor?.error(status, on: path.sibling(compressing.name.name)))
         work.run(nil) { (_) throws(IOError) in
             try place.finishCompressing(compressing, in: path, failure: failure)
         } then: { [self] result in
-            if case .failure(let error) = result { end(path, .compression, error) } else { again(path) }
+            compressed()
+            switch result {
+            case .failure(let error): end(path, .compression, isStopped ? nil : error)
+            case .success: again(path)
+            }
         }
     }
 
@@ -93,5 +126,35 @@ final class Housekeeper {
     /// Suspends until there is nothing to do, or until then.
     func waitUntilIdle(until deadline: Instant) async {
         if isBusy { await waiting.wait(until: deadline) }
+    }
+}
+
+extension Housekeeper: ExitObligation {
+    /// How long the end of a loop waits for a compression.
+    private static let grace = Duration.seconds(1)
+
+    var isSettled: Bool { !isCompressing || isGivenUp }
+
+    /// Either the program comes to its end, or it does not.
+    var progress: UInt64 { 0 }
+
+    func settle() {
+        isEnding = true
+        work.loop.after(Self.grace) { [weak self] in if let self, isEnding { stop() } }
+    }
+
+    /// A disk that hangs: what is half done is left to the next start.
+    func conclude() {
+        guard !isSettled else { return }
+        isGivenUp = true
+        stop()
+    }
+
+    func released() {}
+
+    private func stop() {
+        guard let running else { return }
+        isStopped = true
+        running.end()
     }
 }

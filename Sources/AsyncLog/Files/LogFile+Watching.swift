@@ -38,7 +38,7 @@ extension LogFile {
             guard descriptor === outlet.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
-            case .success: requestSwitch(.reopen(isPatient: true))
+            case .success: requestSwitch(.reopen(isPatient: true))  // if it has been removed, what waits goes into the next one (`lostFile`)
             case .failure: break  // it will be seen at the next write, or the next look
             }
         }

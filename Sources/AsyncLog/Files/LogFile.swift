@@ -144,6 +144,7 @@ final class LogFile: OutputGate {
             old?.closeHere()
         }
         outlet.fail(.closedFile(place.path))
+        updateState()
         outlet.retire()
         loop.discharge(self)
         resume(&served, .closedFile(place.path))
@@ -174,6 +175,13 @@ final class LogFile: OutputGate {
         // The last byte that belongs into the old file is there, and nobody asks for the next.
         if machine.isSwitchWanted { trySwitchSoon() }
         if isOrphan { loop.soon { [weak self] in self?.endIfDone() } }
+    }
+
+    func lostFile() -> Bool {
+        guard !isClosed else { return false }
+        machine.lostFile()
+        trySwitchSoon()
+        return true
     }
 
     func discarded(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
@@ -247,6 +255,9 @@ final class LogFile: OutputGate {
             guard let pause = patience.next() else { return attempt(.reopen(isPatient: false)) }
             loop.after(pause) { [self] in attempt(switching) }
             return
+        case .success(.lost(let error)):
+            leaveLostFile()
+            return failed(switching, error, isLost: true)
         case .failure(let error): return failed(switching, error)
         }
         patience.renew()
@@ -265,6 +276,7 @@ final class LogFile: OutputGate {
         let old = outlet.descriptor
         outlet.lead(to: AsyncFD(forgettable: file.number, label: buffer.label))
         let modified = Int64(file.status.modified.quotientFloored(by: 1_000_000_000).0)
+        outlet.mustHaveName = file.status.isRegular && file.status.linkCount > 0
         machine.opened(size: file.status.size, modified: modified, canRotate: isRotated)
         openPath = file.path
         lastName = file.rotated ?? lastName
@@ -277,8 +289,16 @@ final class LogFile: OutputGate {
         if isRotated { housekeeper.tidy(openPath) }
     }
 
-    private func failed(_ switching: RotationMachine.Switch, _ error: IOError) {
-        let pause = machine.failed(switching, now: .now)
+    /// There is nowhere to write to until a file can be opened.
+    private func leaveLostFile() {
+        observe(nil)
+        let old = outlet.descriptor
+        outlet.lead(to: nil)
+        old?.closeHere()
+    }
+
+    private func failed(_ switching: RotationMachine.Switch, _ error: IOError, isLost: Bool = false) {
+        let pause = machine.failed(switching, isLost: isLost, now: .now)
         patience.renew()
         if machine.isOpen {
             note(.switching, error)
@@ -322,7 +342,9 @@ final class LogFile: OutputGate {
     }
 
     func updateState() {
-        if let failure = outlet.failure {
+        if isClosed {
+            handler?.enter(.closed)
+        } else if let failure = outlet.failure {
             handler?.enter(.failed(failure))
         } else if let error = troubles.min(by: { $0.key < $1.key })?.value {
             handler?.enter(.degraded(error))

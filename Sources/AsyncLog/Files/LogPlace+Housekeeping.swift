@@ -10,6 +10,9 @@ extension LogPlace {
         let input, output: CInt
         let partial: FilePath
         let pid: CInt
+
+        /// Kills the program. Only as long as it has not been collected.
+        func end() { FilterProgram.kill(pid) }
     }
 
     /// Deletes what is not to be kept. Returns the next file to compress, if there is one: the oldest.

@@ -39,6 +39,8 @@ struct LogPlace: Sendable {
         case unchanged(FileStatus)
         /// There is nothing at the path. Who has renamed the file is probably about to make a new one.
         case missing
+        /// The file that is open has been removed, and no other can be opened, for this reason.
+        case lost(IOError)
     }
 
     // MARK: Opening
@@ -103,7 +105,18 @@ struct LogPlace: Sendable {
         let there = try FileSystem.status(path, followingLink: followsLink)
         if there == nil, isPatient { return .missing }
         if there?.identity == own.identity { return .unchanged(own) }
-        return .opened(try open(inotify))
+        return try openInstead(of: own, inotify)
+    }
+
+    /// Opens what is at the path, or a new file. Where that does not work the file that is open is written to on; but not if it has no name any more: what is
+    /// written to it nobody can read.
+    private func openInstead(of own: FileStatus, _ inotify: CInt?) throws(IOError) -> Outcome {
+        do throws(IOError) {
+            return .opened(try open(inotify))
+        } catch {
+            guard own.linkCount == 0 else { throw error }
+            return .lost(error)
+        }
     }
 
     // MARK: Rotating
@@ -122,8 +135,8 @@ struct LogPlace: Sendable {
         let own = try FileSystem.status(number, of: path)
         guard own.isRegular, own.size > limit ?? 0 else { return .unchanged(own) }
         guard let there = try FileSystem.status(place, followingLink: false), there.identity == own.identity else {
-            // Somebody else has rotated it.
-            return .opened(try open(inotify))
+            // Somebody else has rotated it, or removed it.
+            return try openInstead(of: own, inotify)
         }
         let rotated = try rename(place, names, moment, last)
         do throws(IOError) {

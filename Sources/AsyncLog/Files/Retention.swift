@@ -38,15 +38,17 @@ public struct Retention: Sendable, Equatable {
 
     /// Those that go; `now` is in nanoseconds since 1970.
     func surplus(_ files: [File], now: Int64) -> [File] {
-        let oldest = age.map { now.subtractingReportingOverflow($0.wholeNanoseconds).partialValue } ?? .min
+        let oldest = age.map { now.subtractingReportingOverflow($0.wholeNanoseconds) }.map { $0.overflow ? .min : $0.partialValue } ?? .min
         var kept = 0
         var bytes: Int64 = 0
         var isFull = false
         var surplus: [File] = []
         for file in files.sorted(by: { $0.name > $1.name }) {
-            bytes += file.size
+            // A sparse file may say that it has 8 EiB.
+            let (sum, isTooMuch) = bytes.addingReportingOverflow(file.size)
+            bytes = isTooMuch ? .max : sum
             // What is older than one that has no room has none either: what is kept has no gaps.
-            isFull = isFull || kept >= count ?? .max || bytes > totalBytes ?? .max
+            isFull = isFull || kept >= count ?? .max || totalBytes.map { isTooMuch || bytes > $0 } ?? false
             if isFull || file.modified < oldest { surplus.append(file) } else { kept += 1 }
         }
         return surplus

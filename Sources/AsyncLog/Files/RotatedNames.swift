@@ -101,7 +101,9 @@ struct RotatedNames: Sendable {
         case .numbered:
             guard let number = reader.number(), number > 0, reader.isAtEnd else { return nil }
             return RotatedName.Order(second: -Int64(number), sequence: 0)
-        default: return reader.stamp()
+        default:
+            guard let order = reader.stamp(precision, zone), !isAlwaysNumbered || order.sequence > 0 else { return nil }
+            return order
         }
     }
 
@@ -204,21 +206,25 @@ private struct NameReader {
     /// Without zeros in front.
     mutating func number() -> Int? { rest.first == UInt8(ascii: "0") ? nil : digits() }
 
-    /// `2026-11-22_06-30-00+0100.001`, with less behind the date or nothing.
-    mutating func stamp() -> RotatedName.Order? {
+    /// `2026-11-22_06-30-00+0100.001`, with exactly as much behind the date as this precision has, and the offset that the zone has then.
+    mutating func stamp(_ precision: RotatedNames.Precision, _ zone: LogTimeZone) -> RotatedName.Order? {
         guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2) else { return nil }
         guard (1...12).contains(month), case let date = Timestamp.days(year, month, day), Timestamp.date(date) == (year, month, day) else {
             return nil
         }
         var second = Int64(date) * 86_400
-        if take("_") {
-            guard let hour = digits(2), hour < 24 else { return nil }
+        if precision > .day {
+            guard take("_"), let hour = digits(2), hour < 24 else { return nil }
             second += Int64(hour) * 3600
-            for unit: Int64 in [60, 1] where isComponentNext {
+            for (unit, least) in [(Int64(60), RotatedNames.Precision.minute), (1, .second)] where precision >= least {
                 guard take("-"), let value = digits(2), value < 60 else { return nil }
                 second += Int64(value) * unit
             }
-            if let offset = offset() { second -= offset }
+            if !zone.isUTC {
+                guard let offset = offset() else { return nil }
+                second -= offset
+                guard zone.offset(at: second) == offset else { return nil }
+            }
         }
         guard !isAtEnd else { return RotatedName.Order(second: second, sequence: 0) }
         guard take("."), rest.count >= 3, rest.count == 3 || rest.first != UInt8(ascii: "0"), let sequence = digits(), sequence > 0, isAtEnd else {
@@ -227,17 +233,12 @@ private struct NameReader {
         return RotatedName.Order(second: second, sequence: sequence)
     }
 
-    /// `-30` and not `-0300`
-    private var isComponentNext: Bool {
-        rest.first == UInt8(ascii: "-") && rest.dropFirst().prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }.count == 2
-    }
-
     private mutating func offset() -> Int64? {
         guard let sign = rest.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") else { return nil }
         let digits = rest.dropFirst().prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
         guard digits.count == 4 else { return nil }
         let number = digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
-        guard number / 100 < 24, number % 100 < 60 else { return nil }
+        guard number / 100 < 24, number % 100 < 60, number > 0 || sign == UInt8(ascii: "+") else { return nil }
         rest = rest.dropFirst(5)
         return (number / 100 * 3600 + number % 100 * 60) * (sign == UInt8(ascii: "-") ? -1 : 1)
     }

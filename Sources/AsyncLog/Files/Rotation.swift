@@ -60,7 +60,7 @@ public struct Rotation: Sendable {
     func names(_ base: String) -> RotatedNames {
         let precisions = schedule?.rules.map { rule -> RotatedNames.Precision in
             switch rule {
-            case .days, .weekdays: .day
+            case .days, .weekdays, .afterBeginning: .day
             case .period(_, .hours), .period(_, .days): .hour
             case .period(_, .minutes): .minute
             case .period(_, .seconds): .second

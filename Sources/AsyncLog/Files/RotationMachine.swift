@@ -86,6 +86,13 @@ struct RotationMachine {
         cutoff = pending
     }
 
+    /// The file that is open has been removed: nothing more goes into it, and another one is opened.
+    mutating func lostFile() {
+        guard phase == .open else { return }
+        if wanted == nil { wanted = .reopen(isPatient: true) }
+        cutoff = 0
+    }
+
     /// The time has come at which a timer was set. Returns true if the file ends now.
     mutating func timerFired(second: Int64, pending: Int) -> Bool {
         guard phase == .open, let deadline, second >= deadline else { return false }
@@ -182,9 +189,10 @@ struct RotationMachine {
 
     /// It did not work. With a file that is open, that one is written to on, and `switching` comes again with the first write after the pause.
     ///
+    /// - Parameter isLost: the file that was open has been removed, so there is none any more.
     /// - Returns: how long to wait before `next` is asked again.
-    mutating func failed(_ switching: Switch, now: Instant) -> Duration {
-        let wasOpen = phase == .switching(wasOpen: true)
+    mutating func failed(_ switching: Switch, isLost: Bool = false, now: Instant) -> Duration {
+        let wasOpen = phase == .switching(wasOpen: true) && !isLost
         phase = wasOpen ? .open : .closed
         if !wasOpen { postponed = nil } else if !switching.isReopening || !isRotationPostponed { postponed = switching }
         let (first, longest): (Duration, Duration) = wasOpen ? (.seconds(1), .seconds(60)) : (.milliseconds(100), .seconds(10))

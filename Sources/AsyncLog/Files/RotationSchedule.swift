@@ -6,6 +6,9 @@
 //   clock is put forward over one or more of them, that is the end; when it is put back, it may show one twice, and both times end a period.
 // - A *day* ends once: the first time that the clock shows the hour, or is put forward over it.
 //
+// Which days these are, the calendar says (every second day since 1970), or the beginning of the file (the second Monday after it), as in Python. A file
+// whose days are counted from its beginning has, by its name, begun at the last of the days that come into question.
+//
 // A zone tells only its offset at a moment. That it has changed between two moments less than a day apart is seen in the offset, and when, by
 // halving; so nothing here needs to know the zone's rules.
 
@@ -17,6 +20,8 @@ enum ClockTrigger: Sendable, Equatable {
     case days(Int, at: TimeOfDay)
     /// In every n-th week since the one of 1970-01-01.
     case weekdays(Set<Weekday>, at: TimeOfDay, weeks: Int)
+    /// The first of these days after the file's beginning, and so many days later: as Python counts.
+    case afterBeginning(Set<Weekday>, at: TimeOfDay, furtherDays: Int)
 }
 
 /// When log files end by the clock.
@@ -35,22 +40,29 @@ struct RotationSchedule: Sendable {
     private func next(_ rule: ClockTrigger, after second: Int64) -> Int64? {
         switch rule {
         case .period(let length, _): return nextEnd(of: length, after: second)
+        case .afterBeginning(_, let time, let furtherDays):
+            return nextDate(rule, after: second).map { moment($0 + furtherDays, time) }
         case .days, .weekdays:
-            // The date of the day before may still be to come, where the clock was put back over midnight.
-            var date = date(second) - 1
-            let last = date + Self.farthest(rule)
-            while date <= last {
-                if Self.isEnd(date, rule), case let moment = moment(date, Self.time(rule)), moment > second { return moment }
-                date += 1
-            }
-            return nil
+            return nextDate(rule, after: second).map { moment($0, Self.time(rule)) }
         }
+    }
+
+    /// The date of the first end after `second`.
+    private func nextDate(_ rule: ClockTrigger, after second: Int64) -> Int? {
+        // The date of the day before may still be to come, where the clock was put back over midnight.
+        var date = date(second) - 1
+        let last = date + Self.farthest(rule)
+        while date <= last {
+            if Self.isEnd(date, rule), moment(date, Self.time(rule)) > second { return date }
+            date += 1
+        }
+        return nil
     }
 
     private func last(_ rule: ClockTrigger, notAfter second: Int64) -> Int64? {
         switch rule {
         case .period(let length, _): return lastEnd(of: length, notAfter: second)
-        case .days, .weekdays:
+        case .days, .weekdays, .afterBeginning:
             var date = date(second) + 1
             let first = date - Self.farthest(rule)
             while date >= first {
@@ -68,7 +80,7 @@ struct RotationSchedule: Sendable {
 
     private static func time(_ rule: ClockTrigger) -> TimeOfDay {
         switch rule {
-        case .days(_, let time), .weekdays(_, let time, _): time
+        case .days(_, let time), .weekdays(_, let time, _), .afterBeginning(_, let time, _): time
         case .period: .midnight
         }
     }
@@ -79,6 +91,7 @@ struct RotationSchedule: Sendable {
         case .days(let count, _): date % count == 0
         // Weeks begin on Mondays; 1969-12-29 was one.
         case .weekdays(let days, _, let weeks): days.contains(Weekday(day: date)) && Int64(date + 3).quotientFloored(by: 7).0 % weeks == 0
+        case .afterBeginning(let days, _, _): days.contains(Weekday(day: date))
         }
     }
 
@@ -88,6 +101,7 @@ struct RotationSchedule: Sendable {
         case .period: 0
         case .days(let count, _): count + 3
         case .weekdays(_, _, let weeks): 7 * weeks + 3
+        case .afterBeginning: 10
         }
     }
 

@@ -55,9 +55,17 @@ public struct RotationTrigger: Sendable, Equatable {
 
     /// What Python's `TimedRotatingFileHandler` and aiologger call `when`: `S`, `M`, `H`, `D`, `W0` (Monday) to `W6`, `midnight`, in capitals or not.
     ///
+    /// `midnight` and `W0` to `W6` end a file when CPython does: without a time of day, `W0` ends it at the midnight with which Monday *ends*. With an
+    /// interval of n that is the first such moment after the file's beginning, and n - 1 days or weeks more (CPython 3.13; before that, it ignored
+    /// the interval here).
+    ///
+    /// `S`, `M`, `H` and `D` differ from Python's: a file ends when the clock on the wall shows a multiple (`.every`), so `H` ends it on the hour and `D` at
+    /// midnight. Python adds the interval to the moment at which the handler was made or the last file ended: its `H` ends a file at 9:17 if the
+    /// program was started at 8:17.
+    ///
     /// - Parameters:
     ///   - interval: every how many of them. Of weekdays: every how many weeks.
-    ///   - time: for `midnight` and `W0` to `W6`, instead of midnight: `atTime`.
+    ///   - time: for `midnight` and `W0` to `W6`, instead of midnight at the end of the day: `atTime`.
     /// - Throws: `RotationError` for anything else.
     public static func when(_ when: String, interval: Int = 1, at time: TimeOfDay? = nil) throws(RotationError) -> RotationTrigger {
         let name = when.uppercased()
@@ -67,11 +75,17 @@ public struct RotationTrigger: Sendable, Equatable {
         let units: [String: Unit] = ["S": .seconds, "M": .minutes, "H": .hours, "D": .days]
         if let unit = units[name], time == nil { return .every(interval, unit) }
         if units[name] != nil { throw RotationError(setting: "when \"\(when)\"", reason: "a time of day goes with midnight and W0 to W6") }
-        if name == "MIDNIGHT" { return RotationTrigger(kind: .clock(.days(interval, at: time ?? .midnight))) }
+        if name == "MIDNIGHT" { return .afterBeginning(Weekday.allCases, at: time, furtherDays: interval - 1) }
         guard name.utf8.count == 2, name.hasPrefix("W"), let number = Int(name.dropFirst()), let day = Weekday(rawValue: number) else {
             throw RotationError(setting: "when \"\(when)\"", reason: "it is one of S, M, H, D, W0 to W6, midnight")
         }
-        return .weekly(on: [day], at: time ?? .midnight, everyWeeks: interval)
+        return .afterBeginning([day], at: time, furtherDays: 7 * (interval - 1))
+    }
+
+    /// Without a time of day the end is that of the day, the next one's midnight.
+    private static func afterBeginning(_ days: [Weekday], at time: TimeOfDay?, furtherDays: Int) -> RotationTrigger {
+        let days = Set(time == nil ? days.map(\.next) : days)
+        return RotationTrigger(kind: .clock(.afterBeginning(days, at: time ?? .midnight, furtherDays: furtherDays)))
     }
 }
 
@@ -90,6 +104,8 @@ public enum Weekday: Int, Sendable, CaseIterable {
 
     /// - Parameter day: counted from 1970-01-01, which was a Thursday.
     init(day: Int) { self = Weekday(rawValue: ((day + 3) % 7 + 7) % 7)! }
+
+    var next: Weekday { Weekday(rawValue: (rawValue + 1) % 7)! }
 }
 
 /// What a clock on the wall shows.

@@ -47,6 +47,19 @@ public struct ConsoleFormatter: Formatter {
 
     public mutating func format(_ record: borrowing Record, to line: inout LineBuffer) {
         let begin = line.count
+        var keys: UniqueKeys?
+        format(record, &keys, to: &line)
+        if line.keyChanges.contains(.repaired) {
+            line.cut(to: begin)
+            keys = UniqueKeys()
+            format(record, &keys, to: &line)
+        }
+        line.keyChanges = []
+    }
+
+    /// - Parameter keys: the keys that have been written, if each is to be there once.
+    private mutating func format(_ record: borrowing Record, _ keys: inout UniqueKeys?, to line: inout LineBuffer) {
+        let begin = line.count
         var column = Column()
         paint(.dim, &line) { line in
             line.ensure(Timestamp.maximumLength)
@@ -76,7 +89,13 @@ public struct ConsoleFormatter: Formatter {
             let fieldBegin = line.count
             if isFirst, column.value < fieldColumn { line.appendBlanks(fieldColumn - column.value) }
             line.append(" ")
-            paint(.cyan, &line) { LogfmtText.appendKey(field.key, to: &$0) }
+            paint(.cyan, &line) { line in
+                if keys == nil {
+                    LogfmtText.appendKey(field.key, to: &line)
+                } else {
+                    line.append(keys!.claim(LogfmtText.repaired(field.key, for: &line)))
+                }
+            }
             append(field, to: &line)
             var after = column
             after.count(line, from: fieldBegin)

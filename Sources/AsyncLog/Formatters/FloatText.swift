@@ -9,7 +9,8 @@ enum FloatText {
     static func write<Value: BinaryFloatingPoint & TextOutputStreamable>(_ value: Value, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         if Value.self == Double.self, let length = writeShort(unsafeBitCast(value, to: Double.self), to: memory) { return length }
         var capture = Capture(memory: memory)
-        value.write(to: &capture)
+        // Not `snan`, `-nan` or `nan(0x7)`, which no parser takes for numbers.
+        if value.isNaN { capture.write("nan") } else { value.write(to: &capture) }
         return capture.count
     }
 

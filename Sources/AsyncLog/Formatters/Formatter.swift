@@ -61,8 +61,9 @@ extension LineBuffer {
     private mutating func append(_ fields: BoundFields, _ handler: Handler, _ layOut: (Field, inout LineBuffer) -> Void) {
         fields.withLayout(of: handler) { list, line in
             for field in list { layOut(field, &line) }
-        } _: { bytes in
+        } _: { bytes, changes in
             append(bytes)
+            keyChanges.formUnion(changes)
         }
     }
 }

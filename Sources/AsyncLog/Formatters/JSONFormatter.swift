@@ -35,7 +35,8 @@ public struct JSONFormatter: Formatter {
 
     /// Where a record's fields go.
     public enum FieldPlacement: Sendable {
-        /// Beside `time`, `level`, …; a field that is called like one of those gets a `_` behind its name.
+        /// Beside `time`, `level`, …; a field that is called like one of those gets a `_` behind its name. So does one that is called `time_`, `time__`, …,
+        /// so that no two keys are the same.
         case flat
         /// Into an object with this key.
         case nested(String)
@@ -66,7 +67,7 @@ public struct JSONFormatter: Formatter {
     private var timestamp: Timestamp
     private let dates: DateStyle
     private let exclude: ExcludedKeys
-    private let reserved: ReservedKeys
+    private let reserved: YieldingKeys
     private var finishedKeys = FinishedKeys()
 
     // Finished pieces of text.
@@ -89,7 +90,7 @@ public struct JSONFormatter: Formatter {
     ///   - time: how times are written, those of records and those in fields.
     ///   - timeZone: in which zone.
     ///   - include: which parts appear beside the fields.
-    ///   - keys: what they are called.
+    ///   - keys: what they are called. Of equal ones, and of those of `extra` that are equal to one of them, the later ones get a `_` behind their name.
     ///   - exclude: fields with these keys are left out.
     ///   - extra: fields that all records have.
     ///   - fields: where fields go.
@@ -99,12 +100,15 @@ public struct JSONFormatter: Formatter {
     ) {
         parts = include
         timestamp = Timestamp(time, zone: timeZone)
-        dates = DateStyle(timestamp)
+        let dates = DateStyle(timestamp)
+        self.dates = dates
         self.exclude = ExcludedKeys(exclude)
-        var isFirst = true
+        var names: [String] = []
         func lead(_ key: String) -> String {
-            defer { isFirst = false }
-            return (isFirst ? "{" : ",") + JSONFormatter.quoted(key) + ":"
+            var key = key
+            while names.contains(key) { key += "_" }
+            names.append(key)
+            return (names.count == 1 ? "{" : ",") + JSONFormatter.quoted(key) + ":"
         }
         let quote = timestamp.isNumber ? "" : "\""
         beforeTime = PaddedText(include.contains(.time) ? lead(keys.time) + quote : "")
@@ -120,33 +124,24 @@ public struct JSONFormatter: Formatter {
         beforeSequence = PaddedText(include.contains(.sequence) ? (include.contains(.source) ? "" : closeText) + lead(keys.sequence) : "")
         let isOpen = !include.contains(.source) && !include.contains(.sequence)
 
-        var names: [String] = []
-        if include.contains(.time) { names.append(keys.time) }
-        if include.contains(.level) { names.append(keys.level) }
-        if include.contains(.logger) { names.append(keys.logger) }
-        if include.contains(.message) { names.append(keys.message) }
-        if include.contains(.source) { names += [keys.file, keys.line, keys.function] }
-        if include.contains(.sequence) { names.append(keys.sequence) }
-
         var before = isOpen ? closeText : ""
         let bound = BoundFields(extra, in: nil, loop: nil)
-        for field in bound.list {
+        bound.list.forEachThatCounts { field in
             var line = LineBuffer()
             JSONText.append(field.value, to: &line, dates: dates)
             before += lead(String(field.key)) + String(decoding: line.bytes, as: UTF8.self)
-            names.append(String(field.key))
         }
         switch fields {
         case .flat:
-            fieldsBegin = isFirst
+            fieldsBegin = names.isEmpty
             end = PaddedText("}\n")
-            if isFirst { before += "{" }
-            reserved = ReservedKeys(names)
+            if names.isEmpty { before += "{" }
+            reserved = YieldingKeys(names)
         case .nested(let key):
             before += lead(key) + "{"
             fieldsBegin = true
             end = PaddedText("}}\n")
-            reserved = ReservedKeys([])
+            reserved = YieldingKeys([])
         }
         beforeFields = PaddedText(before)
     }
@@ -185,8 +180,8 @@ public struct JSONFormatter: Formatter {
         if exclude.contains(field) { return false }
         let begin = line.count
         line.appendPair(",", "\"")
-        line.appendEscaped(field.key, .json)
-        if reserved.contains(field) { line.append(UInt8(ascii: "_")) }
+        line.appendKey(field.key, .json)
+        if reserved.contains(field) { for _ in 0..<reserved.underscores { line.append(UInt8(ascii: "_")) } }
         line.appendPair("\"", ":")
         finishedKeys.keep(field, line, from: begin)
         return true

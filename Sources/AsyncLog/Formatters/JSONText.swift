@@ -76,8 +76,9 @@ enum JSONText {
             fields.forEachThatCounts { field in
                 if !isFirst { line.append(",") }
                 isFirst = false
-                append(field.key, to: &line)
-                line.append(":")
+                line.append(UInt8(ascii: "\""))
+                line.appendKey(field.key, .json)
+                line.appendPair("\"", ":")
                 append(field.value, to: &line, dates: dates)
             }
             line.append("}")

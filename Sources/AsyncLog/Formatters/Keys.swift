@@ -13,6 +13,8 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
     @inline(__always)
     func contains(_ field: Field) -> Bool { mask.intersects(KeyMask(field.header)) && isOneOf(field.key) }
 
+    func contains(_ key: Text) -> Bool { mask.intersects(KeyMask(key)) && isOneOf(key) }
+
     @inline(never)
     private func isOneOf(_ key: Text) -> Bool { keys.contains { $0.text == key } }
 }

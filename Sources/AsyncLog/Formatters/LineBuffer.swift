@@ -16,7 +16,14 @@ public struct LineBuffer: ~Copyable {
     public internal(set) var sequence: UInt64 = 0
 
     /// Texts longer than this are cut, so that the whole line keeps below the handler's limit. Nearly always `Int.max`.
-    public internal(set) var textLimit = Int.max
+    public internal(set) var textLimit = Int.max {
+        didSet { markedKeys = 0 }
+    }
+
+    /// What has been done to keys since a formatter last looked (UniqueKeys.swift).
+    var keyChanges: KeyChanges = []
+    /// How many keys have got a mark.
+    var markedKeys = 0
 
     /// The handler for which layouts of bound fields are kept; nil if none are.
     unowned(unsafe) var handler: Handler?

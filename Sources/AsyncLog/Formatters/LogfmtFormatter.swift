@@ -1,10 +1,15 @@
 // `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog write it.
 
 /// Lays records out as logfmt: pairs of key and value, separated by blanks, one record a line. See LogfmtText.swift for the grammar.
+///
+/// A field that is called like one of the format's own keys becomes `fields.level`. Keys that would be the same for other reasons (`a b` and `a_b`, or `o.x`
+/// beside an object `o` with `x`) are numbered: `a_b`, `a_b_2`.
 public struct LogfmtFormatter: Formatter {
     private var timestamp: Timestamp
     private let includesSource: Bool
     private let reserved: ReservedKeys
+    /// How the keys read that stand in front of the fields.
+    private let names: [String]
     private let extra: PaddedText
 
     /// - Parameters:
@@ -16,13 +21,12 @@ public struct LogfmtFormatter: Formatter {
         timestamp = Timestamp(time, zone: timeZone)
         includesSource = source
         let bound = BoundFields(extra, in: nil, loop: nil)
-        reserved = ReservedKeys(
-            ["time", "level", "logger", "msg"] + (source ? ["file", "line", "function"] : []) + bound.list.map { String($0.key) })
+        let parts = ["time", "level", "logger", "msg"] + (source ? ["file", "line", "function"] : [])
         var line = LineBuffer()
-        for field in bound.list {
-            line.append(" ")
-            LogfmtText.append(field.key, "", field.value, to: &line)
-        }
+        var keys = UniqueKeys(parts)
+        bound.list.forEachThatCounts { LogfmtText.append($0.key, "", $0.value, &keys, to: &line) }
+        names = keys.names
+        reserved = ReservedKeys(names + bound.list.map { String($0.key) })
         self.extra = PaddedText(String(decoding: line.bytes, as: UTF8.self))
     }
 
@@ -47,11 +51,7 @@ public struct LogfmtFormatter: Formatter {
             LogfmtText.append(.text(record.callSite.function), to: &line)
         }
         line.append(extra)
-        line.appendFields(of: record) { [reserved] field, line in
-            line.append(" ")
-            if reserved.contains(field) { line.append("fields.") }
-            LogfmtText.append(field.key, "", field.value, to: &line)
-        }
+        LogfmtText.appendFields(of: record, reserved: reserved, names: names, to: &line)
         line.append("\n")
     }
 }

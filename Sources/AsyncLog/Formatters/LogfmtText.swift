@@ -1,12 +1,13 @@
 // `key=value`, as logfmt and the text formats write fields.
 //
 //     pair   = key "=" value
-//     key    = 1*(any character but blank, "=", '"', control characters); others become "_"
+//     key    = 1*(any character but blank, "=", '"', "\", U+FFFD, control characters); others become "_"
 //     value  = plain | '"' JSON string characters '"'
 //     plain  = *(any character but blank, "=", '"', "\", control characters)
 //
 // A text is quoted if it is empty, has something that is not plain, or reads like a number, a boolean or null, so that what is not quoted
-// is not a text that looks like one. An object `user` with a field `id` becomes `user.id=7`; a list becomes `[1,2]` in quotes.
+// is not a text that looks like one. An object `user` with a field `id` becomes `user.id=7`; a list becomes `[1,2]` in quotes. Keys that would be the same
+// are numbered (UniqueKeys.swift).
 
 enum LogfmtText {
     /// Writes a pair; `prefix` stands in front of the key.
@@ -25,10 +26,8 @@ enum LogfmtText {
     /// The fields of an object with its key in front of theirs; an empty object is `{}`.
     @inline(never)
     private static func appendObject(_ key: Text, _ prefix: String, _ fields: FieldList, to line: inout LineBuffer) {
-        var name = LineBuffer()
-        if !prefix.isEmpty { name.append(prefix) }
-        appendKey(key, to: &name)
-        var inner = String(decoding: name.bytes, as: UTF8.self)
+        line.keyChanges.insert(.flattened)
+        var inner = prefix + repaired(key, for: &line)
         if fields.isEmpty {
             line.append(inner)
             line.append("={}")
@@ -102,10 +101,80 @@ enum LogfmtText {
 
     @inline(never)
     private static func appendRepaired(_ key: Text, to line: inout LineBuffer) {
+        var isChanged = key.isEmpty || key.bytes.count > line.textLimit
         if key.isEmpty { line.append("_") }
         for scalar in String(key).unicodeScalars.prefix(line.textLimit) {
-            let isPlain = scalar.value >= 0x80 ? Escape.isPlain(scalar) : isPlain(UInt8(scalar.value)) && scalar != "\\"
+            // U+FFFD is what parsers take for bytes that are not UTF-8.
+            let isPlain = scalar.value >= 0x80 ? scalar != "\u{FFFD}" && Escape.isPlain(scalar) : isPlain(UInt8(scalar.value))
             if isPlain { line.append(String(scalar)) } else { line.append("_") }
+            if !isPlain { isChanged = true }
+        }
+        if isChanged { line.keyChanges.insert(.repaired) }
+    }
+
+    /// The key as it would stand in the line.
+    static func repaired(_ key: Text, for line: inout LineBuffer) -> String {
+        var name = LineBuffer()
+        name.textLimit = line.textLimit
+        appendKey(key, to: &name)
+        line.keyChanges.formUnion(name.keyChanges)
+        return String(decoding: name.bytes, as: UTF8.self)
+    }
+
+    // MARK: All fields of a record
+
+    /// Writes the fields of a record as pairs, each with a blank in front.
+    ///
+    /// - Parameters:
+    ///   - reserved: keys that the format uses itself; fields that are called like them get `fields.` in front.
+    ///   - names: how all keys read that stand in front of the fields.
+    @inline(__always)
+    static func appendFields(of record: borrowing Record, reserved: ReservedKeys?, names: [String], to line: inout LineBuffer) {
+        let begin = line.count
+        line.appendFields(of: record) { field, line in
+            line.append(UInt8(ascii: " "))
+            var prefix = ""
+            if let reserved, reserved.contains(field) {
+                prefix = reservedPrefix
+                line.keyChanges.insert(.prefixed)
+            }
+            append(field.key, prefix, field.value, to: &line)
+        }
+        if !line.keyChanges.isEmpty { makeUnique(record, reserved, names, from: begin, &line) }
+    }
+
+    private static let reservedPrefix = "fields."
+
+    /// Writes the fields again, if two of their keys can be the same.
+    @inline(never)
+    private static func makeUnique(
+        _ record: borrowing Record, _ reserved: ReservedKeys?, _ names: [String], from begin: Int, _ line: inout LineBuffer
+    ) {
+        defer { line.keyChanges = [] }
+        guard line.keyChanges.mayCollide(in: record) || names.contains(where: { $0.utf8.contains(UInt8(ascii: ".")) }) else { return }
+        line.cut(to: begin)
+        var keys = UniqueKeys(names)
+        record.forEachField { field in
+            let prefix = reserved?.contains(field) == true ? reservedPrefix : ""
+            append(field.key, prefix, field.value, &keys, to: &line)
+        }
+    }
+
+    /// Writes a pair, or those of an object, each with a blank in front and a key that has not been claimed before.
+    static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys, to line: inout LineBuffer) {
+        let name = prefix + repaired(key, for: &line)
+        switch value {
+        case .object(let fields) where !fields.isEmpty: fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
+        case .error(let fields) where !fields.isEmpty: fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
+        case .object, .error:
+            line.append(" ")
+            line.append(keys.claim(name))
+            line.append("={}")
+        default:
+            line.append(" ")
+            line.append(keys.claim(name))
+            line.append("=")
+            append(value, to: &line)
         }
     }
 

@@ -4,11 +4,12 @@
 // Maps are written with 16- or 32-bit counts, which are filled in when the number of entries is known.
 
 /// Lays records out as MessagePack maps, one behind the other, with the keys `time` (timestamp extension, type -1), `level`, `logger`, `message`, and
-/// then the fields.
+/// then the fields. A field that is called like one of those gets a `_` behind its name; so does one that is called `time_`, `time__`, …, so that no two keys
+/// are the same.
 public struct MessagePackFormatter: Formatter {
     private let includesSource: Bool
     private let includesSequence: Bool
-    private let reserved: ReservedKeys
+    private let reserved: YieldingKeys
 
     /// Nil: any byte may be in a record.
     public var recordEnd: UInt8? { nil }
@@ -19,7 +20,7 @@ public struct MessagePackFormatter: Formatter {
     public init(source: Bool = false, sequence: Bool = false) {
         includesSource = source
         includesSequence = sequence
-        reserved = ReservedKeys(
+        reserved = YieldingKeys(
             ["time", "level", "logger", "message"] + (source ? ["file", "line", "function"] : []) + (sequence ? ["sequence"] : []))
     }
 
@@ -45,11 +46,7 @@ public struct MessagePackFormatter: Formatter {
             count += 1
         }
         record.forEachField { field in
-            if reserved.contains(field) {
-                MessagePackText.append(Text(field.key.bytes), suffix: "_", to: &line)
-            } else {
-                MessagePackText.append(field.key, to: &line)
-            }
+            MessagePackText.appendKey(field.key, suffix: reserved.contains(field) ? "_" : "", to: &line)
             MessagePackText.append(field.value, to: &line)
             count += 1
         }
@@ -102,25 +99,33 @@ enum MessagePackText {
             fields.forEachThatCounts { _ in count += 1 }
             header(count, short: (0x80, 15), eight: nil, sixteen: 0xDE, thirtyTwo: 0xDF, &line)
             fields.forEachThatCounts { field in
-                append(field.key, to: &line)
+                appendKey(field.key, suffix: "", to: &line)
                 append(field.value, to: &line)
             }
         }
     }
 
-    static func append(_ text: Text, suffix: StaticString = "", to line: inout LineBuffer) {
-        if text.bytes.count > line.textLimit { return appendCut(text, suffix, &line) }
-        header(text.bytes.count + suffix.utf8CodeUnitCount, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
+    static func append(_ text: Text, to line: inout LineBuffer) {
+        if text.bytes.count > line.textLimit { return appendCut(text, &line) }
+        header(text.bytes.count, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
         line.append(text.bytes)
-        line.append(suffix)
     }
 
     @inline(never)
-    private static func appendCut(_ text: Text, _ suffix: StaticString, _ line: inout LineBuffer) {
+    private static func appendCut(_ text: Text, _ line: inout LineBuffer) {
         let kept = Text.boundary(text.bytes, line.textLimit)
         let mark = "…[\(text.bytes.count - kept) bytes cut]"
-        header(kept + mark.utf8.count + suffix.utf8CodeUnitCount, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
+        header(kept + mark.utf8.count, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
         line.append(UnsafeBufferPointer(rebasing: text.bytes[..<kept]))
+        line.append(mark)
+    }
+
+    /// A key, with its suffix; if the line's texts are to be cut, with a mark that makes it unique.
+    static func appendKey(_ key: Text, suffix: StaticString, to line: inout LineBuffer) {
+        let (kept, mark) = line.textLimit == .max ? (key.bytes, "") : line.limitedKey(key)
+        header(
+            kept.count + mark.utf8.count + suffix.utf8CodeUnitCount, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
+        line.append(kept)
         line.append(mark)
         line.append(suffix)
     }

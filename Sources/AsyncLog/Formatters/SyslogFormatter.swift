@@ -24,7 +24,8 @@ public enum SyslogFormat: Sendable {
 /// Lays records out as syslog messages.
 ///
 /// Control characters in messages and values are escaped (`\n`, `\u{1b}`), so that no message can be taken for two. What RFC 5424 does not allow in a
-/// name becomes `_`. An object's fields are flattened (`user.id`), a list becomes JSON.
+/// name becomes `_`. An object's fields are flattened (`user.id`), a list becomes JSON. Names that are the same after that, or after they have been cut to 32
+/// characters, are numbered: `a_b`, `a_b_2`.
 public struct SyslogFormatter: Formatter {
     private let format: SyslogFormat
     /// One for each level: `<30>1 ` or `<30>`.
@@ -84,10 +85,7 @@ public struct SyslogFormatter: Formatter {
             line.cursor += date.write(record.time.nanoseconds, to: line.cursor)
             line.append(origin)
             line.appendEscaped(record.message)
-            line.appendFields(of: record) { field, line in
-                line.append(" ")
-                LogfmtText.append(field.key, "", field.value, to: &line)
-            }
+            LogfmtText.appendFields(of: record, reserved: nil, names: [], to: &line)
         }
         if endsLine { line.append("\n") }
     }
@@ -97,23 +95,41 @@ public struct SyslogFormatter: Formatter {
         let begin = line.count
         line.append(structuredData)
         let empty = line.count
-        line.appendFields(of: record) { field, line in SyslogFormatter.append(field.key, "", field.value, to: &line) }
+        var keys: UniqueKeys?
+        line.appendFields(of: record) { field, line in SyslogFormatter.append(field.key, "", field.value, &keys, to: &line) }
         guard line.count > empty else {
             line.cut(to: begin)
             line.append("-")
             return
         }
+        if !line.keyChanges.isEmpty, line.keyChanges.mayCollide(in: record) {
+            line.cut(to: empty)
+            var keys: UniqueKeys? = UniqueKeys(limit: SyslogFormatter.longestKey)
+            record.forEachField { SyslogFormatter.append($0.key, "", $0.value, &keys, to: &line) }
+        }
+        line.keyChanges = []
         line.append("]")
     }
 
+    private static let longestKey = 32
+
     /// ` key="value"`
-    private static func append(_ key: Text, _ prefix: String, _ value: FieldValue, to line: inout LineBuffer) {
+    ///
+    /// - Parameter keys: the keys that have been written, if each is to be there once.
+    private static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys?, to line: inout LineBuffer) {
         switch value {
-        case .object(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, to: &line)
-        case .error(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, to: &line)
+        case .object(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, &keys, to: &line)
+        case .error(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, &keys, to: &line)
         default:
             line.append(" ")
-            if prefix.isEmpty { SyslogName.append(key, limit: 32, to: &line) } else { line.append(SyslogName.clean(prefix + String(key), limit: 32)) }
+            if prefix.isEmpty, keys == nil {
+                if !SyslogName.append(key, limit: longestKey, to: &line) { line.keyChanges.insert(.repaired) }
+            } else {
+                let full = prefix + String(key)
+                let name = SyslogName.clean(full, limit: longestKey)
+                if name != full { line.keyChanges.insert(.repaired) }
+                line.append(keys?.claim(name) ?? name)
+            }
             line.append("=\"")
             let begin = line.count
             SyslogFormatter.append(value, to: &line)
@@ -122,9 +138,12 @@ public struct SyslogFormatter: Formatter {
         }
     }
 
-    private static func appendObject(_ key: Text, _ prefix: String, _ fields: FieldList, to line: inout LineBuffer) {
+    private static func appendObject(
+        _ key: Text, _ prefix: String, _ fields: FieldList, _ keys: inout UniqueKeys?, to line: inout LineBuffer
+    ) {
+        line.keyChanges.insert(.flattened)
         let inner = prefix + String(key) + "."
-        fields.forEachThatCounts { append($0.key, inner, $0.value, to: &line) }
+        fields.forEachThatCounts { append($0.key, inner, $0.value, &keys, to: &line) }
     }
 
     private static func append(_ value: FieldValue, to line: inout LineBuffer) {
@@ -169,14 +188,21 @@ enum SyslogName {
     /// RFC 3164's TAG: it ends where something else than a letter or a digit stands; receivers are not that strict.
     static func tag(_ name: String) -> String { clean(name, limit: 32, without: ":[]\"=") }
 
-    /// The same as `clean`, without making a string.
+    /// The same as `clean`, without making a string. False: the name had to be changed.
     @inline(__always)
-    static func append(_ name: Text, limit: Int, to line: inout LineBuffer) {
-        guard !name.isEmpty else { return line.append("-") }
+    @discardableResult
+    static func append(_ name: Text, limit: Int, to line: inout LineBuffer) -> Bool {
+        guard !name.isEmpty else {
+            line.append("-")
+            return false
+        }
+        var isUnchanged = name.bytes.count <= limit
         for byte in name.bytes.prefix(limit) {
             let isPlain = isAllowed(byte) && byte != UInt8(ascii: "=") && byte != UInt8(ascii: "]") && byte != UInt8(ascii: "\"")
             line.append(isPlain ? byte : UInt8(ascii: "_"))
+            if !isPlain { isUnchanged = false }
         }
+        return isUnchanged
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }

@@ -58,7 +58,7 @@ public struct TextFormatter: Formatter {
         if record.isNamePlain { line.append(record.logger.bytes) } else { line.appendEscaped(record.logger) }
         line.appendPair(":", " ")
         line.appendEscaped(record.message)
-        line.appendFields(of: record, TextFormatter.append)
+        LogfmtText.appendFields(of: record, reserved: nil, names: [], to: &line)
         line.append(UInt8(ascii: "\n"))
     }
 
@@ -75,19 +75,13 @@ public struct TextFormatter: Formatter {
         case .level(.initial): line.append(record.level.label.utf8Start[0])
         case .logger: line.appendEscaped(record.logger)
         case .message: line.appendEscaped(record.message)
-        case .fields: line.appendFields(of: record, TextFormatter.append)
+        case .fields: LogfmtText.appendFields(of: record, reserved: nil, names: [], to: &line)
         case .file: line.appendEscaped(record.callSite.file)
         case .line: line.append(Int64(record.callSite.line))
         case .function: line.appendEscaped(record.callSite.function)
         case .module: line.appendEscaped(record.callSite.module)
         case .sequence: line.append(line.sequence)
         }
-    }
-
-    @inline(__always)
-    private static func append(_ field: Field, _ line: inout LineBuffer) {
-        line.append(UInt8(ascii: " "))
-        LogfmtText.append(field.key, "", field.value, to: &line)
     }
 
     private static func fill(_ line: inout LineBuffer, from begin: Int, to width: Int) {

@@ -56,11 +56,17 @@ public struct LogTimeZone: Sendable {
         return false
     }
 
-    /// How many seconds local time is ahead of UTC at a moment, given in seconds since 1970-01-01T00:00:00Z.
+    /// RFC 3339 has no offsets beyond this: 23 hours and 59 minutes.
+    private static let farthest = 86_340
+
+    /// How many seconds local time is ahead of UTC at a moment, given in seconds since 1970-01-01T00:00:00Z: whole minutes, less than a day, whatever
+    /// the zone's file or `TZ` say, because those are the offsets that can be written.
     func offset(at second: Int64) -> Int {
         switch rules {
-        case .fixed(let offset): offset
-        case .file(let file): file.offset(at: second)
+        case .fixed(let offset): return offset
+        case .file(let file):
+            let offset = min(max(file.offset(at: second), -Self.farthest), Self.farthest)
+            return offset - offset % 60
         }
     }
 }

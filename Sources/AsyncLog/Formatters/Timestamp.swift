@@ -125,7 +125,7 @@ struct Timestamp: Sendable {
         writeSuffix(offset)
     }
 
-    /// `Z` for UTC, else `+01:00`. RFC 3339 has no seconds in an offset; the zones that had them have changed before 1973.
+    /// `Z` for UTC, else `+01:00`. An offset is whole minutes, less than a day: `LogTimeZone.offset`.
     private mutating func writeSuffix(_ offset: Int) {
         guard !zone.isUTC else { return }
         var span = suffix.mutableSpan

@@ -269,9 +269,8 @@ extension DropSummary {
 
 extension Record {
     fileprivate func withoutFields(_ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) throws -> Void) throws {
-        let text = String(message)
         var failure: (any Error)?
-        Record.make(text, level, core._withUnsafeGuaranteedRef { $0 }, time.nanoseconds, callSite, fields) { record in
+        Record.make(message, level, core._withUnsafeGuaranteedRef { $0 }, time.nanoseconds, callSite, fields) { record in
             do { try body(record) } catch { failure = error }
         }
         if let failure { throw failure }

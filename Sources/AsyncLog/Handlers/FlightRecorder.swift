@@ -18,10 +18,13 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
     private let capacity: Int
     private let trigger: Level
     private var kept: Deque<EncodedRecord> = []
+    /// What the records take, and what they keep alive.
     private var bytes = 0
+    private var shared = SharedBytes()
 
     /// - Parameters:
-    ///   - capacity: how many bytes of records are kept; of more the oldest go.
+    ///   - capacity: how many bytes of records are kept, those of the fields of their loggers and scopes included, which count once for all records that
+    ///     have them in common; of more the oldest go.
     ///   - target: where they come out. It need not be a handler of any logger, but it lives on the same event loop.
     ///   - trigger: a record of this level or above brings out all that are kept, itself last.
     ///   - levels: records of other levels are not kept.
@@ -45,10 +48,10 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
     override public func handle(_ record: borrowing Record) {
         let copy = EncodedRecord(keeping: record)
         kept.append(copy)
-        bytes += copy.size
+        bytes += copy.size + shared.add(copy.bound) + shared.add(copy.scope)
         while bytes > capacity, kept.count > 1 {
             let oldest = kept.removeFirst()
-            bytes -= oldest.size
+            forget(oldest)
             oldest.free()
         }
         if record.level >= trigger { dumpHere() }
@@ -56,18 +59,21 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
 
     /// Brings out all that are kept, and forgets them. Any thread; from outside of the loop it happens as soon as the loop gets to it.
     public func dump() {
-        loop.performOrLend { self.dumpHere() }
+        // Guarded: what the target logs while it takes the records is not kept, or there would be no end.
+        loop.perform { self.guarded { self.dumpHere() } }
     }
 
     private func dumpHere() {
         while let record = kept.popFirst() {
-            bytes -= record.size
+            forget(record)
             record.withRecord { record in
                 if target.wants(record) { _ = target.take(record, canWait: false) }
             }
             record.free()
         }
     }
+
+    private func forget(_ record: EncodedRecord) { bytes -= record.size + shared.remove(record.bound) + shared.remove(record.scope) }
 
     override public func flush(_ mode: FlushMode) async throws(IOError) { try await target.flush(mode) }
     override func finish(within limit: Duration) async { await target.finish(within: limit) }

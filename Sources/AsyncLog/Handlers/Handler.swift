@@ -79,7 +79,7 @@ open class Handler: @unchecked Sendable {
 
     /// Adds a filter: records that it refuses are ignored. Any thread.
     public final func add(_ filter: Filter) {
-        loop.performOrLend { self.filters.append(filter) }
+        loop.perform { self.filters.append(filter) }
     }
 
     /// Which texts of a record's call site `handle` reads; all of them, unless a subclass says otherwise. Any thread.

@@ -15,22 +15,25 @@ public enum HandlerState: Sendable, Equatable {
     case degraded(IOError)
     /// Nothing goes out, and records are being lost, or soon will be. The handler keeps trying, and is `ready` again when the cause has gone.
     case failed(IOError)
+    /// It was closed on purpose (`LogFileHandler.close()`). Nothing goes out any more, and nobody is told of it as of a trouble.
+    case closed
 
     fileprivate func isAlike(_ other: HandlerState) -> Bool {
         switch (self, other) {
-        case (.ready, .ready), (.degraded, .degraded), (.failed, .failed): true
+        case (.ready, .ready), (.degraded, .degraded), (.failed, .failed), (.closed, .closed): true
         default: false
         }
     }
 }
 
 extension HandlerState: CustomStringConvertible {
-    /// `ready`, `degraded: rename "app.log": permission denied (EACCES)`, `failed: write "app.log": no space left on device (ENOSPC)`
+    /// `ready`, `closed`, `degraded: rename "app.log": permission denied (EACCES)`, `failed: write "app.log": no space left on device (ENOSPC)`
     public var description: String {
         switch self {
         case .ready: "ready"
         case .degraded(let reason): "degraded: \(reason)"
         case .failed(let reason): "failed: \(reason)"
+        case .closed: "closed"
         }
     }
 }
@@ -54,7 +57,7 @@ struct HandlerCondition {
         guard new != state else { return .none }
         state = new
         observers.removeAll { if case .terminated = $0.yield(new) { true } else { false } }
-        guard !new.isAlike(announced) else { return .none }
+        guard !new.isAlike(announced), new != .closed else { return .none }
         if new == .ready {
             announced = new
             return .announce
@@ -66,6 +69,7 @@ struct HandlerCondition {
     /// The second is over. True: tell the fallback of the state.
     mutating func isDue() -> Bool {
         isAnnouncementSet = false
+        if state == .closed { return false }
         defer { announced = state }
         return !state.isAlike(announced)
     }
@@ -99,6 +103,7 @@ extension Handler {
         case .ready: say("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
         case .degraded(let reason): say("\(reason); no record is lost so far, trying again", .warning)
         case .failed(let reason): say("\(reason); \(dropped) records dropped so far, trying again", .error)
+        case .closed: break
         }
     }
 
@@ -125,7 +130,12 @@ extension Handler {
         case anywhere
     }
 
-    private final var isAbleToSpeak: Bool { if case .failed = condition.state { false } else { true } }
+    private final var isAbleToSpeak: Bool {
+        switch condition.state {
+        case .ready, .degraded: true
+        case .failed, .closed: false
+        }
+    }
 
     /// Makes a record of the handler's own. What is logged from within does not come back to it.
     final func report(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
@@ -153,7 +163,7 @@ extension Handler {
     /// Ends with the iteration's task. States that nobody asks for in time are kept, the latest sixteen of them.
     public final var states: AsyncStream<HandlerState> {
         let (stream, continuation) = AsyncStream.makeStream(of: HandlerState.self, bufferingPolicy: .bufferingNewest(16))
-        loop.performOrLend { self.condition.add(continuation) }
+        loop.perform { self.condition.add(continuation) }
         return stream
     }
 
@@ -166,6 +176,6 @@ extension Handler {
     /// - Precondition: both handlers live on the same event loop.
     public final func reportTroubles(to fallback: Handler?) {
         precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "a fallback is another handler on the same event loop")
-        loop.performOrLend { self.fallback = fallback }
+        loop.perform { self.fallback = fallback }
     }
 }

@@ -26,7 +26,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
 
     /// Opens the file as soon as the loop comes to it. Any thread, once.
     final func start() {
-        loop.performOrLend { self.file.start() }
+        loop.perform { self.file.start() }
     }
 
     /// The same, and suspends until the file is open. If it cannot be, it is given up. Any task.
@@ -75,7 +75,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     /// are never written, and counted as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
     public final func close() async {
         guard !loop.isCurrent else { return await closeHere() }
-        guard loop.isServed else { return }
+        guard loop.ensureOwner() else { return }
         await withTaskExecutorPreference(loop) { await closeHere() }
     }
 
@@ -86,7 +86,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
 
     private final func onLoop(_ body: @escaping @Sendable (LogFileHandler) async throws(IOError) -> Void) async throws(IOError) {
         if loop.isCurrent { return try await body(self) }
-        guard loop.isServed else { throw IOError.noLoop(file.place.path) }
+        guard loop.ensureOwner() else { throw IOError.noLoop("open", on: "\"\(file.place.path)\"") }
         do {
             try await withTaskExecutorPreference(loop) { try await body(self) }
         } catch let error as IOError {

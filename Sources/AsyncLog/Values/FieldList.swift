@@ -68,11 +68,13 @@ public struct Field {
     let header: KeyHeader
     /// Where the value stands. It is decoded when somebody asks for it.
     let encoded: UnsafeRawPointer
+    /// In how many objects and lists the field is.
+    let depth: Int
 
     /// Decoded anew at each use.
     public var value: FieldValue {
         var at = encoded
-        return Decoding.value(&at)
+        return Decoding.value(&at, depth)
     }
 }
 
@@ -83,24 +85,27 @@ public struct FieldList: Sequence {
     let start: UnsafeRawPointer?
     let end: UnsafeRawPointer?
     let mask: KeyMask
+    /// In how many objects and lists the fields are.
+    let depth: Int
 
     @inline(__always)
     init() { self.init(start: nil, end: nil, mask: .none) }
 
     @inline(__always)
-    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: KeyMask) {
+    init(start: UnsafeRawPointer?, end: UnsafeRawPointer?, mask: KeyMask, depth: Int = 0) {
         self.start = start
         self.end = end
         self.mask = mask
+        self.depth = depth
     }
 
     /// From an object: mask and fields.
-    init(body: UnsafeRawBufferPointer) {
+    init(body: UnsafeRawBufferPointer, depth: Int = 0) {
         guard let base = body.baseAddress, body.count > Encoding.maskSize else {
             self.init()
             return
         }
-        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(KeyMask.self, at: base))
+        self.init(start: base + Encoding.maskSize, end: base + body.count, mask: Encoding.get(KeyMask.self, at: base), depth: depth)
     }
 
     @inline(__always)
@@ -110,19 +115,20 @@ public struct FieldList: Sequence {
     public var hasRepeatedKeys: Bool { mask.hasRepeated }
 
     @inline(__always)
-    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
+    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end, depth: depth) }
 
     /// Decodes one field after the other.
     public struct Iterator: IteratorProtocol {
         var cursor: UnsafeRawPointer?
         let end: UnsafeRawPointer?
+        let depth: Int
 
         @inline(__always)
         public mutating func next() -> Field? {
             guard var at = cursor, at != end else { return nil }
             let (key, header) = Decoding.key(&at)
             cursor = at + Decoding.size(at)
-            return Field(key: key, header: header, encoded: at)
+            return Field(key: key, header: header, encoded: at, depth: depth)
         }
     }
 
@@ -150,15 +156,18 @@ public struct FieldList: Sequence {
 public struct ValueList: Sequence {
     let start: UnsafeRawPointer
     let end: UnsafeRawPointer
+    /// In how many objects and lists the elements are.
+    let depth: Int
 
-    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end) }
+    public func makeIterator() -> Iterator { Iterator(cursor: start, end: end, depth: depth) }
 
     /// Decodes one element after the other.
     public struct Iterator: IteratorProtocol {
         var cursor: UnsafeRawPointer
         let end: UnsafeRawPointer
+        let depth: Int
 
-        public mutating func next() -> FieldValue? { cursor == end ? nil : Decoding.value(&cursor) }
+        public mutating func next() -> FieldValue? { cursor == end ? nil : Decoding.value(&cursor, depth) }
     }
 }
 
@@ -186,7 +195,10 @@ enum Decoding {
         return size < 15 ? 1 &+ size : 5 &+ Int(Encoding.get(UInt32.self, at: at, 1))
     }
 
-    static func value(_ at: inout UnsafeRawPointer) -> FieldValue {
+    /// Deeply nested values are not handed out, so whoever follows what is handed out, a formatter, a filter or a handler, comes to an end in time.
+    ///
+    /// - Parameter depth: in how many objects and lists the value is.
+    static func value(_ at: inout UnsafeRawPointer, _ depth: Int) -> FieldValue {
         let kind = ValueKind(rawValue: Encoding.get(UInt8.self, at: at))
         at += 1
         switch kind {
@@ -206,11 +218,12 @@ enum Decoding {
             let count = Int(take(UInt32.self, &at))
             return .text(Text(UnsafeBufferPointer(start: UnsafePointer(bitPattern: take(UInt.self, &at)), count: count)))
         case .bytes: return .bytes(block(&at))
-        case .array:
+        case .array, .object, .error:
             let bytes = block(&at)
-            return .array(ValueList(start: bytes.baseAddress!, end: bytes.baseAddress! + bytes.count))
-        case .object: return .object(FieldList(body: block(&at)))
-        case .error: return .error(FieldList(body: block(&at)))
+            guard depth < RecordLimits.nesting else { return .text(Text(RecordLimits.nestingMark)) }
+            if kind == .object { return .object(FieldList(body: bytes, depth: depth + 1)) }
+            if kind == .error { return .error(FieldList(body: bytes, depth: depth + 1)) }
+            return .array(ValueList(start: bytes.baseAddress!, end: bytes.baseAddress! + bytes.count, depth: depth + 1))
         case nil: preconditionFailure("no kind of value")
         }
     }

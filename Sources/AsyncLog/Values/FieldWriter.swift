@@ -8,14 +8,19 @@ import EventLoop
 ///         if let referrer { fields["referrer"] = referrer }
 ///     }
 ///
-/// A key that is written twice has the value that was written last. Valid during the call that hands it over.
+/// A key that is written twice has the value that was written last. Of more than `RecordLimits.fields` the first ones are kept. Valid during the call that
+/// hands it over.
 public struct FieldWriter: ~Copyable {
     let scratch: Scratch
     /// Where the mask stands.
     let start: Int
-    private(set) var mask = KeyMask.none
+    var mask = KeyMask.none
+    /// How many fields have a key that may be there already, as far as the mask can tell.
+    private var suspects = 0
+    /// Up to so many suspects are looked for among the other fields as they come; all of them when the object ends, if there are more.
+    private static let fewSuspects = 64
     /// Where the next field goes. What stands in the scratch beyond is a value that was encoded ahead of its key: `fields["user"] = ["id": 7] as Fields`.
-    private(set) var end: Int
+    var end: Int
 
     @inline(__always)
     init(_ scratch: Scratch) {
@@ -118,7 +123,7 @@ public struct FieldWriter: ~Copyable {
 
     /// A field with a static key and a value that fits into a register, in one piece. Nothing stands beyond `end`.
     @inline(__always)
-    private mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
+    mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
         let memory = scratch.reserve(25)
         Encoding.put(header.bits, at: memory, 0)
         Encoding.put(literal, at: memory, 8)
@@ -149,8 +154,13 @@ public struct FieldWriter: ~Copyable {
     @inline(never)
     private mutating func append<Value: LogValue>(_ key: FieldKey, other value: Value) { append(key, value) }
 
+    /// The value's conversion may be code of the program's, which may make fields and log.
     @inline(never)
-    private mutating func append(any value: any LogValue, _ key: FieldKey) { append(key, other: value) }
+    private mutating func append(any value: any LogValue, _ key: FieldKey) {
+        let state = scratch.beginFields()
+        append(key, other: value)
+        scratch.endFields(state)
+    }
 
     /// For dictionary literals, whose values are of any type. Those of the usual types are looked at where they stand; the others are asked to encode themselves.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
@@ -185,6 +195,9 @@ public struct FieldWriter: ~Copyable {
         guard scratch.count - begin > Encoding.maskSize else { return scratch.rewind(to: end) }
         let added = Encoding.get(KeyMask.self, at: scratch.pointer(at: begin))
         if mask.intersects(added) { mask.hasRepeated = true }
+        if mask.intersects(added) || scratch.count - begin > KeyIndex.worthwhile {
+            suspects += fields(from: begin + Encoding.maskSize, to: scratch.count).reduce(0) { count, _ in count + 1 }
+        }
         mask = mask | added
         settle(begin + Encoding.maskSize)
     }
@@ -192,8 +205,13 @@ public struct FieldWriter: ~Copyable {
     /// Moves what was written from `begin` on to where it belongs.
     @inline(__always)
     private mutating func settle(_ begin: Int) {
-        if begin != end { scratch.moveEnd(from: begin, to: end) }
+        if begin != end { move(begin) }
         end = scratch.count
+    }
+
+    private func move(_ begin: Int) {
+        precondition(scratch.owns(end), "a FieldWriter was used while another record was being written")
+        scratch.moveEnd(from: begin, to: end)
     }
 
     /// Adds a field as it was encoded elsewhere.
@@ -207,7 +225,9 @@ public struct FieldWriter: ~Copyable {
     /// Writes the mask. Call it once, at the end.
     @inline(__always)
     mutating func close() {
+        precondition(scratch.owns(start), "a FieldWriter was used while another record was being written")
         scratch.rewind(to: end)
+        if suspects > FieldWriter.fewSuspects { examine() }
         Encoding.put(mask, at: scratch.pointer(at: start), 0)
     }
 
@@ -252,11 +272,17 @@ public struct FieldWriter: ~Copyable {
 
     @inline(never)
     private mutating func markIfRepeated(_ begin: Int) {
+        suspects += 1
+        guard suspects <= FieldWriter.fewSuspects else { return }
         var at = UnsafeRawPointer(scratch.pointer(at: begin))
         let (key, _) = Decoding.key(&at)
-        let first = UnsafeRawPointer(scratch.pointer(at: start + Encoding.maskSize))
-        let fields = FieldList(start: first, end: first + (end - start - Encoding.maskSize), mask: .all)
-        for field in fields where field.key == key { mask.hasRepeated = true }
+        for field in fields(from: start + Encoding.maskSize, to: end) where field.key == key { mask.hasRepeated = true }
+    }
+
+    /// Valid until something is appended.
+    func fields(from begin: Int, to end: Int) -> FieldList {
+        let first = UnsafeRawPointer(scratch.pointer(at: begin))
+        return FieldList(start: first, end: first + (end - begin), mask: .all)
     }
 }
 

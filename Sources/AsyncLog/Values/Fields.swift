@@ -8,25 +8,27 @@ import EventLoop
 ///
 ///     await logger.info("user logged in", ["user": id, "ip": address, "ms": elapsed])
 ///
-/// Values are of any type that conforms to `LogValue`; the order is kept. Within a logger's call, making one allocates nothing.
+/// Values are of any type that conforms to `LogValue`; the order is kept. As an argument of a logger's call, and as a value within that argument, making one
+/// allocates nothing. Elsewhere, also in a closure that writes fields, it owns its memory.
 public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     // Twenty-four bytes, so that a nested `Fields` fits into an existential without a box.
     /// Where the object stands in the scratch, if `own` is nil.
     @usableFromInline let start: UInt32
     @usableFromInline let count: UInt32
-    @usableFromInline let epoch: UInt64
-    /// The object, if no logger was being called when it was made.
+    /// The number of the record for which it was made, if it stands in the scratch.
+    @usableFromInline let serial: UInt64
+    /// The object, if what was appended to the scratch when it was made would not have been kept there.
     @usableFromInline let own: [UInt8]?
 
     /// No fields.
     @inlinable
-    public static var none: Fields { Fields(start: 0, count: 0, epoch: 0, own: nil) }
+    public static var none: Fields { Fields(start: 0, count: 0, serial: 0, own: nil) }
 
     @inlinable
-    init(start: UInt32, count: UInt32, epoch: UInt64, own: [UInt8]?) {
+    init(start: UInt32, count: UInt32, serial: UInt64, own: [UInt8]?) {
         self.start = start
         self.count = count
-        self.epoch = epoch
+        self.serial = serial
         self.own = own
     }
 
@@ -39,36 +41,26 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     @usableFromInline
     init(encoding elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
         let scratch = Scratch.current
-        if scratch.isInUse {
-            var writer = FieldWriter(scratch)
-            writer.append(elements)
-            writer.close()
-            self.init(
-                start: UInt32(truncatingIfNeeded: writer.start), count: UInt32(truncatingIfNeeded: scratch.count &- writer.start),
-                epoch: scratch.epoch, own: nil)
-        } else {
-            var builder = FieldsBuilder()
-            builder.writer.append(elements)
-            self = builder.finish()
+        guard scratch.keepsWhatIsAppended else {
+            self.init { $0.append(elements) }
+            return
         }
+        var writer = FieldWriter(scratch)
+        writer.append(elements)
+        writer.close()
+        self.init(
+            start: UInt32(truncatingIfNeeded: writer.start), count: UInt32(truncatingIfNeeded: scratch.count &- writer.start),
+            serial: scratch.serial, own: nil)
     }
 
-    /// Fields written by a closure.
+    /// Fields written by a closure. They own their memory, and may be kept.
     public init(_ body: (inout FieldWriter) -> Void) {
-        var builder = FieldsBuilder()
-        body(&builder.writer)
-        self = builder.finish()
-    }
-
-    fileprivate init(_ writer: borrowing FieldWriter, isTemporary: Bool) {
-        let (scratch, start) = (writer.scratch, writer.start)
-        let count = scratch.count - start
-        if isTemporary {
-            let bytes = count > Encoding.maskSize ? Array(scratch.bytes(from: start, count: count)) : nil
-            self.init(start: 0, count: 0, epoch: 0, own: bytes)
-        } else {
-            self.init(start: UInt32(start), count: UInt32(count), epoch: scratch.epoch, own: nil)
-        }
+        let scratch = Scratch.current
+        scratch.enter()
+        defer { scratch.leave() }
+        let region = FieldRegion(scratch, body)
+        let bytes = region.count > Encoding.maskSize ? Array(scratch.bytes(from: region.start, count: region.count)) : nil
+        self.init(start: 0, count: 0, serial: 0, own: bytes)
     }
 
     public func encode(to encoder: inout ValueEncoder) { encoder.encode(self) }
@@ -100,26 +92,7 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     func withList<Result>(_ scratch: Scratch, _ body: (FieldList) -> Result) -> Result { body(region(scratch).list(scratch)) }
 
     private func check(_ scratch: Scratch) {
-        precondition(epoch == scratch.epoch && Int(start) + Int(count) <= scratch.count, "Fields were kept beyond the call for which they were made")
-    }
-}
-
-/// What fields are written with.
-private struct FieldsBuilder: ~Copyable {
-    var writer: FieldWriter
-    /// The scratch's mark, if no logger is being called: then the scratch is borrowed only for as long as this lives.
-    private let mark: Int?
-
-    init() {
-        let scratch = Scratch.current
-        mark = scratch.isInUse ? nil : scratch.enter()
-        writer = FieldWriter(scratch)
-    }
-
-    consuming func finish() -> Fields {
-        writer.close()
-        let fields = Fields(writer, isTemporary: mark != nil)
-        if let mark { writer.scratch.leave(mark) }
-        return fields
+        precondition(
+            scratch.isAlive(serial) && Int(start) + Int(count) <= scratch.count, "Fields were kept beyond the call for which they were made")
     }
 }

@@ -1,7 +1,7 @@
 // Fields from a dictionary, in the order of their keys: so that equal dictionaries look alike, from run to run.
 //
 // They are encoded as the dictionary has them, and each is noted with where it stands and how its key begins. The notes are sorted as they come, by
-// insertion, since they are few; the fields themselves move once, at the end, and not at all if they were in order.
+// insertion, as long as they are few, and at the end if they are many; the fields themselves move once, at the end, and not at all if they were in order.
 import EventLoop
 
 /// Where one of the fields stands that are being sorted.
@@ -20,6 +20,8 @@ package struct SortedFields: ~Copyable {
     private var count = 0
     private var last = 0
     private var isSorted = true
+    /// More are not sorted by insertion.
+    private static let few = 32
 
     /// - Parameter memory: room for a note of each field.
     package init(_ memory: UnsafeMutableBufferPointer<SortedField>) { fields = memory }
@@ -33,11 +35,11 @@ package struct SortedFields: ~Copyable {
             prefix: prefix, start: UInt32(truncatingIfNeeded: start), size: UInt32(truncatingIfNeeded: size),
             keyCount: UInt32(truncatingIfNeeded: keyCount))
         var place = count
-        while place > 0, precedes(field, fields[place &- 1], scratch) {
+        while place > 0, count < SortedFields.few, precedes(field, fields[place &- 1], scratch) {
             fields[place] = fields[place &- 1]
             place &-= 1
         }
-        if place < count { isSorted = false }
+        if place < count || count >= SortedFields.few { isSorted = false }
         fields[place] = field
         last = place
         count &+= 1
@@ -62,6 +64,10 @@ package struct SortedFields: ~Copyable {
     /// Moves the fields, which are the last ones in the scratch, into their order. Call it once, at the end.
     fileprivate func settle(_ scratch: Scratch) {
         guard !isSorted else { return }
+        if count > SortedFields.few {
+            var all = UnsafeMutableBufferPointer(rebasing: fields[..<count])
+            all.sort { precedes($0, $1, scratch) }
+        }
         let end = scratch.count
         let begin = fields[..<count].reduce(end) { min($0, Int($1.start)) }
         let copy = scratch.reserve(end - begin)

@@ -93,10 +93,13 @@ public struct ValueEncoder: ~Copyable {
     ///
     ///     encoder.encodeArray { for tag in tags { $0.append(tag) } }
     public mutating func encodeArray(_ body: (inout ArrayWriter) -> Void) {
+        guard scratch.nesting < RecordLimits.nesting else { return encode(RecordLimits.nestingMark) }
         restart(.array, 4)
         let begin = scratch.count
+        scratch.nesting += 1
         var writer = ArrayWriter(scratch)
         body(&writer)
+        scratch.nesting -= 1
         scratch.rewind(to: writer.end)
         close(begin)
     }
@@ -126,11 +129,15 @@ public struct ValueEncoder: ~Copyable {
 
     // MARK: Below
 
+    /// What lies too deep is not asked for, so a value that contains itself, or one that others have made to overflow the stack, comes to an end.
     mutating func encodeObject(_ kind: ValueKind, _ body: (inout FieldWriter) -> Void) {
+        guard scratch.nesting < RecordLimits.nesting else { return encode(RecordLimits.nestingMark) }
         restart(kind, 4)
         let begin = scratch.count
+        scratch.nesting += 1
         var writer = FieldWriter(scratch)
         body(&writer)
+        scratch.nesting -= 1
         writer.close()
         close(begin)
     }
@@ -161,6 +168,7 @@ public struct ValueEncoder: ~Copyable {
     @inline(__always)
     @discardableResult
     private mutating func restart(_ kind: ValueKind, _ size: Int) -> UnsafeMutablePointer<UInt8> {
+        precondition(scratch.owns(start), "a ValueEncoder was used while another record was being written")
         scratch.rewind(to: start)
         let memory = scratch.reserve(1 + size)
         memory[0] = kind.rawValue
@@ -187,7 +195,10 @@ public struct ArrayWriter: ~Copyable {
         var encoder = ValueEncoder(scratch)
         value.encode(to: &encoder)
         encoder.finish()
-        if begin != end { scratch.moveEnd(from: begin, to: end) }
+        if begin != end {
+            precondition(scratch.owns(end), "an ArrayWriter was used while another record was being written")
+            scratch.moveEnd(from: begin, to: end)
+        }
         end = scratch.count
     }
 }

@@ -22,6 +22,9 @@
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP, cel_EPOLLPRI = EPOLLPRI;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
 
+/// Has `call` made when the process ends by exit(3), after all handlers of atexit(3). There is one such call; the last one counts.
+void cel_at_end(void (*call)(void));
+
 /// epoll_create1(EPOLL_CLOEXEC).
 int cel_epoll_create(void);
 
@@ -68,6 +71,9 @@ int cel_readable_bytes(int descriptor);
 /// Installs a handler for SIGPIPE that does nothing, if the signal has its default disposition. A handler, because
 /// execve(2) resets handlers but hands SIG_IGN down to the programs that we start.
 void cel_survive_sigpipe(void);
+
+/// The same for SIGXFSZ, which a write beyond the process's limit for files (`ulimit -f`) raises: it then merely fails with EFBIG.
+void cel_survive_sigxfsz(void);
 
 /// 1 on the thread that the process began with.
 int cel_is_main_thread(void);

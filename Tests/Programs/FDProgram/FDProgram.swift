@@ -11,6 +11,7 @@ struct FDProgram {
         switch arguments.first {
         case "cancel-stdin": try EventLoop.run { try await cancelStandardInput() }
         case "full-disk": try EventLoop.run { try await fillDisk(FilePath(arguments.last!)) }
+        case "both-streams": try EventLoop.run { await printToBothStreams(Int(arguments.last!)!) }
         case "leak": try EventLoop.run { try await leak() }
         case "leak-elsewhere": try leakElsewhere()
         default: exit(2)
@@ -33,7 +34,6 @@ struct FDProgram {
     }
 
     static func fillDisk(_ path: FilePath) async throws {
-        signal(SIGXFSZ, SIG_IGN)
         var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
         let file = try await open(path, .writeOnly, options: .create)
@@ -58,13 +58,14 @@ struct FDProgram {
         await print(fcntl(0, F_GETFD) == -1 ? "closed" : "open")
     }
 
-    /// Drops the last reference on a thread that has nothing to do with the descriptor's loop, which does not even run.
+    /// Drops the last reference on a thread that has nothing to do with the descriptor's loop, which no `run` runs.
     static func leakElsewhere() throws {
         var ends: [CInt] = [-1, -1]
         guard Glibc.pipe(&ends) == 0 else { exit(1) }
         var writer: AsyncFD? = AsyncFD(owning: FileDescriptor(rawValue: ends[1]))
         precondition(writer!.owns)
         writer = nil
+        for _ in 0..<60_000 where fcntl(ends[1], F_GETFD) != -1 { usleep(1000) }
         Swift.print(fcntl(ends[1], F_GETFD) == -1 ? "closed" : "open")
     }
 }

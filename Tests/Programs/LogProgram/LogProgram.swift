@@ -79,6 +79,11 @@ struct LogProgram {
             try Lifetimes.happen(arguments[2], arguments.count > 3 ? Int(arguments[3]) ?? 0 : 0)
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
+        case "without-run": try WithoutRun.begin(arguments[2], arguments.count > 3 ? arguments[3] : "")
+        case "local-time":  // one moment in the zone of the environment
+            try EventLoop.run { try await showLocalTime() }
+        case "compress":  // rotates, and ends while the compression is under way
+            try EventLoop.run { try await endWhileCompressing(arguments[2]) }
         default:
             fputs("usage: LogProgram WAY [LINES]\n", stderr)
             exit(2)

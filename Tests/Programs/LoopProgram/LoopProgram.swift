@@ -14,6 +14,7 @@ struct LoopProgram {
         case "in-task": try runInsideTask()
         case "twice": for number in 1...2 { try EventLoop.run { await print("run \(number)") } }
         case "stop": try runUntilSignal()
+        case "goodbye": try sayGoodbye()
         case "stubborn": try EventLoop.run(stopOn: [.terminate, .interrupt]) { await ignoreCancellation() }
         case "stuck": try EventLoop.run(stopOn: [.terminate, .interrupt]) { holdTheLoop() }
         case "default-again": try dieByDefault()
@@ -129,6 +130,23 @@ struct LoopProgram {
             }
         }
         say("stopped by \(signal.map { "\($0)" } ?? "nobody")")
+    }
+
+    /// A server that is told to stop: it accepts no more clients, says goodbye to the one that it has, and ends.
+    static func sayGoodbye() throws {
+        try EventLoop.run(stopOn: [.terminate]) {
+            let (client, server) = try await AsyncFD.socketPair()
+            say("ready")
+            _ = try? await server.read(upTo: 100)  // ends when the signal cancels this task
+            try await withCancellationShield(within: .seconds(60)) {
+                try await server.write("going away")
+                await server.close()
+                let goodbye = try await client.readToEnd(limit: 100)
+                say(String(decoding: goodbye, as: UTF8.self))
+                await client.close()
+            }
+        }
+        say("ended")
     }
 
     static func ignoreCancellation() async {

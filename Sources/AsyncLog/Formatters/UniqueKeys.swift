@@ -1,0 +1,126 @@
+// No key is twice in an object that a formatter writes, or a parser would drop a value.
+//
+// The keys of a record are unique, but a format may have to change them: it has keys of its own (`level`), cannot hold every character (`a b`), writes an object
+// as pairs (`o.x`), or cuts what is too long. JSON and MessagePack change keys by rules that keep different keys different. The formats of pairs have
+// no such rule that would leave the usual keys alone: they note what was changed, and if that can have made two keys equal, they write the fields once more
+// and number those that come again: `a_b=1 a_b_2=2`.
+
+/// What has been done to the keys of a line.
+struct KeyChanges: OptionSet {
+    let rawValue: UInt8
+
+    /// A key was cut, or has another character in place of one that the format cannot hold.
+    static let repaired = KeyChanges(rawValue: 1)
+    /// An object was written as pairs.
+    static let flattened = KeyChanges(rawValue: 2)
+    /// A key that the format uses itself has got a prefix.
+    static let prefixed = KeyChanges(rawValue: 4)
+
+    /// Whether two keys of the record can have become the same. Names are parted by dots: as long as no key has a dot of its own, flattened ones are as
+    /// different as they were.
+    func mayCollide(in record: borrowing Record) -> Bool {
+        if contains(.repaired) || self == [.flattened, .prefixed] { return true }
+        var hasDots = false
+        record.forEachField { if !hasDots { hasDots = $0.hasDottedKey } }
+        return hasDots
+    }
+}
+
+extension Field {
+    /// True if the key, or one within the value, has a dot.
+    var hasDottedKey: Bool {
+        if key.bytes.contains(UInt8(ascii: ".")) { return true }
+        switch value {
+        case .object(let fields), .error(let fields): return fields.contains { $0.hasDottedKey }
+        default: return false
+        }
+    }
+}
+
+/// Numbers keys that come again.
+struct UniqueKeys {
+    private var taken: Set<[UInt8]> = []
+    /// The last number that was given to a key.
+    private var numbers: [[UInt8]: Int] = [:]
+    /// No key is longer.
+    private let limit: Int
+
+    init(_ taken: [String] = [], limit: Int = .max) {
+        self.limit = limit
+        for name in taken { self.taken.insert(Array(name.utf8)) }
+    }
+
+    /// All that have been claimed, and those that were taken from the start.
+    var names: [String] { taken.map { String(decoding: $0, as: UTF8.self) } }
+
+    /// The key itself, or with a number behind it, if it has been claimed before.
+    mutating func claim(_ name: String) -> String {
+        let bytes = Array(name.utf8)
+        if taken.insert(bytes).inserted { return name }
+        var number = numbers[bytes] ?? 1
+        while true {
+            number += 1
+            let mark = Array("_\(number)".utf8)
+            let room = limit - mark.count
+            let kept = bytes.withUnsafeBufferPointer { Text.boundary($0, max(0, min(bytes.count, room))) }
+            let candidate = bytes[..<kept] + mark
+            if taken.insert(Array(candidate)).inserted {
+                numbers[bytes] = number
+                return String(decoding: candidate, as: UTF8.self)
+            }
+        }
+    }
+}
+
+/// Keys that a formatter uses itself, in a format where a field that is called like one of them, with or without `_` behind it, gets more of these: `level`
+/// becomes `level_`, and `level_`, lest they be the same, `level__`.
+struct YieldingKeys: Sendable {
+    /// Without the underscores at their ends.
+    private let bases: ReservedKeys
+    /// How many underscores a field gets: more than any of the keys has.
+    let underscores: Int
+
+    init(_ names: [String]) {
+        func base(_ name: String) -> Substring.UTF8View { name.utf8.dropLast(name.utf8.reversed().prefix { $0 == UInt8(ascii: "_") }.count) }
+        bases = ReservedKeys(names.map { String(Substring(base($0))) })
+        underscores = 1 + (names.map { $0.utf8.count - base($0).count }.max() ?? 0)
+    }
+
+    /// True if the field yields.
+    @inline(__always)
+    func contains(_ field: Field) -> Bool {
+        field.key.bytes.last == UInt8(ascii: "_") ? containsBase(of: field.key) : bases.contains(field)
+    }
+
+    @inline(never)
+    private func containsBase(of key: Text) -> Bool {
+        var count = key.bytes.count
+        while count > 0, key.bytes[count - 1] == UInt8(ascii: "_") { count -= 1 }
+        return bases.contains(Text(UnsafeBufferPointer(rebasing: key.bytes[..<count])))
+    }
+}
+
+extension LineBuffer {
+    /// Appends a key of an object. One that is too long is cut, with a mark that no other key of the line has.
+    @inline(__always)
+    mutating func appendKey(_ key: Text, _ style: Escape.Style) {
+        if textLimit == .max { return Escape.append(key.bytes, to: &self, style) }
+        appendLimitedKey(key, style)
+    }
+
+    @inline(never)
+    private mutating func appendLimitedKey(_ key: Text, _ style: Escape.Style) {
+        let (kept, mark) = limitedKey(key)
+        Escape.append(kept, to: &self, style)
+        append(mark)
+    }
+
+    /// What is kept of a key, and the mark behind it. A key that has the beginning of such a mark in it gets one as well.
+    mutating func limitedKey(_ key: Text) -> (UnsafeBufferPointer<UInt8>, String) {
+        let isLong = key.bytes.count > textLimit
+        guard isLong || String(key).utf8.firstRange(of: "…[".utf8) != nil else { return (key.bytes, "") }
+        let kept = isLong ? Text.boundary(key.bytes, textLimit) : key.bytes.count
+        markedKeys += 1
+        return (UnsafeBufferPointer(rebasing: key.bytes[..<kept]), "…[\(key.bytes.count - kept) bytes cut from key \(markedKeys)]")
+    }
+}

@@ -1,0 +1,98 @@
+// The number of a descriptor that has been closed: the kernel gives it to the next that is opened, and nothing of ours may touch it.
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import AsyncFD
+@testable import EventLoop
+
+@Suite("The number of a closed descriptor")
+struct ClosedNumberTests {
+    /// A socket that is bound to a port of its own.
+    private static func bound() async throws -> AsyncFD { try await AsyncFD.datagrams(on: .loopback(port: 0)) }
+
+    @Test("addresses and options of a closed socket are not those of the socket that has its number now", arguments: [true, false])
+    func accessors(owned: Bool) throws {
+        try EventLoop.run {
+            let first = try await Self.bound()
+            let number = first.descriptor
+            let socket = owned ? first : AsyncFD(borrowing: number)
+            _ = try socket.localAddress
+            await socket.close()
+            if !owned { await first.close() }
+            let successor = try await Self.bound()
+            try #require(successor.descriptor == number, "the kernel hands out the lowest number that is free")
+            let before = try successor.value(of: .keepAlive)
+
+            for code in [
+                await failure { () throws(IOError) in _ = try socket.localAddress },
+                await failure { () throws(IOError) in _ = try socket.peerAddress },
+                await failure { () throws(IOError) in _ = try socket.value(of: .keepAlive) },
+                await failure { () throws(IOError) in try socket.set(.keepAlive, to: 1) },
+            ] { #expect(code?.code == .closed) }
+            #expect(try successor.value(of: .keepAlive) == before)
+            await successor.close()
+        }
+    }
+
+    @Test("a thread that asks for an address while the socket is closed never sees another socket's")
+    func race() throws {
+        try EventLoop.run {
+            for _ in 0..<100 {
+                let socket = try await Self.bound()
+                let address = try socket.localAddress
+                let wrong = Shared<[String]>([])
+                let asking = Shared(0)
+                let threads = try (0..<2).map { _ in
+                    try runThread {
+                        while true {
+                            do throws(IOError) {
+                                let seen = try socket.localAddress
+                                if seen != address { wrong.change { $0.append("\(seen)") } }
+                                asking.change { $0 += 1 }
+                            } catch {
+                                if error.code != .closed { wrong.change { $0.append("\(error)") } }
+                                return
+                            }
+                        }
+                    }
+                }
+                while asking.value < 20 { await Task.yield() }
+                await socket.close()
+                let successor = try await Self.bound()
+                for thread in threads { pthread_join(thread, nil) }
+                await successor.close()
+                #expect(wrong.value == [])
+            }
+        }
+    }
+
+    @Test("a print to a file that has been closed is not written into the file that has its number now")
+    func printToFile() throws {
+        let folder = try TemporaryFolder()
+        try EventLoop.run {
+            let first = try await open(FilePath(folder.file("first")), .writeOnly, options: .create)
+            let number = first.descriptor
+            await print("kept", to: first)
+            await first.close()
+            let second = try await open(FilePath(folder.file("second")), .writeOnly, options: .create)
+            try #require(second.descriptor == number)
+            await print("lost", to: first)
+            await #expect(throws: IOError.self) { try await first.flush() }
+            await second.close()
+        }
+        #expect(try readText(path: folder.file("first")) == "kept\n")
+        #expect(try readText(path: folder.file("second")) == "")
+    }
+
+    @Test("a datagram socket on a port of the kernel's choice is called by that port")
+    func label() throws {
+        try EventLoop.run {
+            let socket = try await Self.bound()
+            #expect(socket.label == "datagrams on \(try socket.localAddress)")
+            #expect(!socket.label.hasSuffix(":0"))
+            await socket.close()
+        }
+    }
+}

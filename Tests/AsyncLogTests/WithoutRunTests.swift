@@ -1,0 +1,76 @@
+// A program may use the libraries before `EventLoop.run`, after it, or never call it: everything works, and nothing waits for ever.
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("Without run, before it and after it, as a child process")
+struct WithoutRunTests {
+    /// What a way of `WithoutRun` says on standard error, and how it ends.
+    private func say(_ way: String, output: ChildProcess.Stream = .null, folder: TemporaryFolder? = nil) throws -> Set<String> {
+        let error = try Pipe()
+        let child = try ChildProcess("LogProgram", ["without-run", way, folder?.path ?? ""], output: output, error: .descriptor(error.writer))
+        error.closeWriter()
+        let text = String(decoding: error.readToEnd(), as: UTF8.self)
+        #expect(try child.wait() == .exited(0))
+        return Set(text.split(separator: "\n").map(String.init))
+    }
+
+    @Test("without run, tasks that flush, ask the ledger, print and shut down at the same time all end")
+    func tasks() throws {
+        for _ in 0..<20 { #expect(try say("tasks") == ["flush: done", "ledger: done", "print: done", "shutdown: done"]) }
+    }
+
+    @Test("without run, everything that needs a loop finds one")
+    func everything() throws {
+        let folder = try TemporaryFolder()
+        #expect(
+            try say("everything", folder: folder)
+                == ["open: done", "offload: done", "handler: done", "pipe: done", "signal: done", "sleep: done"])
+        #expect(try readText(path: folder.file("file")) == "text")
+        #expect(try readText(path: folder.file("app.log")).hasSuffix("logged\n"))
+    }
+
+    @Test(
+        "a reader of standard output that has stopped holds up neither a plain call without run nor run itself, which takes over a busy loop",
+        arguments: [("stalled", "all calls have returned"), ("take-over", "taken over")])
+    func stalled(way: String, expected: String) throws {
+        let (output, error) = (try Pipe(), try Pipe())
+        let child = try ChildProcess("LogProgram", ["without-run", way], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        output.closeWriter()
+        error.closeWriter()
+        var said = [UInt8](repeating: 0, count: expected.utf8.count)
+        // Nothing has been read from standard output yet.
+        #expect(read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == expected)
+        let lines = output.readToEnd().count { $0 == UInt8(ascii: "\n") }
+        #expect(lines > 100)
+        #expect(try child.wait() == .exited(0))
+    }
+
+    @Test("a file handler made before run listens to SIGHUP: it opens the file again, and the signal does not kill")
+    func hangUp() throws {
+        let folder = try TemporaryFolder()
+        #expect(try say("hang-up", folder: folder) == [])
+        #expect(try readText(path: folder.file("app.log.1")).hasSuffix("before\n"))
+        #expect(try readText(path: folder.file("app.log")).hasSuffix("after\n"))
+    }
+
+    @Test("a record logged from a handler of atexit that is older than the logger is written")
+    func atExit() throws {
+        for _ in 0..<20 {
+            let output = try Pipe()
+            #expect(try say("at-exit", output: .descriptor(output.writer)) == [])
+            output.closeWriter()
+            let lines = String(decoding: output.readToEnd(), as: UTF8.self).split(separator: "\n")
+            #expect(lines.count == 2 && lines.last?.hasSuffix("at the very end") == true)
+        }
+    }
+
+    @Test("a task that is alive when run returns goes on, and a wait for it ends")
+    func afterRun() throws { #expect(try say("after-run") == ["task: done"]) }
+
+    @Test("a job of the main actor that comes between two runs runs in the second, on the main thread")
+    func mainActor() throws { #expect(try say("main-actor") == ["on the main thread: true"]) }
+
+    @Test("a run without a clock does not go on with the clock of the run before; a sleep keeps the time that it had left")
+    func clocks() throws { #expect(try say("clock") == ["long enough: true"]) }
+}

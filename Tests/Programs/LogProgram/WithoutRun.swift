@@ -1,0 +1,196 @@
+// Programs that use the libraries before `EventLoop.run`, after it, or without it: one way each, named by the first argument behind `without-run`.
+import AsyncFD
+import AsyncLog
+import EventLoop
+@preconcurrency import Glibc
+
+enum WithoutRun {
+    static func begin(_ way: String, _ path: String) throws {
+        switch way {
+        case "tasks": tasks()
+        case "everything": everything(in: path)
+        case "stalled": logIntoStalledPipe()
+        case "take-over": try takeOverAgainAndAgain()
+        case "hang-up": try listenToHangUp(path)
+        case "at-exit": logAtExit()
+        case "after-run": try useTasksAfterRun()
+        case "main-actor": try useMainActorAfterRun()
+        case "clock": try runOnTwoClocks()
+        default: exit(2)
+        }
+    }
+
+    /// Holds the main thread up, as a synchronous program would, until all `bodies` have ended; says which have.
+    private static func runAll(_ bodies: [(String, @Sendable () async throws -> Void)]) {
+        let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        sem_init(done, 0, 0)
+        for (name, body) in bodies {
+            nonisolated(unsafe) let done = done
+            Task.detached {
+                do {
+                    try await body()
+                    fputs("\(name): done\n", stderr)
+                } catch {
+                    fputs("\(name): \(error)\n", stderr)
+                }
+                sem_post(done)
+            }
+        }
+        for _ in bodies { sem_wait(done) }
+    }
+
+    /// Tasks of Swift's own pool that need the loop at the same time, again and again.
+    static func tasks() {
+        runAll([
+            (
+                "flush",
+                {
+                    for _ in 0..<200 {
+                        await logger.info("flushed")
+                        try await logger.flush()
+                    }
+                }
+            ),
+            ("ledger", { for _ in 0..<200 { _ = await logger.ledger } }),
+            ("print", { for _ in 0..<200 { await print("printed") } }),
+            ("shutdown", { for _ in 0..<200 { _ = await Logger.standard("other").shutdown(within: .seconds(60)) } }),
+        ])
+    }
+
+    /// What needs the loop, each from a task that is on none.
+    static func everything(in path: String) {
+        let file = FilePath(path + "/file")
+        runAll([
+            (
+                "open",
+                {
+                    let file = try await open(file, .readWrite, options: .create, permissions: .ownerReadWrite)
+                    try await file.write("text")
+                    await file.close()
+                }
+            ),
+            ("offload", { _ = try await EventLoop.offload { getpid() } }),
+            (
+                "handler",
+                {
+                    let handler = try await FileHandler(FilePath(path + "/app.log"), formatter: TextFormatter())
+                    await Logger("app", handlers: [handler]).info("logged")
+                    await handler.close()
+                }
+            ),
+            (
+                "pipe",
+                {
+                    let (reader, writer) = try await AsyncFD.pipe()
+                    async let read = reader.read(upTo: 10)
+                    try await writer.write("x")
+                    guard try await read == Array("x".utf8) else { exit(3) }
+                    await reader.close()
+                    await writer.close()
+                }
+            ),
+            (
+                "signal",
+                {
+                    let signals = try EventLoop.signals([.user1])
+                    kill(getpid(), SIGUSR1)
+                    for await _ in signals { break }
+                }
+            ),
+            ("sleep", { try await EventLoop.sleep(for: .milliseconds(1)) }),
+        ])
+    }
+
+    /// A plain call never waits, whatever becomes of the records.
+    static func logIntoStalledPipe() {
+        for line in 0..<100_000 { logger.info("line \(line) of very many, far more than fit into the pipe and into the handler's buffer") }
+        fputs("all calls have returned\n", stderr)
+    }
+
+    /// The loop changes hands while other threads keep its stand-in busy.
+    static func takeOverAgainAndAgain() throws {
+        let isOver = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
+        isOver.initialize(to: false)
+        var threads: [pthread_t] = []
+        for _ in 0..<3 {
+            var thread = pthread_t()
+            pthread_create(
+                &thread, nil,
+                { argument in
+                    let isOver = argument!.assumingMemoryBound(to: Bool.self)
+                    while !isOver.pointee {
+                        logger.info("busy")
+                        usleep(20)
+                    }
+                    return nil
+                }, isOver)
+            threads.append(thread)
+        }
+        for _ in 0..<200 {
+            logger.info("before")
+            try EventLoop.run { await Task.yield() }
+        }
+        isOver.pointee = true
+        for thread in threads { pthread_join(thread, nil) }
+        fputs("taken over\n", stderr)
+    }
+
+    /// A daemon whose file was opened at top level: SIGHUP opens it again.
+    static func listenToHangUp(_ path: String) throws {
+        let handler = try FileHandler(FilePath(path + "/app.log"), formatter: TextFormatter(), reopensOnHangUp: true)
+        let log = Logger("app", handlers: [handler])
+        log.info("before")
+        try EventLoop.run {
+            try await log.flush()
+            rename(path + "/app.log", path + "/app.log.1")
+            kill(getpid(), SIGHUP)
+            while access(path + "/app.log", F_OK) != 0 { try await EventLoop.sleep(for: .milliseconds(1)) }
+            await log.info("after")
+            try await log.flush()
+        }
+    }
+
+    /// A handler of atexit(3) that is older than the logger runs after everything of the logger's.
+    static func logAtExit() {
+        atexit { logger.info("at the very end") }
+        logger.info("first")
+    }
+
+    /// What lives on when `run` has returned goes on.
+    static func useTasksAfterRun() throws {
+        let task = try EventLoop.run {
+            Task {
+                try await EventLoop.sleep(for: .milliseconds(20))
+                try await Task.sleep(for: .milliseconds(20))
+                return 42
+            }
+        }
+        runAll([("task", { guard try await task.value == 42 else { exit(3) } })])
+    }
+
+    /// The main actor's jobs wait for the main thread, and run there.
+    static func useMainActorAfterRun() throws {
+        try EventLoop.run {}
+        let main = pthread_self()
+        let task = Task { @MainActor in pthread_self() == main }
+        usleep(10_000)
+        let isAtHome = try EventLoop.run { await task.value }
+        MainActor.assumeIsolated { _ = fputs("on the main thread: \(isAtHome)\n", stderr) }
+    }
+
+    /// A run without a clock goes by CLOCK_MONOTONIC, whatever the run before went by.
+    static func runOnTwoClocks() throws {
+        let start = ContinuousClock.now
+        let leftover = try EventLoop.run(clock: ManualClock(.byHand)) {
+            let task = Task { try await EventLoop.sleep(for: .milliseconds(50)) }
+            await Task.yield()
+            return task
+        }
+        try EventLoop.run {
+            try await EventLoop.sleep(for: .milliseconds(20))
+            try await leftover.value
+        }
+        let elapsed = ContinuousClock.now - start
+        fputs("long enough: \(elapsed >= .milliseconds(50))\n", stderr)
+    }
+}
