@@ -21,7 +21,7 @@ import Synchronization
 ///
 /// A logger that nobody holds any more goes, and comes back when it is asked for again: a million labels take no memory. What was set for its name (level,
 /// handlers, filters, propagation) stays, and so do directives. A tree keeps the 256 loggers that were made last, so that `logger["db"]` is found quickly even
-/// where nobody keeps it. Names are bytes, compared byte by byte; of one that is longer than 1,024 bytes the rest is cut off, and `…` stands in its place.
+/// where nobody keeps it. Names are bytes, compared byte by byte; of one that is longer than 512 bytes (a root's: 256) the rest is cut off, and `…[4711 bytes cut]` stands in its place.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
     /// Keeps what is behind the name until its records have arrived.

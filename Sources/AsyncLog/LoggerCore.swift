@@ -101,7 +101,6 @@ final class LoggerCore: @unchecked Sendable {
 
     private static func post(_ core: Unmanaged<LoggerCore>, to loop: EventLoop) {
         loop.soon { arrived(core) }
-
     }
 
     /// All records are here that were posted before. Loop thread.
@@ -147,7 +146,6 @@ final class LoggerFamily: Sendable {
         let tree = Unmanaged.passRetained(tree)
         guard !loop.isForked else { return }
         loop.soon { tree.release() }
-
     }
 
     func logger(_ name: String) -> LoggerHandle {

@@ -68,6 +68,12 @@ struct NameTests {
         }
     }
 
+    @Test("the logger in whose name the library speaks has its tree")
+    func voice() {
+        #expect(Handler.voice.tree.effectiveLevel(of: Handler.voice) == Level.trace.rawValue)
+        #expect(Handler.voice.tree.core("asynclog").core === Handler.voice)
+    }
+
     @Test("what nothing is set for any more takes no place")
     func noPlace() throws {
         try onLoop {
@@ -108,7 +114,8 @@ struct NameTests {
             let root = Logger(String(repeating: "r", count: 5000), handlers: [memory])
             let child = root[String(repeating: "é.", count: 200_000)]
             child.level = .debug
-            child[String(repeating: "x", count: 5000)].debug("m")
+            child.debug("m")
+            #expect(child[String(repeating: "x", count: 5000)].name.utf8.count <= RecordLimits.nameLength)
             let name = try #require(memory.records.first?.logger)
             #expect(name.utf8.count <= RecordLimits.nameLength && name.hasSuffix(" bytes cut]") && name.hasPrefix(root.name + ".é.é."))
             #expect(root.level == .info)

@@ -142,10 +142,11 @@ extension Handler {
         guarded { Record.make(text, level, Handler.voice, WallClock.now, CallSite(), fields, body) }
     }
 
-    /// The logger in whose name the library itself speaks.
-    static let voice = LoggerTree(
+    /// The logger in whose name the library itself speaks. It is held for good: letting go of it would be work for the main loop.
+    static var voice: LoggerCore { voiceHandle.core }
+    private static let voiceHandle = LoggerTree(
         "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
-    ).root().core
+    ).root()
 
     /// Whether the handler's records go where they should. Any task.
     public final var state: HandlerState {
