@@ -46,7 +46,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// Closes the numbers, when no other thread uses them any more.
     var afterUses: (() -> Void)?
     /// The turn to write; `writers` makes it.
-    @exclusivity(unchecked) private var turn: WriteTurn?
+    @exclusivity(unchecked) var turn: WriteTurn?
     /// Its owner closes it by letting go of it.
     private var mayBeForgotten = false
     /// What has been read and not been asked for yet.
@@ -136,26 +136,6 @@ public final class AsyncFD: @unchecked Sendable {
             await onLoop(orElse: true) { $0.withLane(.read, \.access) == .polled || $0.withLane(.write, \.access) == .polled }
         }
     }
-
-    // MARK: Loop thread: the turn to write
-
-    /// The writers of what this descriptor leads to. A socket of our own has its turn for itself: ten thousand connections are not entered into a table
-    /// for the sake of one whose number was handed to a second object.
-    var writers: WriteTurn {
-        if let turn { return turn }
-        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
-        turn = made
-        return made
-    }
-
-    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
-    func enterTurn() -> Bool { isClosed || writers.enter(self) }
-
-    /// Gives the turn to the next writer.
-    func leaveTurn() { turn?.leave(self) }
-
-    /// Writers that wait are told that the descriptor is closed.
-    func tellWriters() { turn?.close(self) }
 
     // MARK: Loop thread: lanes
 
@@ -304,22 +284,6 @@ public final class AsyncFD: @unchecked Sendable {
     {
         if loop.isCurrent { return try await body(self) }
         return try await loop.cross(operation, label) { () throws(IOError) in try await body(self) }
-    }
-}
-
-extension EventLoop {
-    /// Runs `body` on the loop's thread for a task that is elsewhere.
-    func cross<Value: Sendable>(
-        _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
-    ) async throws(IOError) -> Value {
-        guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }
-        do {
-            return try await withTaskExecutorPreference(self) { try await body() }
-        } catch let error as IOError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
     }
 }
 

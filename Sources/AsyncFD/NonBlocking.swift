@@ -3,7 +3,7 @@
 // O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share: whoever sets it on
 // a descriptor that was handed to him breaks theirs. So we never do. Instead:
 //
-//     ours (we opened it)      it was opened with O_NONBLOCK                                              .direct
+//     ours (nobody shares it)  it was opened with O_NONBLOCK                                              .direct
 //     pipe                     pwritev2/preadv2 with RWF_NOWAIT; kernels without it: a private description .noWait, .direct
 //     socket                   MSG_DONTWAIT, a flag of the call                                           .message
 //     terminal                 a private description, opened through /proc/self/fd                         .direct
@@ -105,7 +105,7 @@ struct Lane {
         return cel_RWF_NOWAIT
     }
 
-    /// For our own pipes, and for kernels that do not know RWF_NOWAIT there.
+    /// For pipes that stay within the process, and for kernels that do not know RWF_NOWAIT there.
     private mutating func doWithoutFlags() {
         guard isNonBlocking else { return reopen() }
         if !direction.isRead { cel_survive_sigpipe() }

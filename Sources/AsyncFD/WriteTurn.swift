@@ -96,3 +96,25 @@ final class WriteTurn: @unchecked Sendable {
         }
     }
 }
+
+extension AsyncFD {
+    // Loop thread.
+
+    /// The writers of what this descriptor leads to. A socket of our own has its turn for itself: ten thousand connections are not entered into a table
+    /// for the sake of one whose number was handed to a second object.
+    var writers: WriteTurn {
+        if let turn { return turn }
+        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
+        turn = made
+        return made
+    }
+
+    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
+    func enterTurn() -> Bool { isClosed || writers.enter(self) }
+
+    /// Gives the turn to the next writer.
+    func leaveTurn() { turn?.leave(self) }
+
+    /// Writers that wait are told that the descriptor is closed.
+    func tellWriters() { turn?.close(self) }
+}

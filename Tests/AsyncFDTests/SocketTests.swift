@@ -144,6 +144,7 @@ struct SocketTests {
         }
     }
 
+    #if DEBUG
     @Test("a listener that may open no more descriptors says so once, does not spin, and goes on when it may")
     func tooManyOpenFiles() throws {
         try EventLoop.run {
@@ -167,6 +168,7 @@ struct SocketTests {
             await listener.close()
         }
     }
+    #endif
 
     @Test("a cancelled accept takes no connection with it")
     func cancelledAccept() throws {
@@ -203,6 +205,7 @@ struct SocketTests {
         }
     }
 
+    #if DEBUG
     @Test("every step of a listener and a connection, hurt", arguments: FaultTests.faults.filter { $0 != .short })
     func faults(fault: Faults.Fault) throws {
         for number in 1...100 {
@@ -235,6 +238,7 @@ struct SocketTests {
         }
         Issue.record("a hundred calls and no end")
     }
+    #endif
 
     @Test("options are set and read, and an unknown one is an error that names the operation")
     func options() throws {

@@ -1,0 +1,18 @@
+// A visit to a descriptor's loop, for a task that is elsewhere.
+import EventLoop
+
+extension EventLoop {
+    /// Runs `body` on the loop's thread for a task that is elsewhere.
+    func cross<Value: Sendable>(
+        _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
+    ) async throws(IOError) -> Value {
+        guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }
+        do {
+            return try await withTaskExecutorPreference(self) { try await body() }
+        } catch let error as IOError {
+            throw error
+        } catch {
+            preconditionFailure("a typed throw of another type: \(error)")
+        }
+    }
+}
