@@ -55,17 +55,23 @@ struct WriteUnderWay {
 struct PinnedVectors: @unchecked Sendable {
     private let vectors: Vectors
     private let pending: UnsafeMutablePointer<cel_pending>
+    /// How many bytes before these are in the kernel already.
+    private let begun: Int
 
-    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>) {
+    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>, behind begun: Int) {
         let copy = UnsafeMutableBufferPointer<iovec>.allocate(capacity: vectors.count)
         _ = copy.initialize(from: vectors)
         self.vectors = Vectors(copy)
         self.pending = pending
+        self.begun = begun
     }
 
     /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
     func write(_ descriptor: CInt) -> IOOutcome {
-        cel_pending_begin_write(pending)
+        let done = cel_pending_begin_write(pending)
+        defer { cel_pending_end_write(pending) }
+        // Some of it has been written already, in the course of a crash that was survived.
+        guard done == begun else { return .bytes(0) }
         let outcome = Lane.moveOffLoop(.write, descriptor, vectors)
         if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
         return outcome

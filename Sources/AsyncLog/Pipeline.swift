@@ -31,6 +31,7 @@ final class Pipeline: @unchecked Sendable {
         self.handlers = handlers
         guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
         self.inFlight = inFlight
+        CrashFlush.coverThread()
         if !handlers.isEmpty { perform { for handler in $0.handlers { handler.prepareForCrash() } } }
     }
 
@@ -55,6 +56,8 @@ final class Pipeline: @unchecked Sendable {
     func submit(_ record: borrowing Record, gate: Gate?) {
         if loop.isCurrent {
             take(record, gate)
+        } else if loop.isForked {
+            complainInChild(record.core)
         } else if !post(record, gate, mayBlock: true) {
             refuse(record.level)
         }
@@ -65,6 +68,10 @@ final class Pipeline: @unchecked Sendable {
     func submitOrPark(_ record: borrowing Record, gate: Gate?) -> Parked? {
         if loop.isCurrent {
             return takeOrPark(record, gate).map { Parked(record: ParkedRecord(record), handlers: $0) }
+        }
+        if loop.isForked {
+            complainInChild(record.core)
+            return nil
         }
         return post(record, gate, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, gate: gate), handlers: nil)
     }
@@ -193,7 +200,7 @@ final class Pipeline: @unchecked Sendable {
 
     /// The books of all handlers together. Loop thread.
     var ledger: Ledger {
-        settleRefusals()
+        if !loop.isForked { settleRefusals() }
         return handlers.reduce(Ledger()) { $0 + $1.ledger }
     }
 }

@@ -42,6 +42,7 @@ struct cel_scratch *cel_make_scratch(void) {
     struct cel_scratch *scratch = calloc(1, sizeof *scratch);
     if (!scratch || !(scratch->base = malloc(1024))) abort();
     scratch->capacity = 1024;
+    cel_crash_enter_thread(); // a thread that logs
     pthread_setspecific(scratch_key, scratch);
     return cel_thread_scratch = scratch;
 }
@@ -53,7 +54,11 @@ void cel_count_manual_clock(void) { atomic_store_explicit(&cel_manual_clocks, tr
 uint32_t cel_forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
-static void count_fork(void) { cel_forks++; }
+static void count_fork(void) {
+    cel_forks++;
+    cel_thread_loop = NULL;
+    cel_crash_forked();
+}
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 

@@ -67,11 +67,7 @@ extension EventLoop {
             loop.manualClock = clock
         }
         loop.claim()
-        cel_crash_enter_thread()
-        defer {
-            cel_crash_leave_thread()
-            loop.leave()
-        }
+        defer { loop.leave() }
         try body(loop, takesOver)
         loop.shutDown()
         if !takesOver { loop.forgetSettledObligations() }
@@ -90,11 +86,9 @@ extension EventLoop {
         let loop = try EventLoop(name: name)
         let failure = startThread(name: name) {
             loop.claim()
-            cel_crash_enter_thread()
             loop.runUntilStopped()
             loop.shutDown()
             loop.forgetSettledObligations()
-            cel_crash_leave_thread()
             loop.leave()
         }
         if let failure { throw EventLoopError(operation: "pthread_create", errno: failure) }
