@@ -56,6 +56,7 @@ struct LogProgram {
             try EventLoop.run { try await showExecutors() }
         case "crash":  // how is the second argument, in which format the third; what was logged waits in memory
             try EventLoop.run { try await Crash(format: arguments.count > 3 ? arguments[3] : "standard").happen(arguments[2]) }
+        case "hazard": try Hazard.meet(arguments[2], Array(arguments.dropFirst(3)))  // which is the second argument
         case "loops":  // many loops, one after the other, each with a logger and a print; how many descriptors are left?
             var thread = pthread_t()
             pthread_create(&thread, nil, runManyLoops, nil)
