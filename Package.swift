@@ -62,7 +62,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
         // What concerns a whole process is tested on a real one.
-        .executableTarget(name: "LogProgram", dependencies: ["AsyncLog"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
+        .executableTarget(
+            name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
+        .target(name: "ProcessHazards", path: "Tests/Programs/ProcessHazards"),
         .executableTarget(name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram", swiftSettings: programSettings),
         .executableTarget(
             name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/Programs/LoopProgram",

@@ -14,6 +14,8 @@ struct CrashPoint: CustomStringConvertible {
         case exit
         /// SIGKILL, which nobody can catch.
         case kill
+        /// A bad pointer on a thread of its own, while all others go on.
+        case thread
     }
 
     let how: How
@@ -32,14 +34,22 @@ struct CrashPoint: CustomStringConvertible {
         return CrashPoint(how: how, line: line)
     }
 
-    func happen() -> Never {
+    /// Returns at most for a moment.
+    func happen() {
         switch how {
         case .trap: fatalError("on purpose")
         case .segv: UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
         case .abort: Glibc.abort()
         case .exit: Glibc.exit(0)
         case .kill: Glibc.kill(getpid(), SIGKILL)
+        case .thread:
+            var thread = pthread_t()
+            pthread_create(
+                &thread, nil,
+                { _ in
+                    UnsafeMutablePointer<Int>(bitPattern: 8)!.pointee = 1
+                    return nil
+                }, nil)
         }
-        while true { pause() }
     }
 }

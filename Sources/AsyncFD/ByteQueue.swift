@@ -3,8 +3,8 @@
 // A list of chunks. Each record is contiguous, so that it can be formatted in place; the list goes to `writev` as it is. What has
 // been written is never moved. When the queue runs empty it starts over at the beginning of the same chunk, whose memory is warm.
 //
-// The chunks are C structures in a list, so that the crash handler can follow it at any moment (CrashWriter.h): a record becomes
-// part of the list with one store, after its bytes are there.
+// The chunks are C structures in a list, so that the crash handler can follow it at any moment: a record becomes
+// part of the list with one store, after its bytes are there; every other change is made in a section (Pending.h).
 import CEventLoop
 import Glibc
 
@@ -24,18 +24,18 @@ package struct ByteQueue: ~Copyable {
     private var spares: Chunk?
     private var spareCount = 0
     /// Bytes that wait.
-    package private(set) var count = 0
+    package private(set) var count = 0 { didSet { cel_pending_set_size(pending, count) } }
 
     package init() {
-        guard let pending = cel_pending_make(-2) else { fatalError("no memory for pending output") }
+        guard let pending = cel_pending_make() else { fatalError("no memory for pending output") }
         self.pending = pending
         tail = ByteQueue.makeChunk(0)
-        cel_pending_set_first(pending, tail)
+        pending.pointee.first = tail
     }
 
     deinit {
         var chunk = pending.pointee.first
-        cel_pending_release(pending)
+        guard cel_pending_release(pending) != 0 else { return }
         while let next = chunk {
             chunk = next.pointee.next
             cel_chunk_free(next)
@@ -107,12 +107,15 @@ package struct ByteQueue: ~Copyable {
 
     /// The oldest `size` bytes have been written, or are given up.
     package mutating func consume(_ size: Int) {
+        cel_pending_enter(pending)
+        defer { cel_pending_leave(pending) }
+        cel_pending_took(pending, size)
         count -= size
         var left = size
         while let first = pending.pointee.first {
-            guard first != tail, left >= first.length else { return cel_chunk_consume(first, left) }
+            guard first != tail, left >= first.length else { return first.consume(left) }
             left -= first.length
-            cel_pending_set_first(pending, first.pointee.next)
+            pending.pointee.first = first.pointee.next
             recycle(first)
         }
     }
@@ -121,21 +124,23 @@ package struct ByteQueue: ~Copyable {
     /// writing them.
     package mutating func remove(_ size: Int, behind kept: Int) {
         guard kept > 0 else { return consume(size) }
+        cel_pending_enter(pending)
+        defer { cel_pending_leave(pending) }
+        count -= size
         var last = pending.pointee.first!
         var end = kept
         while last.length < end {
             end -= last.length
             last = last.pointee.next!
         }
-        count -= size
         // What stands in the same chunk as the last of the kept bytes; then what comes after, which is oldest of all in its chunk.
         let first = min(size, last.length - end)
         if first > 0 { cut(last, at: end, droppingNext: first) }
         var left = size - first
         while left > 0, let next = last.pointee.next {
-            guard next != tail, left >= next.length else { return cel_chunk_consume(next, left) }
+            guard next != tail, left >= next.length else { return next.consume(left) }
             left -= next.length
-            cel_chunk_set_next(last, next.pointee.next)
+            last.pointee.next = next.pointee.next
             recycle(next)
         }
     }
@@ -144,12 +149,16 @@ package struct ByteQueue: ~Copyable {
     private mutating func cut(_ chunk: Chunk, at kept: Int, droppingNext size: Int) {
         let end = chunk.pointee.start + kept
         let left = chunk.length - kept - size
-        guard left > 0 else { return cel_chunk_end(chunk, end) }
+        guard left > 0 else {
+            chunk.pointee.end = end
+            return
+        }
         let rest = emptyChunk(left)
         cel_chunk_bytes(rest).update(from: cel_chunk_bytes(chunk) + end + size, count: left)
         rest.pointee.end = left
         rest.pointee.next = chunk.pointee.next
-        cel_chunk_cut(chunk, end, rest)
+        chunk.pointee.end = end
+        chunk.pointee.next = rest
         if chunk == tail { tail = rest }
     }
 
@@ -158,10 +167,12 @@ package struct ByteQueue: ~Copyable {
     private mutating func startChunk(_ size: Int) {
         let full = tail
         tail = emptyChunk(size)
-        full.pointee.next = tail
+        cel_chunk_set_next(full, tail)
         if full.length == 0, pending.pointee.first == full {
-            cel_pending_set_first(pending, tail)
+            cel_pending_enter(pending)
+            pending.pointee.first = tail
             recycle(full)
+            cel_pending_leave(pending)
         }
     }
 
@@ -191,4 +202,10 @@ package struct ByteQueue: ~Copyable {
 extension UnsafeMutablePointer<cel_chunk> {
     /// Bytes that wait.
     fileprivate var length: Int { pointee.end - pointee.start }
+
+    /// `size` bytes at the start are done with. An empty chunk starts over.
+    fileprivate func consume(_ size: Int) {
+        pointee.start += size
+        if pointee.start == pointee.end { (pointee.start, pointee.end) = (0, 0) }
+    }
 }

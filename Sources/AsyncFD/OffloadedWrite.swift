@@ -55,12 +55,15 @@ struct WriteUnderWay {
 struct PinnedVectors: @unchecked Sendable {
     private let vectors: Vectors
     private let pending: UnsafeMutablePointer<cel_pending>
+    /// How many bytes before these are in the kernel already.
+    private let begun: Int
 
-    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>) {
+    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>, behind begun: Int) {
         let copy = UnsafeMutableBufferPointer<iovec>.allocate(capacity: vectors.count)
         _ = copy.initialize(from: vectors)
         self.vectors = Vectors(copy)
         self.pending = pending
+        self.begun = begun
     }
 
     /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
@@ -68,7 +71,10 @@ struct PinnedVectors: @unchecked Sendable {
     /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because nobody can open it: ESTALE, as NFS says it of a
     ///   file that was removed on the server.
     func write(_ descriptor: CInt, mustHaveName: Bool) -> IOOutcome {
-        cel_pending_begin_write(pending)
+        let done = cel_pending_begin_write(pending)
+        defer { cel_pending_end_write(pending) }
+        // Some of it has been written already, in the course of a crash that was survived.
+        guard done == begun else { return .bytes(0) }
         let outcome = Lane.moveOffLoop(.write, descriptor, vectors)
         guard case .bytes(let count) = outcome else { return outcome }
         if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 { return .failed(.staleNFSFileHandle) }
@@ -78,7 +84,9 @@ struct PinnedVectors: @unchecked Sendable {
 
     /// On a thread of the pool: the same for records that go into a spool.
     func append(to spool: SpoolFile, _ lengths: [Int]) -> IOOutcome {
-        cel_pending_begin_write(pending)
+        let done = cel_pending_begin_write(pending)
+        defer { cel_pending_end_write(pending) }
+        guard done == begun else { return .bytes(0) }
         let outcome = spool.append(vectors, lengths)
         if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
         return outcome

@@ -58,9 +58,18 @@ extension Outlet {
         if descriptor.isOffloaded(.write) { return offload(descriptor, allowed) }
         writeCalls &+= 1
         let vectors = pending(descriptor, atMost: allowed)
-        cel_pending_begin_write(queue.pending)
-        let outcome = descriptor.moveNow(.write, vectors)
-        return completed(outcome)
+        return completed(inSection { descriptor.moveNow(.write, vectors) })
+    }
+
+    /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not write them again.
+    private func inSection(_ write: () -> IOOutcome) -> IOOutcome {
+        let done = cel_pending_enter(queue.pending)
+        defer { cel_pending_leave(queue.pending) }
+        // Some of them have been written already, in the course of a crash that was survived.
+        guard done == begun else { return .bytes(0) }
+        let outcome = write()
+        if case .bytes(let count) = outcome { cel_pending_did_write(queue.pending, count) }
+        return outcome
     }
 
     /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
@@ -79,36 +88,36 @@ extension Outlet {
             room -= length
             return length
         }
-        return completed(descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) })
+        return completed(inSection { descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) } })
     }
 
     private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
         switch outcome {
-        case .bytes(let moved):
-            var count = moved
-            if delivery == .wholeRecords {
-                count = client?.outletWholeRecords(begun + moved) ?? moved
-                begun += moved - count
-            }
-            queue.consume(count)
-            cel_pending_end_write(queue.pending)
-            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
-            left &+= UInt64(count)
-            client?.outletWrote(count)
-            flushes.resume(upTo: left, nil)
+        case .bytes:
+            takeOffWritten()
             let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
             if hasRecovered { client?.outletRecovered() }
             return action
-        case .wouldBlock:
-            cel_pending_end_write(queue.pending)
-            if begun > 0 { cel_pending_did_write(queue.pending, begun) }
-            return machine.wouldBlock()
+        case .wouldBlock: return machine.wouldBlock()
         case .failed(let errno):
-            cel_pending_end_write(queue.pending)
             if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
+    }
+
+    /// Takes off what is in the kernel, as far as it need not be kept, and enters it into the books.
+    func takeOffWritten() {
+        let moved = cel_pending_done(queue.pending) - begun
+        var count = moved
+        if delivery == .wholeRecords {
+            count = client?.outletWholeRecords(begun + moved) ?? moved
+            begun += moved - count
+        }
+        queue.consume(count)
+        left &+= UInt64(count)
+        client?.outletWrote(count)
+        flushes.resume(upTo: left, nil)
     }
 
     /// The oldest record cannot be sent, and the others can.
@@ -132,6 +141,7 @@ extension Outlet {
 
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
+        if error.code == .badDescriptor { cel_pending_lead(queue.pending, -2) }
         client?.outletWriteFailed(error)
         flushes.resume(upTo: left, error)
         if isNews { client?.outletFailed(error) }
@@ -142,7 +152,8 @@ extension Outlet {
     private func awaitReadiness() {
         do throws(IOError) {
             guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
-            cel_pending_set_descriptor(queue.pending, number)  // the attempt may have needed a private description
+            // Registering may have needed another number.
+            if number != queue.pending.pointee.descriptor { cel_pending_renumber(queue.pending, number) }
             let number = wait.number
             let waiter = registration.whenReady(.write) { [self] wake in
                 guard wait.number == number else { return }
@@ -174,7 +185,7 @@ extension Outlet {
     private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
-        let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending)
+        let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending, behind: begun)
         let mustHaveName = mustHaveName
         writeCalls &+= 1
         let spooled = spool.map { ($0, recordLengths(within: memory.count)) }

@@ -83,7 +83,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func attach(_ client: any OutletClient) {
         isAttached = true
         self.client = client
-        cel_pending_set_descriptor(queue.pending, number)
+        cel_pending_lead(queue.pending, number)
         cel_crash_install()
         loop.oblige(self)
         descriptor?.outlets.append(self)
@@ -118,7 +118,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// Takes back the record of `size` bytes that stands behind the oldest `kept` bytes. False: it is in flight, be it only in part.
     package func discard(_ size: Int, behind kept: Int) -> Bool {
-        guard kept >= bytesInFlight else { return false }
+        guard kept >= max(bytesInFlight, cel_pending_done(queue.pending)) else { return false }
         queue.remove(size, behind: kept)
         appended &-= UInt64(size)
         // Whoever waits for bytes that are gone waits for what is before them.
@@ -141,17 +141,19 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// old descriptor is, closes it.
     package func lead(to descriptor: AsyncFD?) {
         precondition(machine.hold(), "an outlet is led elsewhere while it writes")
+        if cel_pending_done(queue.pending) > begun { takeOffWritten() }
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
         mustHaveName = false
         spool = nil
         chooseBatchSize()
         begun = 0
-        cel_pending_did_write(queue.pending, 0)
-        guard isAttached else { return }
-        descriptor?.outlets.append(self)
-        cel_pending_set_descriptor(queue.pending, number)
+        cel_pending_lead(queue.pending, isAttached ? number : -2)
+        if isAttached { descriptor?.outlets.append(self) }
     }
+
+    /// The descriptor's number may be somebody else's from now on.
+    func descriptorCloses() { cel_pending_lead(queue.pending, -2) }
 
     /// What was held back may go out.
     package func resume() { carryOut(machine.resumed(isEmpty: queue.isEmpty)) }
@@ -200,6 +202,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func settle() { carryOut(machine.settle(isSeenTo: client?.outletIsSeenTo(isEnding: true) ?? false)) }
 
     package func conclude() {
+        if !machine.isOffloaded, cel_pending_done(queue.pending) > begun { takeOffWritten() }
         let error = machine.failure
         let count = queue.count
         if count > 0 {
@@ -227,7 +230,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func retire() {
         isAttached = false
         client = nil
-        cel_pending_set_descriptor(queue.pending, -2)  // the number is about to be somebody else's
+        descriptorCloses()
         loop.discharge(self)
         descriptor?.outlets.removeAll { $0 === self }
     }
@@ -237,8 +240,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         var given = ByteQueue()
         swap(&queue, &given)
         // What has been given up is not to be written by a crash either.
-        cel_pending_set_descriptor(given.pending, -2)
-        cel_pending_set_descriptor(queue.pending, isAttached ? number : -2)
+        cel_pending_lead(given.pending, -2)
+        cel_pending_lead(queue.pending, isAttached ? number : -2)
         cel_pending_hand_over(given.pending, queue.pending)
         underWay.keep(given)
     }

@@ -34,6 +34,7 @@ final class Pipeline: @unchecked Sendable {
         self.handlers = handlers
         guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
         self.inFlight = inFlight
+        CrashFlush.coverThread()
         guard !handlers.isEmpty else { return }
         // A crash may come before the loop has seen the first record.
         CrashFlush.install()
@@ -61,6 +62,8 @@ final class Pipeline: @unchecked Sendable {
     func submit(_ record: borrowing Record, gate: Gate?) {
         if loop.isCurrent {
             take(record, gate)
+        } else if loop.isForked {
+            complainInChild(record.core)
         } else if !post(record, gate, mayBlock: true) {
             refuse(record.level)
         }
@@ -71,6 +74,10 @@ final class Pipeline: @unchecked Sendable {
     func submitOrPark(_ record: borrowing Record, gate: Gate?) -> Parked? {
         if loop.isCurrent {
             return takeOrPark(record, gate).map { Parked(record: ParkedRecord(record), handlers: $0) }
+        }
+        if loop.isForked {
+            complainInChild(record.core)
+            return nil
         }
         return post(record, gate, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, gate: gate), handlers: nil)
     }
@@ -198,7 +205,7 @@ final class Pipeline: @unchecked Sendable {
 
     /// The books of all handlers together. Loop thread.
     var ledger: Ledger {
-        settleRefusals()
+        if !loop.isForked { settleRefusals() }
         return handlers.reduce(Ledger()) { $0 + $1.ledger }
     }
 }

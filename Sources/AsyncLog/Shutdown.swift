@@ -16,6 +16,7 @@ extension Logger {
     public func flush(_ mode: FlushMode = .written) async throws(IOError) {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
+        if pipeline.loop.isForked { throw pipeline.errorInChild("flush", core) }
         guard pipeline.loop.ensureOwner() else { throw IOError.noLoop("flush", on: "the log") }
         do {
             try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush(mode) }
@@ -34,6 +35,7 @@ extension Logger {
     public func shutdown(within limit: Duration) async -> Ledger {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return await pipeline.shutdown(within: limit) }
+        guard !pipeline.loop.isForked else { return pipeline.ledger }
         guard pipeline.loop.ensureOwner() else { return Ledger() }
         return await withTaskExecutorPreference(pipeline.loop) { await pipeline.shutdown(within: limit) }
     }
@@ -42,7 +44,7 @@ extension Logger {
     public var ledger: Ledger {
         get async {
             let pipeline = core.tree.pipeline
-            guard !pipeline.loop.isCurrent else { return pipeline.ledger }
+            guard !pipeline.loop.isCurrent, !pipeline.loop.isForked else { return pipeline.ledger }
             guard pipeline.loop.ensureOwner() else { return Ledger() }
             return await withTaskExecutorPreference(pipeline.loop) { pipeline.ledger }
         }

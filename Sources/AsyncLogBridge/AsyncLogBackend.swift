@@ -2,6 +2,7 @@
 //
 // There are two ways to run. In a program whose event loop is ours, the backend lives on that loop: one thread. In a program that has a runtime of its
 // own, it lives on a loop with a thread of its own, and what other threads log comes in through the loop's inbox.
+import AsyncFD
 import AsyncLog
 import EventLoop
 import Logging
@@ -36,6 +37,7 @@ public struct AsyncLogBackend: Sendable {
     public init(_ logger: AsyncLog.Logger, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil) {
         self.logger = logger
         self.privacy = privacy
+        CrashFlush.coverThread()
     }
 
     /// A backend on an event loop with a thread of its own, for programs that have a runtime of their own.

@@ -25,7 +25,11 @@ void cel_count_manual_clock(void) { atomic_store_explicit(&cel_manual_clocks, tr
 uint32_t cel_forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
-static void count_fork(void) { cel_forks++; }
+static void count_fork(void) {
+    cel_forks++;
+    cel_thread_loop = NULL;
+    cel_crash_forked();
+}
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 

@@ -2,77 +2,29 @@
 #include "CrashWriter.h"
 
 #include "CEventLoop.h"
+#include "Pending.h"
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/mman.h>
+#include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
-// MARK: Chunks and entries
-
-struct cel_chunk *cel_chunk_make(intptr_t capacity) {
-    struct cel_chunk *chunk = malloc(sizeof *chunk + (size_t)capacity);
-    if (chunk) *chunk = (struct cel_chunk){.capacity = capacity};
-    return chunk;
-}
-
-void cel_chunk_free(struct cel_chunk *chunk) { free(chunk); }
-
-/// All entries that were ever made. Grows at the front, never shrinks: a handler may be walking it.
-static struct cel_pending *entries;
-
-struct cel_pending *cel_pending_make(int descriptor) {
-    for (struct cel_pending *entry = __atomic_load_n(&entries, __ATOMIC_ACQUIRE); entry; entry = entry->next) {
-        int unused = -1;
-        if (__atomic_compare_exchange_n(&entry->descriptor, &unused, descriptor, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return entry;
-    }
-    struct cel_pending *entry = calloc(1, sizeof *entry);
-    if (!entry) return NULL;
-    cel_pending_set_descriptor(entry, descriptor);
-    entry->next = __atomic_load_n(&entries, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&entries, &entry->next, entry, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
-    return entry;
-}
-
-void cel_pending_release(struct cel_pending *pending) {
-    cel_pending_set_first(pending, NULL);
-    cel_pending_set_last_words(pending, NULL);
-    __atomic_store_n(&pending->unwritten, 0, __ATOMIC_RELAXED);
-    cel_pending_end_write(pending);
-    __atomic_store_n(&pending->descriptor, -1, __ATOMIC_RELEASE);
-}
-
-// MARK: The handler
-
-enum { none, waiting, writing };
-/// What the handler is doing: `waiting` for the loops to write by themselves, or `writing` in their stead.
-static int stage = none;
 static int is_enabled = 1;
-
-void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_words *words) {
-    struct cel_last_words *old = __atomic_exchange_n(&pending->last_words, words, __ATOMIC_SEQ_CST);
-    // A crash handler sets the stage before it looks for the words: either it does not find these, or they stay.
-    if (__atomic_load_n(&stage, __ATOMIC_SEQ_CST) == none) cel_last_words_free(old);
-}
-
-void cel_pending_hand_over(struct cel_pending *from, struct cel_pending *to) {
-    cel_pending_set_last_words(to, __atomic_exchange_n(&from->last_words, NULL, __ATOMIC_SEQ_CST));
-    cel_pending_add_unwritten(to, from->unwritten);
-    __atomic_store_n(&from->unwritten, 0, __ATOMIC_RELAXED);
-}
+/// The process whose crashes are ours. A child that was forked behind our back (vfork(2), clone(2)) may share our memory, and is not it.
+static pid_t home;
+/// The thread that writes; 0: none.
+static pid_t writer;
+/// Counts the times that somebody has written.
+static uint32_t visit;
+/// What the signals did before us, in the order of `cel_crash_signals`.
+static struct sigaction previous[cel_crash_signal_count];
 
 void cel_crash_enable(int enabled) { __atomic_store_n(&is_enabled, enabled, __ATOMIC_RELAXED); }
-
-void cel_pending_begin_write(struct cel_pending *pending) {
-    __atomic_store_n(&pending->busy, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&stage, __ATOMIC_SEQ_CST) != writing) return;
-    __atomic_store_n(&pending->busy, 0, __ATOMIC_SEQ_CST);
-    for (;;) pause(); // the handler ends the process
-}
 
 static int64_t now(void) {
     struct timespec time;
@@ -80,127 +32,196 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void rest(void) {
-    struct timespec millisecond = {0, 1000000};
-    nanosleep(&millisecond, NULL);
+static void rest(void) { nanosleep(&(struct timespec){0, 1000000}, NULL); }
+
+// MARK: Writing
+
+/// One attempt, which does not wait where that can be helped.
+static ssize_t attempt(int descriptor, const void *bytes, size_t size, int is_file) {
+    // A file is never waited for by poll(2), and says EAGAIN to RWF_NOWAIT for as long as it likes, on file systems that know the flag.
+    if (is_file) return write(descriptor, bytes, size);
+    struct iovec vector = {(void *)bytes, size};
+    ssize_t count = pwritev2(descriptor, &vector, 1, -1, cel_RWF_NOWAIT);
+    if (count >= 0 || (errno != EOPNOTSUPP && errno != EINVAL)) return count;
+    // Not a pipe. Sockets and terminals take a page without waiting, after poll(2) has said yes.
+    return write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
 }
 
-/// Writes without waiting beyond `deadline`, and without waiting inside of write(2) where that can be helped. Returns 0 when it gives up.
-static int put(int descriptor, const char *bytes, size_t size, int64_t deadline) {
-    while (size > 0) {
+/// Takes a signal back that is blocked and pending.
+static void discard(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    while (sigtimedwait(&set, NULL, &(struct timespec){0}) < 0 && errno == EINTR) {}
+}
+
+/// Writes until all is written, the time is over, or the descriptor refuses. Returns how much was written.
+static size_t put(struct cel_pending *entry, const char *bytes, size_t size, int64_t deadline) {
+    size_t done = 0;
+    while (done < size) {
         int64_t left = deadline - now();
-        if (left <= 0) return 0;
-        struct pollfd request = {.fd = descriptor, .events = POLLOUT};
+        if (left <= 0) return done;
+        struct pollfd request = {.fd = entry->descriptor, .events = POLLOUT};
         int ready = poll(&request, 1, (int)(left / 1000000) + 1);
-        if (ready == 0 || (ready < 0 && errno != EINTR)) return 0;
+        if (ready == 0 || (ready < 0 && errno != EINTR)) return done;
         if (ready < 0) continue;
-        struct iovec vector = {(void *)bytes, size};
-        ssize_t count = pwritev2(descriptor, &vector, 1, -1, cel_RWF_NOWAIT);
-        // Not a pipe. Sockets, terminals and files take a page without waiting, after poll(2) has said yes.
-        if (count < 0 && (errno == EOPNOTSUPP || errno == EINVAL)) count = write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
-        if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (count < 0) return 0;
-        bytes += count;
-        size -= (size_t)count;
+        ssize_t count = attempt(entry->descriptor, bytes + done, size - done, entry->is_file);
+        if (count >= 0) {
+            done += (size_t)count;
+        } else if (errno == EAGAIN) {
+            rest(); // somebody else was quicker
+        } else if (errno != EINTR) {
+            if (errno == EPIPE) discard(SIGPIPE);
+            return done;
+        }
     }
-    return 1;
+    return done;
 }
 
-static int is_empty(struct cel_pending *entry) {
-    for (struct cel_chunk *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = chunk->next) {
-        if (cel_chunk_visible_end(chunk) > __atomic_load_n(&chunk->start, __ATOMIC_ACQUIRE)) return 0;
-    }
-    return 1;
-}
-
-static int all_are_empty(void) {
-    for (struct cel_pending *entry = entries; entry; entry = entry->next) {
-        if (__atomic_load_n(&entry->descriptor, __ATOMIC_ACQUIRE) >= 0 && !is_empty(entry)) return 0;
-    }
-    return 1;
-}
-
+/// What pends, and behind it the last line, unless `signal` is 0.
 static void write_entry(struct cel_pending *entry, int signal, int64_t deadline) {
-    int descriptor = __atomic_load_n(&entry->descriptor, __ATOMIC_ACQUIRE);
-    if (descriptor < 0) return;
-    intptr_t skip = __atomic_load_n(&entry->done, __ATOMIC_ACQUIRE);
-    for (struct cel_chunk *chunk = entry->first; chunk; chunk = chunk->next) {
-        intptr_t size = cel_chunk_visible_end(chunk) - chunk->start;
-        if (size <= 0) continue;
+    if (!cel_pending_is_there(entry)) return;
+    intptr_t skip = cel_pending_done(entry);
+    for (struct cel_chunk *next, *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = next) {
+        // In this order: a chunk that has a next one is full. Else the owner may fill it, and link the next, while this one is being written, and
+        // what comes after that would be written without what came before.
+        next = __atomic_load_n(&chunk->next, __ATOMIC_ACQUIRE);
+        intptr_t size = __atomic_load_n(&chunk->end, __ATOMIC_ACQUIRE) - chunk->start;
         intptr_t skipped = skip < size ? skip : size;
         skip -= skipped;
-        if (!put(descriptor, (const char *)cel_chunk_bytes(chunk) + chunk->start + skipped, (size_t)(size - skipped), deadline)) return;
+        size_t left = (size_t)(size - skipped);
+        size_t written = put(entry, (const char *)cel_chunk_bytes(chunk) + chunk->start + skipped, left, deadline);
+        // The owner will find that this has been done, if the program lives on.
+        cel_pending_did_write(entry, (intptr_t)written);
+        if (written < left) return;
     }
     struct cel_last_words *words = __atomic_load_n(&entry->last_words, __ATOMIC_SEQ_CST);
-    if (!words) return;
+    if (!words || signal == 0) return;
     const char *line;
     size_t size = cel_last_words_compose(
         words, signal, __atomic_load_n(&entry->unwritten, __ATOMIC_RELAXED), cel_undelivered_records(), &line);
-    put(descriptor, line, size, deadline);
+    put(entry, line, size, deadline);
 }
 
-static struct sigaction previous[cel_crash_signal_count];
+/// Writes the entries in which nobody is at work; of others, those in which nobody is by `limit`. A write that hangs leaves its entry as it is: what it will come
+/// to nobody knows.
+static void write_entries(int signal, int64_t limit, int64_t deadline) {
+    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
+        if (entry->visited == visit) continue;
+        int is_still = cel_pending_is_still(entry);
+        for (; !is_still && now() < limit; is_still = cel_pending_is_still(entry)) rest();
+        if (!is_still) continue;
+        entry->visited = visit;
+        write_entry(entry, signal, deadline);
+    }
+}
 
-static void crash(int number) {
+// MARK: One at a time
+
+static int nothing_pends(void) {
+    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
+        if (cel_pending_has_bytes(entry)) return 0;
+    }
+    return cel_undelivered_records() == 0;
+}
+
+/// Writes what pends, and the last line, unless `signal` is 0. 0: the calling thread is writing already, and it is that which has crashed.
+static int rescue(int signal) {
+    pid_t thread = (pid_t)syscall(SYS_gettid), nobody = 0;
+    for (int i = 0; !__atomic_compare_exchange_n(&writer, &nobody, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); i++) {
+        if (nobody == thread || i == 2000) return 0;
+        nobody = 0;
+        rest();
+    }
+    // Not a loop's thread: the loops are well, take what threads have handed to them, and write it. A fifth of a second is a long time for that.
+    if (!cel_current_loop()) {
+        for (int i = 0; i < 200 && !nothing_pends(); i++) rest();
+    }
+    int64_t deadline = now() + 1000000000;
+    visit++;
+    sigset_t pipe, mask;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &mask);
+    cel_pending_stop(1);
+    write_entries(signal, now() + 200000000, deadline);
+    write_entries(signal, deadline, deadline);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return 1;
+}
+
+static void let_go(void) {
+    cel_pending_stop(0);
+    __atomic_store_n(&writer, 0, __ATOMIC_SEQ_CST);
+}
+
+// MARK: The handler
+
+static int is_default(const struct sigaction *action) { return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL; }
+
+/// Calls a handler as the kernel would have done.
+static void call(const struct sigaction *action, int number, siginfo_t *info, ucontext_t *context) {
+    sigset_t mask, ours;
+    sigorset(&mask, &context->uc_sigmask, &action->sa_mask);
+    if (!(action->sa_flags & SA_NODEFER)) sigaddset(&mask, number);
+    if (action->sa_flags & SA_RESETHAND) sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    pthread_sigmask(SIG_SETMASK, &mask, &ours);
+    if (action->sa_flags & SA_SIGINFO) action->sa_sigaction(number, info, context); else action->sa_handler(number);
+    pthread_sigmask(SIG_SETMASK, &ours, NULL);
+}
+
+enum fate { lives, dies, is_aborted };
+
+/// What becomes of the process after another's handler has returned.
+static enum fate fate(int number, const siginfo_t *info) {
+    struct sigaction current;
+    // So a handler says that the signal is to do what it does; Swift's backtracer, too. A fault would come again on return, or the handler has raised it again.
+    if (sigaction(number, NULL, &current) == 0 && is_default(&current)) return dies;
+    // abort(3) goes on after its handler, and tells nobody. (That somebody survives a raise(SIGABRT) looks the same from here.)
+    return number == SIGABRT && info->si_code == SI_TKILL && info->si_pid == getpid() ? is_aborted : lives;
+}
+
+static void crash(int number, siginfo_t *info, void *context) {
     int saved = errno;
-    int expected = none;
-    if (__atomic_load_n(&is_enabled, __ATOMIC_RELAXED)) {
-        if (__atomic_compare_exchange_n(&stage, &expected, waiting, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-            int64_t deadline = now() + 1000000000;
-            // Not a loop's thread: the loops are well, take what threads have handed to them, and write it. A fifth of a second is a long
-            // time for that.
-            if (!cel_current_loop()) {
-                for (int i = 0; i < 200 && (cel_undelivered_records() > 0 || !all_are_empty()); i++) rest();
-            }
-            __atomic_store_n(&stage, writing, __ATOMIC_SEQ_CST);
-            for (struct cel_pending *entry = entries; entry; entry = entry->next) {
-                // A write that is under way elsewhere will say what has become of it; one of this very thread has been cut short for good.
-                for (int i = 0; i < 200 && __atomic_load_n(&entry->busy, __ATOMIC_SEQ_CST) && !entry->done; i++) rest();
-                write_entry(entry, number, deadline);
-            }
-        } else {
-            // Another thread crashes, too, or the handler itself has: the first one ends the process, or nobody does.
-            for (int i = 0; i < 1500; i++) rest();
+    if (cel_pending_postpone(info)) return;
+    const struct sigaction *next = NULL;
+    for (int i = 0; i < cel_crash_signal_count; i++) {
+        if (cel_crash_signals[i] == number) next = &previous[i];
+    }
+    int is_ours = __atomic_load_n(&is_enabled, __ATOMIC_RELAXED) && getpid() == home;
+    if (!is_default(next)) {
+        if (is_ours && rescue(0)) let_go();
+        call(next, number, info, context);
+        enum fate then = fate(number, info);
+        if (then != dies) {
+            if (then == is_aborted && is_ours && rescue(number)) let_go();
+            errno = saved;
+            return;
         }
     }
-    for (int i = 0; i < cel_crash_signal_count; i++) {
-        if (cel_crash_signals[i] == number) sigaction(number, &previous[i], NULL);
-    }
-    // Blocked while this handler runs: it is delivered on return, with the old disposition and the context of the crash.
-    raise(number);
+    if (is_ours) rescue(number); // and nobody goes on
+    sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    // Blocked while this handler runs: it is delivered on return, with the old context, and with the siginfo that it came with.
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0) raise(number);
     errno = saved;
 }
 
 void cel_crash_install(void) {
     static int installed;
     if (__atomic_exchange_n(&installed, 1, __ATOMIC_ACQ_REL)) return;
+    home = getpid();
     for (int i = 0; i < cel_crash_signal_count; i++) {
         if (sigaction(cel_crash_signals[i], NULL, &previous[i]) != 0) continue;
         // Who ignores such a signal has his reasons.
         if (!(previous[i].sa_flags & SA_SIGINFO) && previous[i].sa_handler == SIG_IGN) continue;
-        struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK};
+        struct sigaction action = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
         sigaction(cel_crash_signals[i], &action, NULL);
     }
 }
 
-// MARK: A stack of its own
-
-enum { stack_size = 64 * 1024 };
-static _Thread_local void *stack;
-
-void cel_crash_enter_thread(void) {
-    stack_t current;
-    if (stack || sigaltstack(NULL, &current) != 0 || !(current.ss_flags & SS_DISABLE)) return; // there is one already
-    void *memory = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (memory == MAP_FAILED) return;
-    stack_t own = {.ss_sp = memory, .ss_size = stack_size};
-    if (sigaltstack(&own, NULL) == 0) stack = memory; else munmap(memory, stack_size);
-}
-
-void cel_crash_leave_thread(void) {
-    if (!stack) return;
-    stack_t off = {.ss_flags = SS_DISABLE};
-    sigaltstack(&off, NULL);
-    munmap(stack, stack_size);
-    stack = NULL;
+void cel_crash_forked(void) {
+    if (home != 0) home = getpid();
+    __atomic_store_n(&writer, 0, __ATOMIC_SEQ_CST);
+    cel_pending_forked();
+    cel_in_flight_forked();
 }

@@ -194,3 +194,7 @@ int64_t cel_undelivered_records(void) {
     }
     return sum;
 }
+
+void cel_in_flight_forked(void) {
+    for (struct cel_in_flight *counter = counters; counter; counter = counter->next) counter->word = counter->done = 0;
+}

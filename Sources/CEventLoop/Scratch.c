@@ -6,6 +6,8 @@
 // old one is the current one again. Nothing below is written to meanwhile.
 #include "Scratch.h"
 
+#include "CrashWriter.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +42,7 @@ struct cel_scratch *cel_make_scratch(void) {
     struct cel_scratch *scratch = calloc(1, sizeof *scratch);
     if (!scratch || !(scratch->base = malloc(first_capacity))) abort();
     scratch->capacity = first_capacity;
+    cel_crash_enter_thread(); // a thread that logs
     pthread_setspecific(scratch_key, scratch);
     return cel_thread_scratch = scratch;
 }

@@ -67,13 +67,11 @@ extension EventLoop {
         let loop = takesOver ? try mainResult.get() : try EventLoop(name: "loop")
         loop.claim()
         LiveLoops.add(loop)
-        cel_crash_enter_thread()
         loop.beginRun(clock, asProcess: takesOver)
-        let mainQueue = isMainThread && !takesOver ? MainQueue(on: loop) : nil
+        let mainQueue = isMainThread && TestRunner.isPresent ? MainQueue(on: loop) : nil
         defer {
             mainQueue?.end()
             loop.endRun()
-            cel_crash_leave_thread()
             loop.leave()
         }
         try body(loop, takesOver)
@@ -97,11 +95,9 @@ extension EventLoop {
         LiveLoops.add(loop)
         let failure = startThread(name: name) {
             loop.adopt()
-            cel_crash_enter_thread()
             loop.runUntilStopped()
             loop.shutDown()
             loop.forgetSettledObligations()
-            cel_crash_leave_thread()
             loop.leave()
         }
         if let failure {

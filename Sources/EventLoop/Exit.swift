@@ -62,7 +62,8 @@ extension EventLoop {
         repeat {
             for obligation in obligations { obligation.settle() }
             waitUntilSettled(patience)
-            for obligation in obligations { obligation.conclude() }
+            let late = obligations.filter { !$0.isSettled }
+            for obligation in late { obligation.conclude() }
             // What was concluded may have had a last word to say, on standard error. That has to go out too.
         } while obligations.contains { !$0.isSettled }
     }

@@ -108,11 +108,9 @@ extension EventLoop {
 
     private func standIn() {
         adopt()
-        cel_crash_enter_thread()
         let staysUntilWanted = isMain
         turnUntil { isWanted.load(ordering: .relaxed) || !staysUntilWanted && !isBusy }
         if !staysUntilWanted { forgetSettledObligations() }
-        cel_crash_leave_thread()
         leave()
     }
 

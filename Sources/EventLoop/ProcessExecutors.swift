@@ -11,7 +11,11 @@ import CEventLoop
 ///
 /// Right only on the main thread, outside any task, and before the first task: called later it would pull the executors away
 /// from under those who use them.
-func takeOverProcess() -> Bool { processIsOurs }
+func takeOverProcess() -> Bool {
+    // The executors of a forked child are its parent's: they cannot be had twice.
+    if case .success(let loop) = EventLoop.mainResult, loop.isForked { return false }
+    return processIsOurs
+}
 
 private let processIsOurs: Bool = {
     guard case .success(let loop) = EventLoop.mainResult else { return false }

@@ -108,7 +108,7 @@ struct ByteQueueTests {
         var next = queue.pending.pointee.first
         while let chunk = next {
             bytes += UnsafeRawBufferPointer(
-                start: cel_chunk_bytes(chunk) + chunk.pointee.start, count: cel_chunk_visible_end(chunk) - chunk.pointee.start)
+                start: cel_chunk_bytes(chunk) + chunk.pointee.start, count: chunk.pointee.end - chunk.pointee.start)
             next = chunk.pointee.next
         }
         return bytes

@@ -16,6 +16,8 @@
 
 #include "CrashWriter.h"
 
+#include "Pending.h"
+
 #include "Scratch.h"
 
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
@@ -84,14 +86,18 @@ void cel_name_thread(const char *name);
 /// The loop that this thread runs right now. Unretained.
 extern _Thread_local void *cel_thread_loop;
 static inline void *cel_current_loop(void) { return cel_thread_loop; }
-static inline void cel_set_current_loop(void *loop) { cel_thread_loop = loop; }
+static inline void cel_set_current_loop(void *loop) {
+    cel_thread_loop = loop;
+    if (loop) cel_crash_enter_thread();
+}
 
 /// Whether the process has manual clocks, so that a thread that asks the time has to ask whose. Never becomes false again.
 extern _Atomic bool cel_manual_clocks;
 static inline bool cel_has_manual_clocks(void) { return atomic_load_explicit(&cel_manual_clocks, memory_order_relaxed); }
 void cel_count_manual_clock(void);
 
-/// How many forks lie between this process and the one that first asked; 0 in that one. `cel_watch_forks` asks, and returns it.
+/// How many forks lie between this process and the one that first asked; 0 in that one. `cel_watch_forks` asks, and returns it. No thread of a child
+/// runs its parent's loop.
 extern uint32_t cel_forks;
 static inline uint32_t cel_fork_generation(void) { return cel_forks; }
 uint32_t cel_watch_forks(void);

@@ -86,5 +86,7 @@ static inline int64_t cel_in_flight_bytes(struct cel_in_flight *counter) {
 }
 /// Of all counters of the process.
 int64_t cel_undelivered_records(void);
+/// In a child that has just been forked: what is on its way is the parent's.
+void cel_in_flight_forked(void);
 
 #endif

@@ -56,6 +56,7 @@ struct LogProgram {
             try EventLoop.run { try await showExecutors() }
         case "crash":  // how is the second argument, in which format the third; what was logged waits in memory
             try EventLoop.run { try await Crash(format: arguments.count > 3 ? arguments[3] : "standard").happen(arguments[2]) }
+        case "hazard": try Hazard.meet(arguments[2], Array(arguments.dropFirst(3)))  // which is the second argument
         case "loops":  // many loops, one after the other, each with a logger and a print; how many descriptors are left?
             var thread = pthread_t()
             pthread_create(&thread, nil, runManyLoops, nil)
@@ -77,6 +78,13 @@ struct LogProgram {
             try EventLoop.run { try await letGoInForkedChild(arguments[2]) }
         case "lifetimes":  // what is left behind, and what may still be said: Lifetimes.swift
             try Lifetimes.happen(arguments[2], arguments.count > 3 ? Int(arguments[3]) ?? 0 : 0)
+        case "misused-writer":  // the fields of one record are written while another one is being made
+            logger.info("outer") { outer in
+                logger.info("inner") { inner in
+                    inner["a"] = 1
+                    outer["b"] = 2
+                }
+            }
         case "mixed":  // the logger and Swift's print share standard output
             try EventLoop.run { await logBetweenPrints(lines) }
         case "without-run": try WithoutRun.begin(arguments[2], arguments.count > 3 ? arguments[3] : "")

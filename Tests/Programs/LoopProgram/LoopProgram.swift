@@ -19,7 +19,11 @@ struct LoopProgram {
         case "stuck": try EventLoop.run(stopOn: [.terminate, .interrupt]) { holdTheLoop() }
         case "default-again": try dieByDefault()
         case "late-signal": try endBeforeSignalArrives()
-        case "fork-call": try EventLoop.run { try await forked { EventLoop.current!.stop() } }
+        case "fork-call":
+            try EventLoop.run {
+                let loop = EventLoop.current!  // the child runs none
+                try await forked { loop.stop() }
+            }
         case "fork-turn":
             try EventLoop.run {
                 try await forked {
