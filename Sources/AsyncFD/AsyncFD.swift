@@ -275,7 +275,7 @@ public final class AsyncFD: @unchecked Sendable {
     func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
         if loop.isCurrent { return await body(self) }
         guard loop.ensureOwner() else { return idle }
-        return await withTaskExecutorPreference(loop) { await body(self) }
+        return await loop.visit { await body(self) }
     }
 
     /// Runs `body` on the loop's thread.

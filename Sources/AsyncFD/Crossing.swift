@@ -7,12 +7,6 @@ extension EventLoop {
         _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
     ) async throws(IOError) -> Value {
         guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }
-        do {
-            return try await withTaskExecutorPreference(self) { try await body() }
-        } catch let error as IOError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
+        return try await visit { () async throws(IOError) in try await body() }
     }
 }

@@ -222,7 +222,7 @@ struct Parked: Sendable {
         let pipeline = record.core.tree.pipeline
         if pipeline.loop.isCurrent { return await waitHere(pipeline) }
         guard pipeline.loop.isRunning else { return pipeline.refuse(record.level) }
-        await withTaskExecutorPreference(pipeline.loop) { await self.waitHere(pipeline) }
+        await pipeline.loop.visit { await self.waitHere(pipeline) }
     }
 
     private func waitHere(_ pipeline: Pipeline) async {

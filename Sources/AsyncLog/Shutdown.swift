@@ -18,13 +18,7 @@ extension Logger {
         guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
         if pipeline.loop.isForked { throw pipeline.errorInChild("flush", core) }
         guard pipeline.loop.ensureOwner() else { throw IOError.noLoop("flush", on: "the log") }
-        do {
-            try await withTaskExecutorPreference(pipeline.loop) { try await pipeline.flush(mode) }
-        } catch let error as IOError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
+        try await pipeline.loop.visit { () async throws(IOError) in try await pipeline.flush(mode) }
     }
 
     /// Flushes, waits for that at most as long as `limit`, and gives up what has not gone out by then. What was given up is counted, and said on
@@ -37,7 +31,7 @@ extension Logger {
         guard !pipeline.loop.isCurrent else { return await pipeline.shutdown(within: limit) }
         guard !pipeline.loop.isForked else { return pipeline.ledger }
         guard pipeline.loop.ensureOwner() else { return Ledger() }
-        return await withTaskExecutorPreference(pipeline.loop) { await pipeline.shutdown(within: limit) }
+        return await pipeline.loop.visit { await pipeline.shutdown(within: limit) }
     }
 
     /// What became of the records so far, of all loggers with the same handlers.
@@ -46,7 +40,7 @@ extension Logger {
             let pipeline = core.tree.pipeline
             guard !pipeline.loop.isCurrent, !pipeline.loop.isForked else { return pipeline.ledger }
             guard pipeline.loop.ensureOwner() else { return Ledger() }
-            return await withTaskExecutorPreference(pipeline.loop) { pipeline.ledger }
+            return await pipeline.loop.visit { pipeline.ledger }
         }
     }
 }

@@ -32,7 +32,7 @@ extension EventLoop {
         let loop = current ?? main
         if loop.isCurrent { return try await waitForExitHere(of: pid) }
         guard loop.ensureOwner() else { throw EventLoopError.noLoop("waitForExit") }
-        return try await withTaskExecutorPreference(loop) { try await waitForExitHere(of: pid) }
+        return try await loop.visit { try await waitForExitHere(of: pid) }
     }
 
     private static func waitForExitHere(of pid: pid_t) async throws -> TerminationStatus {

@@ -62,9 +62,9 @@ extension EventLoop {
         repeat {
             for obligation in obligations { obligation.settle() }
             waitUntilSettled(patience)
-            let late = obligations.filter { !$0.isSettled }
-            for obligation in late { obligation.conclude() }
-            // What was concluded may have had a last word to say, on standard error. That has to go out too.
+            // What is concluded may say so on standard error: if that was settled before, it has something to write now, and gets another round for it.
+            let before = obligations.map { (obligation: $0, wasSettled: $0.isSettled) }
+            for (obligation, wasSettled) in before where !wasSettled || obligation.isSettled { obligation.conclude() }
         } while obligations.contains { !$0.isSettled }
     }
 

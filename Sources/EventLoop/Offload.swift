@@ -45,7 +45,7 @@ extension EventLoop {
         let loop = current ?? main
         if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
         guard loop.ensureOwner() else { throw EventLoopError.noLoop("offload") }
-        return try await withTaskExecutorPreference(loop) { try await loop.offloadHere(abandonOnCancel, body) }
+        return try await loop.visit { try await loop.offloadHere(abandonOnCancel, body) }
     }
 
     private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {

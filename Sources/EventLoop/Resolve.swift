@@ -39,7 +39,7 @@ extension EventLoop {
         let loop = current ?? main
         if loop.isCurrent { return try await loop.resolveHere(host, service) }
         guard loop.ensureOwner() else { throw EventLoopError.noLoop("resolve") }
-        return try await withTaskExecutorPreference(loop) { try await loop.resolveHere(host, service) }
+        return try await loop.visit { try await loop.resolveHere(host, service) }
     }
 
     private func resolveHere(_ host: String, _ service: String) async throws -> [ResolvedAddress] {

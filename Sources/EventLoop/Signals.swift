@@ -179,7 +179,7 @@ final class SignalSubscription: @unchecked Sendable {
 
     func next() async -> Signal? {
         if loop.isCurrent { return await nextHere() }
-        return await withTaskExecutorPreference(loop) { await self.nextHere() }
+        return await loop.visit { await self.nextHere() }
     }
 
     private func nextHere() async -> Signal? {

@@ -30,7 +30,7 @@ extension EventLoop {
     package func sleep(until deadline: Instant) async -> Wake {
         guard isCurrent else {
             // Timers are set on the loop's thread only.
-            return await withTaskExecutorPreference(self) { await self.sleepHere(until: deadline) }
+            return await visit { await self.sleepHere(until: deadline) }
         }
         return await sleepHere(until: deadline)
     }

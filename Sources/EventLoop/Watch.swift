@@ -124,13 +124,7 @@ public final class Watch: @unchecked Sendable {
     public func ready(for interest: ReadyFor) async throws(WatchError) -> ReadyFor {
         if loop.isCurrent { return try await readyHere(interest) }
         guard loop.ensureOwner() else { throw error(.noEventLoop, interest) }
-        do {
-            return try await withTaskExecutorPreference(loop) { try await self.readyHere(interest) }
-        } catch let error as WatchError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
+        return try await loop.visit { () async throws(WatchError) in try await self.readyHere(interest) }
     }
 
     /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the descriptor is closed. Any thread.

@@ -74,7 +74,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     @discardableResult
     public final func close(within limit: Duration = EventLoop.exitPatience) async -> Ledger {
         guard !loop.isCurrent, loop.isRunning else { return await closeHere(limit) }
-        return await withTaskExecutorPreference(loop) { await closeHere(limit) }
+        return await loop.visit { await closeHere(limit) }
     }
 
     private final func closeHere(_ limit: Duration) async -> Ledger {

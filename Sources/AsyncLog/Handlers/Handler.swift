@@ -214,7 +214,7 @@ open class Handler: @unchecked Sendable {
     public final var statistics: HandlerStatistics {
         get async {
             guard !loop.isCurrent, loop.isRunning else { return currentStatistics }
-            return await withTaskExecutorPreference(loop) { currentStatistics }
+            return await loop.visit { currentStatistics }
         }
     }
 }

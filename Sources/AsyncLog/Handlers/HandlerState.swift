@@ -152,7 +152,7 @@ extension Handler {
     public final var state: HandlerState {
         get async {
             guard !loop.isCurrent, loop.isRunning else { return condition.state }
-            return await withTaskExecutorPreference(loop) { condition.state }
+            return await loop.visit { condition.state }
         }
     }
 

@@ -76,7 +76,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     public final func close() async {
         guard !loop.isCurrent else { return await closeHere() }
         guard loop.ensureOwner() else { return }
-        await withTaskExecutorPreference(loop) { await closeHere() }
+        await loop.visit { await closeHere() }
     }
 
     private final func closeHere() async {
@@ -87,13 +87,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     private final func onLoop(_ body: @escaping @Sendable (LogFileHandler) async throws(IOError) -> Void) async throws(IOError) {
         if loop.isCurrent { return try await body(self) }
         guard loop.ensureOwner() else { throw IOError.noLoop("open", on: "\"\(file.place.path)\"") }
-        do {
-            try await withTaskExecutorPreference(loop) { try await body(self) }
-        } catch let error as IOError {
-            throw error
-        } catch {
-            preconditionFailure("a typed throw of another type: \(error)")
-        }
+        try await loop.visit { () async throws(IOError) in try await body(self) }
     }
 }
 

@@ -1,0 +1,20 @@
+// How a task that runs elsewhere gets to a loop's thread, and back.
+//
+// A task's preference for an executor counts when the task is next enqueued, and `withTaskExecutorPreference` itself enqueues nothing: the closure's own
+// first hop does. Swift 6.3 leaves that hop out where the closure does nothing but call another function of the caller's isolation: the body then
+// runs on whatever thread the caller was on. `arrive` is the statement for whose sake the hop must stay, and the check that it did.
+
+extension EventLoop {
+    /// Runs `body` on the loop's thread, for a task that may be elsewhere. The caller has made sure that there is a thread (`ensureOwner`).
+    package func visit<Value, Failure: Error>(_ body: @concurrent () async throws(Failure) -> Value) async throws(Failure) -> Value {
+        try await withTaskExecutorPreference(self) { () async throws(Failure) -> Value in
+            arrive()
+            return try await body()
+        }
+    }
+
+    @inline(never)
+    private func arrive() {
+        precondition(isCurrent, "a visit to event loop \"\(name)\" runs on another thread")
+    }
+}
