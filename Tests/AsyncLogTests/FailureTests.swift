@@ -111,7 +111,7 @@ struct FailureTests {
         let folder = try TemporaryFolder()
         let path = folder.file("fifo")
         mkfifo(path, 0o600)
-        let first = Glibc.open(path, O_RDONLY | O_NONBLOCK)
+        let first = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         try EventLoop.run(clock: ManualClock()) {
             let fifo = try await open(FilePath(path), .writeOnly)
             let fallback = MemoryHandler()
@@ -122,7 +122,7 @@ struct FailureTests {
             await logger.info("one")
             await #expect { try await logger.flush() } throws: { ($0 as? IOError)?.code == .brokenPipe }
             try await EventLoop.sleep(for: .seconds(5))
-            let second = Glibc.open(path, O_RDONLY | O_NONBLOCK)
+            let second = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
             await logger.info("two")
             try await EventLoop.sleep(for: .seconds(20))
             #expect(await handler.state == .ready)

@@ -25,7 +25,7 @@ struct WithoutRunTests {
         let folder = try TemporaryFolder()
         #expect(
             try say("everything", folder: folder)
-                == ["open: done", "offload: done", "handler: done", "pipe: done", "signal: done", "sleep: done"])
+                == ["open: done", "offload: done", "handler: done", "pipe: done", "sleep: done"])
         #expect(try readText(path: folder.file("file")) == "text")
         #expect(try readText(path: folder.file("app.log")).hasSuffix("logged\n"))
     }
