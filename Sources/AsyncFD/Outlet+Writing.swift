@@ -153,7 +153,7 @@ extension Outlet {
         do throws(IOError) {
             guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
             // Registering may have needed another number.
-            if number != queue.pending.pointee.descriptor { cel_pending_renumber(queue.pending, number) }
+            if number != cel_pending_descriptor(queue.pending) { cel_pending_renumber(queue.pending, number) }
             let number = wait.number
             let waiter = registration.whenReady(.write) { [self] wake in
                 guard wait.number == number else { return }

@@ -88,6 +88,7 @@ static struct cel_pending *entries;
 struct cel_pending *cel_pending_make(void) {
     for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
         int unused = -1;
+        if (cel_pending_descriptor(entry) != unused) continue;
         if (__atomic_compare_exchange_n(&entry->descriptor, &unused, -2, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return entry;
     }
     struct cel_pending *entry = calloc(1, sizeof *entry);

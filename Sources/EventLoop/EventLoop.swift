@@ -39,6 +39,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     let owner = Atomic<UInt8>(LoopOwner.none)
     /// True while `run` waits for the stand-in to hand the loop over.
     let isWanted = Atomic<Bool>(false)
+    /// Whether there are obligations, for other threads.
+    let hasObligations = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
     let counters = Counters()
     /// True for a loop that a foreign loop turns: it must be awake to hear its poller's descriptor.
@@ -66,7 +68,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var endOfTurn: [any EndOfTurnWork] = []
     /// The list that is being worked off; kept for its memory.
     @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
-    var obligations: [any ExitObligation] = []
+    var obligations: [any ExitObligation] = [] {
+        didSet { hasObligations.store(!obligations.isEmpty, ordering: .releasing) }
+    }
     // Threads, made when they are needed (Offload.swift).
     lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }

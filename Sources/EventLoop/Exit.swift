@@ -91,7 +91,7 @@ extension EventLoop {
     static let isEnding = Flag()
 
     /// What other threads or an earlier part of the end have left to the loop. Any thread.
-    fileprivate var mayOwe: Bool { !obligations.isEmpty || !inbox.isEmpty }
+    fileprivate var mayOwe: Bool { hasObligations.load(ordering: .acquiring) || !inbox.isEmpty }
 
     final class Flag: Sendable {
         private let value = Atomic<Bool>(false)

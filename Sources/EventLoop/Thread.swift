@@ -56,7 +56,7 @@ extension EventLoop {
     /// - Precondition: the caller is on that thread already, or on none that runs a loop.
     package func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
         if isCurrent { return body() }
-        let result = Mutex<Value?>(nil)
+        let result = Locked<Value?>(nil)
         perform { result.withLock { $0 = body() } }
         return EventLoop.wait(for: result)
     }
@@ -65,7 +65,7 @@ extension EventLoop {
     ///
     /// - Precondition: the caller is on a thread that runs no loop.
     package func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
-        let result = Mutex<Result<Value, any Error>?>(nil)
+        let result = Locked<Result<Value, any Error>?>(nil)
         Task(executorPreference: self) {
             let value: Result<Value, any Error>
             do { value = .success(try await body()) } catch { value = .failure(error) }
@@ -74,7 +74,7 @@ extension EventLoop {
         return try EventLoop.wait(for: result).get()
     }
 
-    private static func wait<Value: Sendable>(for result: borrowing Mutex<Value?>) -> Value {
+    private static func wait<Value: Sendable>(for result: Locked<Value?>) -> Value {
         while true {
             if EventLoop.wait(upTo: .seconds(1), until: { result.withLock { $0 != nil } }) { return result.withLock { $0! } }
         }

@@ -29,9 +29,10 @@ struct LifetimeTests {
         #expect(try run("recorder-as-fallback").output == "reports 20 [\"asynclog\"]\n")
     }
 
-    /// Under AddressSanitizer memory that has been let go of is kept in quarantine.
+    /// AddressSanitizer keeps memory that has been let go of in quarantine, ThreadSanitizer notes of who used it.
     @Test(
-        "a hundred thousand made and dropped leave nothing behind", .enabled(if: dlsym(nil, "__asan_init") == nil),
+        "a hundred thousand made and dropped leave nothing behind",
+        .enabled(if: dlsym(nil, "__asan_init") == nil && dlsym(nil, "__tsan_init") == nil),
         arguments: ["formatters", "limited", "labels", "labels-of-threads"])
     func nothingStays(way: String) throws {
         let output = try run(way, way == "formatters" ? 20_000 : 100_000).output

@@ -80,6 +80,8 @@ static inline intptr_t cel_pending_done(struct cel_pending *pending) { return __
 
 /// Where the bytes go from now on, beginning with the oldest: whatever is in the kernel already is another place's. -2: nowhere. A section of its own.
 void cel_pending_lead(struct cel_pending *pending, int descriptor);
+/// Where the bytes go; any thread.
+static inline int cel_pending_descriptor(struct cel_pending *pending) { return __atomic_load_n(&pending->descriptor, __ATOMIC_RELAXED); }
 /// The place has another number from now on. A section of its own.
 void cel_pending_renumber(struct cel_pending *pending, int descriptor);
 
