@@ -88,7 +88,8 @@ struct LoadTests {
         _ = try check([copy, "--report", report])
         let outcome = Outcome(error: try readText(path: report))
         #expect(try outcome.reportedNumber("max_tick_gap_ms") < 1500)
-        #expect(try outcome.reportedNumber("peak_rss_kb") < 60_000)  // of 20 MB
+        // Of 20 MB. AddressSanitizer keeps what has been freed.
+        #expect(try outcome.reportedNumber("peak_rss_kb") < (dlsym(nil, "__asan_init") == nil ? 60_000 : 200_000))
     }
 
     @Test("a full device: everything is dropped, counted, and said; the state has the reason, the status is 1")
