@@ -34,11 +34,15 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        // What `import Glibc` hides, and what a signal handler may call: one for each library.
         .target(name: "CEventLoop"),
+        .target(name: "CAsyncFD", dependencies: ["CEventLoop"]),
+        .target(name: "CAsyncLog", dependencies: ["CEventLoop", "CAsyncFD"]),
         .target(
             name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
-        .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", deque, system], swiftSettings: settings),
-        .target(name: "AsyncLog", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
+        .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", "CAsyncFD", deque, system], swiftSettings: settings),
+        .target(
+            name: "AsyncLog", dependencies: ["CEventLoop", "CAsyncFD", "CAsyncLog", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
         .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "AsyncFD", "EventLoop", logging], swiftSettings: settings),
         .target(name: "AsyncLogLifecycle", dependencies: ["AsyncLog", lifecycle], swiftSettings: settings),
         .target(name: "AsyncLogMetrics", dependencies: ["AsyncLog", "AsyncFD", metrics], swiftSettings: settings),
@@ -60,7 +64,7 @@ let package = Package(
             path: "Examples/ServerBesideThreads", swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
         // What concerns a whole process is tested on a real one.
         .executableTarget(
             name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
@@ -77,7 +81,7 @@ let package = Package(
             name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
             swiftSettings: settings),
         .testTarget(
-            name: "AsyncFDTests", dependencies: ["AsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
+            name: "AsyncFDTests", dependencies: ["AsyncFD", "CAsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
             swiftSettings: settings),
         // XCTest, for what concerns its runner. All other tests are Swift Testing's.
         .testTarget(name: "RunnerTests", dependencies: ["EventLoop", "AsyncFD", "AsyncLog"], swiftSettings: settings),

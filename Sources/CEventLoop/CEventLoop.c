@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -28,7 +26,6 @@ static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static void count_fork(void) {
     cel_forks++;
     cel_thread_loop = NULL;
-    cel_crash_forked();
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
@@ -102,37 +99,9 @@ int cel_pidfd_reap(int pidfd, int *code, int *status) {
     return 1;
 }
 
-ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags) {
-    if (flags != 0) return pwritev2(descriptor, vectors, count, -1, flags);
-    return count == 1 ? write(descriptor, vectors->iov_base, vectors->iov_len) : writev(descriptor, vectors, count);
-}
-
-ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags) {
-    if (flags != 0) return preadv2(descriptor, vectors, count, -1, flags);
-    return count == 1 ? read(descriptor, vectors->iov_base, vectors->iov_len) : readv(descriptor, vectors, count);
-}
-
-int cel_readable_bytes(int descriptor) {
-    int count = 0;
-    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
-}
-
 int cel_is_main_thread(void) { return getpid() == syscall(SYS_gettid); }
 
 void cel_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
-
-static void ignore(int signal) { (void)signal; }
-
-static void survive(int signal) {
-    struct sigaction current;
-    if (sigaction(signal, NULL, &current) != 0 || (current.sa_flags & SA_SIGINFO) || current.sa_handler != SIG_DFL) return;
-    struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
-    sigaction(signal, &action, NULL);
-}
-
-void cel_survive_sigpipe(void) { survive(SIGPIPE); }
-
-void cel_survive_sigxfsz(void) { survive(SIGXFSZ); }
 
 // What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention
 // on both sides; `function` and `context` are the two words of a closure.

@@ -52,8 +52,8 @@ struct OtherThreadsTests {
     func blocks() throws {
         let loop = try EventLoop.start(name: "blocks")
         defer { loop.stop() }
-        let pool = BlockPool(.records)
-        let size = BlockPool.Kind.records.blockSize
+        let pool = BlockPool(BlockPool.Kind(index: 1, blockSize: 512))
+        let size = pool.blockSize
         let finished = DispatchlessSemaphore()
         let spoiled = Atomic<Int>(0)
         for mark in UInt8(1)...4 {

@@ -2,7 +2,7 @@
 //
 // This file says what one is, and on which loop it lives. How each kind of descriptor is handled is in NonBlocking.swift, who
 // closes it in Closing.swift, reading in Reading.swift, writing in Writing.swift.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

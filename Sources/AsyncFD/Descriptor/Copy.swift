@@ -9,7 +9,7 @@
 //
 // splice moves nothing but pages' owners; not a byte is copied. Sockets take part only if they are ours: on a borrowed one, which
 // may be blocking, the kernel would wait.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
@@ -102,7 +102,7 @@ private struct Copying {
         let from = source.descriptor.rawValue
         let to = destination.descriptor.rawValue
         var hasMoved = false
-        cel_survive_sigpipe()  // none of these calls has a flag against it
+        cfd_survive_sigpipe()  // none of these calls has a flag against it
         while true {
             if Task.isCancelled { throw IOError("copy", on: source.label, .cancelled) }
             if source.isClosed { throw IOError("copy", on: source.label, .closed) }

@@ -16,7 +16,7 @@
 //
 // A regular file is never reopened: a private description has a private offset, and what `print` wrote through the shared one would be
 // overwritten. Nor is the emulator's side of a pseudoterminal: opening it makes another pseudoterminal (pts(4)). (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2), pipe(7).)
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
@@ -99,21 +99,21 @@ struct Lane {
     }
 
     private func noWaitFlags(_ features: KernelFeatures) -> CInt {
-        if direction.isRead { return cel_RWF_NOWAIT }
-        if features.noSignal { return cel_RWF_NOWAIT | cel_RWF_NOSIGNAL }
-        cel_survive_sigpipe()
-        return cel_RWF_NOWAIT
+        if direction.isRead { return cfd_RWF_NOWAIT }
+        if features.noSignal { return cfd_RWF_NOWAIT | cfd_RWF_NOSIGNAL }
+        cfd_survive_sigpipe()
+        return cfd_RWF_NOWAIT
     }
 
     /// For pipes that stay within the process, and for kernels that do not know RWF_NOWAIT there.
     private mutating func doWithoutFlags() {
         guard isNonBlocking else { return reopen() }
-        if !direction.isRead { cel_survive_sigpipe() }
+        if !direction.isRead { cfd_survive_sigpipe() }
         access = .direct
     }
 
     private mutating func reopen() {
-        if !direction.isRead { cel_survive_sigpipe() }
+        if !direction.isRead { cfd_survive_sigpipe() }
         let mode = direction.isRead ? O_RDONLY : O_WRONLY
         guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
             access = kind == .terminal && !direction.isRead ? .offloaded : .polled
@@ -142,9 +142,9 @@ struct Lane {
             let outcome = direction.isRead ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
             guard case .failed(let errno) = outcome, errno == .notSupportedOnSocket || errno == .invalidArgument else { return outcome }
             // An older kernel. First it may only lack RWF_NOSIGNAL, then RWF_NOWAIT on pipes.
-            if flags & cel_RWF_NOSIGNAL != 0 {
-                cel_survive_sigpipe()
-                access = .noWait(flags: cel_RWF_NOWAIT)
+            if flags & cfd_RWF_NOSIGNAL != 0 {
+                cfd_survive_sigpipe()
+                access = .noWait(flags: cfd_RWF_NOWAIT)
             } else {
                 doWithoutFlags()
             }

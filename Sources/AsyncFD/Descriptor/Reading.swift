@@ -1,6 +1,7 @@
 // Reading: as much as is there, when something is there; or exactly so much; or to the end.
 //
 // One task at a time reads. What was read ahead of need stays in the descriptor's `InputBuffer`, for whatever reads next.
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
@@ -30,10 +31,9 @@ extension AsyncFD {
         }
     }
 
-    /// One read that waits for nothing, into memory that the loop's reads share: none is held while the stream is silent, and ten thousand idle
-    /// connections cost next to nothing. Nil: there is nothing yet, wait.
+    /// One read that does not wait, into memory that all reads of this thread share: a silent connection holds none. Nil: there is nothing yet, wait.
     private func readNow(upTo limit: Int) throws(IOError) -> [UInt8]? {
-        let memory = loop.readBuffer
+        let memory = UnsafeMutableRawBufferPointer(start: cfd_read_buffer(), count: Int(cfd_read_buffer_size))
         guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)])) else { return nil }
         return [UInt8](UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }

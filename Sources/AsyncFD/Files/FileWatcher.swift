@@ -2,7 +2,7 @@
 //
 // One inotify descriptor a loop, however many files are watched: a user may have only 128. A file is watched by its inode, through
 // /proc/self/fd, so no path is looked up and nothing that happens to other files of the folder wakes the loop.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

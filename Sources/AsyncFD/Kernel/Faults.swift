@@ -3,7 +3,7 @@
 // A test runs an operation with n = 1, 2, 3, … until it succeeds because there is no n-th call. So every way in which the
 // operation can be hurt has been tried. Debug builds only.
 #if DEBUG
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Synchronization
 import SystemPackage
@@ -57,10 +57,10 @@ package final class Faults: Sendable {
 
     /// The calls of the calling thread are counted from now on; nil ends it. The caller keeps the object alive.
     package static func install(_ faults: Faults?) {
-        cel_set_current_faults(faults.map { Unmanaged.passUnretained($0).toOpaque() })
+        cfd_set_current_faults(faults.map { Unmanaged.passUnretained($0).toOpaque() })
     }
 
-    static var current: Faults? { cel_current_faults().map { Unmanaged<Faults>.fromOpaque($0).takeUnretainedValue() } }
+    static var current: Faults? { cfd_current_faults().map { Unmanaged<Faults>.fromOpaque($0).takeUnretainedValue() } }
 
     static func strike() -> Fault? {
         guard let faults = current, faults.isArmed.load(ordering: .relaxed) else { return nil }

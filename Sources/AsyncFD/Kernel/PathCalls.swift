@@ -1,7 +1,7 @@
 // Every system call on paths. All of them may wait for a disk or a network: on a thread of the pool only.
 //
 // What `Syscalls` is for descriptors: interrupted calls are repeated, and in debug builds a test may have the n-th of them fail.
-import CEventLoop
+import CAsyncFD
 import Glibc
 import SystemPackage
 
@@ -27,7 +27,7 @@ extension Syscalls {
     static func renameWithoutReplacing(_ from: FilePath, _ to: FilePath) -> Errno? {
         from.withPlatformString { from in
             to.withPlatformString { to in
-                let errno = retried { cel_rename_noreplace(from, to) }.errno
+                let errno = retried { cfd_rename_noreplace(from, to) }.errno
                 guard errno == .invalidArgument || errno == .noFunction else { return errno }
                 // A file system that cannot (NFS, some of FUSE): a second name, which is never given to two, and then the first one goes.
                 return retried { Glibc.link(from, to) }.errno ?? retried { Glibc.unlink(from) }.errno
@@ -93,7 +93,7 @@ extension Syscalls {
     static func mayRun(_ path: FilePath) -> Bool { path.withPlatformString { path in retried { access(path, X_OK) } }.errno == nil }
 
     /// All that is pending of the file system that the descriptor is on.
-    static func syncFileSystem(_ descriptor: CInt) -> Errno? { retried { cel_syncfs(descriptor) }.errno }
+    static func syncFileSystem(_ descriptor: CInt) -> Errno? { retried { cfd_syncfs(descriptor) }.errno }
 
     /// Times of last access and modification, in nanoseconds since 1970.
     static func setModificationTime(_ descriptor: CInt, _ nanoseconds: Int64) -> Errno? {

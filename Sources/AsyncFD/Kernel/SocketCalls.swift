@@ -1,5 +1,5 @@
 // The system calls that only sockets have. Like those of Syscalls.swift: repeated when interrupted, would-block a value.
-import CEventLoop
+import CAsyncFD
 import Glibc
 import SystemPackage
 
@@ -34,7 +34,7 @@ extension Syscalls {
 
     /// accept4(2), non-blocking, close-on-exec.
     static func accept(_ descriptor: CInt) -> Result<CInt, Errno> {
-        retried { cel_accept(descriptor, nil, nil) }.flatMap(above2)
+        retried { cfd_accept(descriptor, nil, nil) }.flatMap(above2)
     }
 
     static func shutdown(_ descriptor: CInt, _ how: CInt) -> Errno? { retried { Glibc.shutdown(descriptor, how) }.errno }

@@ -1,7 +1,7 @@
 // Every system call on descriptors. Interrupted calls are repeated here and nowhere else; would-block is a value, not an error.
 //
 // In debug builds a test may have the n-th call fail (Faults.swift). Release builds contain nothing of that.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
@@ -21,17 +21,17 @@ enum Syscalls {
     // MARK: Moving bytes
 
     static func write(_ descriptor: CInt, _ vectors: Vectors, flags: CInt = 0) -> IOOutcome {
-        outcome(vectors) { cel_writev(descriptor, $0.baseAddress, CInt($0.count), flags) }
+        outcome(vectors) { cfd_writev(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
     static func read(_ descriptor: CInt, _ vectors: Vectors, flags: CInt = 0) -> IOOutcome {
-        outcome(vectors) { cel_readv(descriptor, $0.baseAddress, CInt($0.count), flags) }
+        outcome(vectors) { cfd_readv(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
     /// Called when a file is first used. From then on a file beyond the process's limit (`ulimit -f`) is a failure, EFBIG, and not the
     /// program's end by SIGXFSZ.
     static func surviveFileSizeLimit() { _ = withoutFileSizeSignal }
-    private static let withoutFileSizeSignal: Void = cel_survive_sigxfsz()
+    private static let withoutFileSizeSignal: Void = cfd_survive_sigxfsz()
 
     static func write(_ descriptor: CInt, _ vectors: Vectors, at offset: Int64) -> IOOutcome {
         surviveFileSizeLimit()
@@ -44,17 +44,17 @@ enum Syscalls {
 
     /// send(2), without waiting and without SIGPIPE.
     static func send(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        outcome(vectors) { cel_send(descriptor, $0.baseAddress, CInt($0.count)) }
+        outcome(vectors) { cfd_send(descriptor, $0.baseAddress, CInt($0.count)) }
     }
 
     /// recv(2), without waiting.
     static func receive(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        outcome(vectors) { cel_receive(descriptor, $0.baseAddress, CInt($0.count)) }
+        outcome(vectors) { cfd_receive(descriptor, $0.baseAddress, CInt($0.count)) }
     }
 
     /// sendmsg(2), without waiting and without SIGPIPE. `descriptors` are passed along (unix(7)).
     static func send(_ descriptor: CInt, _ vectors: Vectors, passing descriptors: [CInt]) -> IOOutcome {
-        outcome(vectors) { cel_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
+        outcome(vectors) { cfd_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
     }
 
     /// recv(2) of a byte that stays where it is: no bytes are the end of the stream.
@@ -70,7 +70,7 @@ enum Syscalls {
         let passed = [CInt](unsafeUninitializedCapacity: limit) { buffer, initialized in
             result = outcome(vectors) { vectors in
                 var count = CInt(limit)
-                let size = cel_receive_descriptors(descriptor, vectors.baseAddress, CInt(vectors.count), buffer.baseAddress, &count, &truncated)
+                let size = cfd_receive_descriptors(descriptor, vectors.baseAddress, CInt(vectors.count), buffer.baseAddress, &count, &truncated)
                 initialized = Int(count)
                 return size
             }
@@ -94,7 +94,7 @@ enum Syscalls {
 
     /// sendmmsg(2) on a connected socket: each of the vectors is a datagram. The outcome's bytes are those of the datagrams that were sent.
     static func sendDatagrams(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        let result = outcome(vectors, mayBeShort: false) { Int(cel_send_datagrams(descriptor, $0.baseAddress, CInt($0.count))) }
+        let result = outcome(vectors, mayBeShort: false) { Int(cfd_send_datagrams(descriptor, $0.baseAddress, CInt($0.count))) }
         guard case .bytes(let count) = result else { return result }
         return .bytes(Vectors(rebasing: vectors[..<count]).byteCount)
     }
@@ -121,11 +121,11 @@ enum Syscalls {
 
     // MARK: Moving bytes inside the kernel
 
-    static func splice(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_splice(from, to, count) } }
+    static func splice(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_splice(from, to, count) } }
 
-    static func sendfile(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_sendfile(from, to, count) } }
+    static func sendfile(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_sendfile(from, to, count) } }
 
-    static func copyFileRange(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cel_copy_file_range(from, to, count) } }
+    static func copyFileRange(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_copy_file_range(from, to, count) } }
 
     // MARK: Asking
 
@@ -183,7 +183,7 @@ enum Syscalls {
     /// Two ends of a pipe, close-on-exec.
     static func pipe(isBlocking: Bool) -> Result<(reader: CInt, writer: CInt), Errno> {
         var ends: (CInt, CInt) = (-1, -1)
-        let made = retried { withUnsafeMutableBytes(of: &ends) { cel_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, isBlocking ? 1 : 0) } }
+        let made = retried { withUnsafeMutableBytes(of: &ends) { cfd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, isBlocking ? 1 : 0) } }
         return made.flatMap { _ in bothAbove2(ends).map { (reader: $0.0, writer: $0.1) } }
     }
 

@@ -1,4 +1,5 @@
 // Clients: connecting to an address, or to whichever of a host's addresses answers first.
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

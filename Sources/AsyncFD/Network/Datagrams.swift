@@ -1,4 +1,5 @@
 // UDP, and Unix sockets that carry messages: each send is one datagram, each receive gets one.
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

@@ -1,4 +1,5 @@
 // One attempt to reach an endpoint, made without a task: it goes on while a loop ends, when nobody's jobs run any more.
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

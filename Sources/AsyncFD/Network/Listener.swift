@@ -1,4 +1,5 @@
 // Servers: a socket that listens, and the connections that come as a sequence.
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

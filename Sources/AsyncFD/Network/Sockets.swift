@@ -1,5 +1,5 @@
 // What sockets have and other descriptors have not: addresses, directions that can be ended one by one, options, messages.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage

@@ -5,7 +5,7 @@
 //
 // The chunks are C structures in a list, so that the crash handler can follow it at any moment: a record becomes
 // part of the list with one store, after its bytes are there; every other change is made in a section (Pending.h).
-import CEventLoop
+import CAsyncFD
 import Glibc
 
 /// Loop thread only; but a thread of the pool may read what has been appended while more is appended behind it.
@@ -15,19 +15,19 @@ package struct ByteQueue: ~Copyable {
     /// Chunks kept for reuse when a burst is over: those of one write to a file, while as many are being filled.
     private static let spareLimit = 4
 
-    private typealias Chunk = UnsafeMutablePointer<cel_chunk>
+    private typealias Chunk = UnsafeMutablePointer<cfd_chunk>
 
     /// Where the crash handler finds the list.
-    package let pending: UnsafeMutablePointer<cel_pending>
+    package let pending: UnsafeMutablePointer<cfd_pending>
     /// The youngest chunk, which is being filled. The list begins at `pending.first` and ends here.
     private var tail: Chunk
     private var spares: Chunk?
     private var spareCount = 0
     /// Bytes that wait.
-    package private(set) var count = 0 { didSet { cel_pending_set_size(pending, count) } }
+    package private(set) var count = 0 { didSet { cfd_pending_set_size(pending, count) } }
 
     package init() {
-        guard let pending = cel_pending_make() else { fatalError("no memory for pending output") }
+        guard let pending = cfd_pending_make() else { fatalError("no memory for pending output") }
         self.pending = pending
         tail = ByteQueue.makeChunk(0)
         pending.pointee.first = tail
@@ -35,15 +35,15 @@ package struct ByteQueue: ~Copyable {
 
     deinit {
         var chunk = pending.pointee.first
-        guard cel_pending_release(pending) != 0 else { return }
+        guard cfd_pending_release(pending) != 0 else { return }
         while let next = chunk {
             chunk = next.pointee.next
-            cel_chunk_free(next)
+            cfd_chunk_free(next)
         }
         chunk = spares
         while let next = chunk {
             chunk = next.pointee.next
-            cel_chunk_free(next)
+            cfd_chunk_free(next)
         }
     }
 
@@ -52,12 +52,12 @@ package struct ByteQueue: ~Copyable {
     /// Memory for a record of at most `size` bytes. Write to it, then `commit`.
     package mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer {
         if tail.pointee.capacity - tail.pointee.end < size { startChunk(size) }
-        return UnsafeMutableRawPointer(cel_chunk_bytes(tail) + tail.pointee.end)
+        return UnsafeMutableRawPointer(cfd_chunk_bytes(tail) + tail.pointee.end)
     }
 
     /// The first `size` bytes of what `reserve` returned are a record.
     package mutating func commit(_ size: Int) {
-        cel_chunk_commit(tail, size)
+        cfd_chunk_commit(tail, size)
         count += size
     }
 
@@ -78,7 +78,7 @@ package struct ByteQueue: ~Copyable {
             skipped -= offset
             let size = min(chunk.length - offset, left)
             if size > 0 {
-                vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
+                vectors[used] = iovec(iov_base: cfd_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
                 used += 1
                 left -= size
             }
@@ -98,7 +98,7 @@ package struct ByteQueue: ~Copyable {
                 next = chunk.pointee.next
             }
             guard let chunk = next else { break }
-            vectors[used] = iovec(iov_base: cel_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
+            vectors[used] = iovec(iov_base: cfd_chunk_bytes(chunk) + chunk.pointee.start + offset, iov_len: size)
             offset += size
             used += 1
         }
@@ -107,9 +107,9 @@ package struct ByteQueue: ~Copyable {
 
     /// The oldest `size` bytes have been written, or are given up.
     package mutating func consume(_ size: Int) {
-        cel_pending_enter(pending)
-        defer { cel_pending_leave(pending) }
-        cel_pending_took(pending, size)
+        cfd_pending_enter(pending)
+        defer { cfd_pending_leave(pending) }
+        cfd_pending_took(pending, size)
         count -= size
         var left = size
         while let first = pending.pointee.first {
@@ -124,8 +124,8 @@ package struct ByteQueue: ~Copyable {
     /// writing them.
     package mutating func remove(_ size: Int, behind kept: Int) {
         guard kept > 0 else { return consume(size) }
-        cel_pending_enter(pending)
-        defer { cel_pending_leave(pending) }
+        cfd_pending_enter(pending)
+        defer { cfd_pending_leave(pending) }
         count -= size
         var last = pending.pointee.first!
         var end = kept
@@ -154,7 +154,7 @@ package struct ByteQueue: ~Copyable {
             return
         }
         let rest = emptyChunk(left)
-        cel_chunk_bytes(rest).update(from: cel_chunk_bytes(chunk) + end + size, count: left)
+        cfd_chunk_bytes(rest).update(from: cfd_chunk_bytes(chunk) + end + size, count: left)
         rest.pointee.end = left
         rest.pointee.next = chunk.pointee.next
         chunk.pointee.end = end
@@ -167,12 +167,12 @@ package struct ByteQueue: ~Copyable {
     private mutating func startChunk(_ size: Int) {
         let full = tail
         tail = emptyChunk(size)
-        cel_chunk_set_next(full, tail)
+        cfd_chunk_set_next(full, tail)
         if full.length == 0, pending.pointee.first == full {
-            cel_pending_enter(pending)
+            cfd_pending_enter(pending)
             pending.pointee.first = tail
             recycle(full)
-            cel_pending_leave(pending)
+            cfd_pending_leave(pending)
         }
     }
 
@@ -185,7 +185,7 @@ package struct ByteQueue: ~Copyable {
     }
 
     private mutating func recycle(_ chunk: Chunk) {
-        guard chunk.pointee.capacity == ByteQueue.chunkSize, spareCount < ByteQueue.spareLimit else { return cel_chunk_free(chunk) }
+        guard chunk.pointee.capacity == ByteQueue.chunkSize, spareCount < ByteQueue.spareLimit else { return cfd_chunk_free(chunk) }
         chunk.pointee.start = 0
         chunk.pointee.end = 0
         chunk.pointee.next = spares
@@ -194,12 +194,12 @@ package struct ByteQueue: ~Copyable {
     }
 
     private static func makeChunk(_ capacity: Int) -> Chunk {
-        guard let chunk = cel_chunk_make(capacity) else { fatalError("no memory for \(capacity) bytes of output") }
+        guard let chunk = cfd_chunk_make(capacity) else { fatalError("no memory for \(capacity) bytes of output") }
         return chunk
     }
 }
 
-extension UnsafeMutablePointer<cel_chunk> {
+extension UnsafeMutablePointer<cfd_chunk> {
     /// Bytes that wait.
     fileprivate var length: Int { pointee.end - pointee.start }
 

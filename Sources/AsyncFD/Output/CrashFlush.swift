@@ -1,4 +1,5 @@
 // Whether a crash writes what waits in memory. How it does is in CrashWriter.h.
+import CAsyncFD
 import CEventLoop
 import Synchronization
 
@@ -27,7 +28,7 @@ import Synchronization
 public enum CrashFlush {
     /// Gives the calling thread a stack for the handler, unless it has one: for threads that have nothing to do with the package, and may run out of stack. Kept
     /// until the thread ends.
-    public static func coverThread() { cel_crash_enter_thread() }
+    public static func coverThread() { cel_use_signal_stack() }
 
     private static let enabled = Atomic<Bool>(true)
 
@@ -36,10 +37,10 @@ public enum CrashFlush {
         get { enabled.load(ordering: .relaxed) }
         set {
             enabled.store(newValue, ordering: .relaxed)
-            cel_crash_enable(newValue ? 1 : 0)
+            cfd_crash_enable(newValue ? 1 : 0)
         }
     }
 
     /// Installs the signal handler, if it is not there yet. Any thread.
-    package static func install() { cel_crash_install() }
+    package static func install() { cfd_crash_install() }
 }

@@ -1,7 +1,7 @@
 // A write of an outlet's that a thread of the pool makes: what it takes along, and what it brings back.
 //
 // The bytes are the queue's. They stay where they are until the outlet has the answer, whatever is appended behind them, or taken out there, meanwhile.
-import CEventLoop
+import CAsyncFD
 import Glibc
 import Synchronization
 
@@ -54,11 +54,11 @@ struct WriteUnderWay {
 /// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
 struct PinnedVectors: @unchecked Sendable {
     private let vectors: Vectors
-    private let pending: UnsafeMutablePointer<cel_pending>
+    private let pending: UnsafeMutablePointer<cfd_pending>
     /// How many bytes before these are in the kernel already.
     private let begun: Int
 
-    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cel_pending>, behind begun: Int) {
+    init(_ vectors: Vectors, of pending: UnsafeMutablePointer<cfd_pending>, behind begun: Int) {
         let copy = UnsafeMutableBufferPointer<iovec>.allocate(capacity: vectors.count)
         _ = copy.initialize(from: vectors)
         self.vectors = Vectors(copy)
@@ -71,24 +71,24 @@ struct PinnedVectors: @unchecked Sendable {
     /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because nobody can open it: ESTALE, as NFS says it of a
     ///   file that was removed on the server.
     func write(_ descriptor: CInt, mustHaveName: Bool) -> IOOutcome {
-        let done = cel_pending_begin_write(pending)
-        defer { cel_pending_end_write(pending) }
+        let done = cfd_pending_begin_write(pending)
+        defer { cfd_pending_end_write(pending) }
         // Some of it has been written already, in the course of a crash that was survived.
         guard done == begun else { return .bytes(0) }
         let outcome = Lane.moveOffLoop(.write, descriptor, vectors)
         guard case .bytes(let count) = outcome else { return outcome }
         if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 { return .failed(.staleNFSFileHandle) }
-        cel_pending_did_write(pending, count)
+        cfd_pending_did_write(pending, count)
         return outcome
     }
 
     /// On a thread of the pool: the same for records that go into a spool.
     func append(to spool: SpoolFile, _ lengths: [Int]) -> IOOutcome {
-        let done = cel_pending_begin_write(pending)
-        defer { cel_pending_end_write(pending) }
+        let done = cfd_pending_begin_write(pending)
+        defer { cfd_pending_end_write(pending) }
         guard done == begun else { return .bytes(0) }
         let outcome = spool.append(vectors, lengths)
-        if case .bytes(let count) = outcome { cel_pending_did_write(pending, count) }
+        if case .bytes(let count) = outcome { cfd_pending_did_write(pending, count) }
         return outcome
     }
 

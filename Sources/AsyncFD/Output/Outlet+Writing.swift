@@ -1,5 +1,5 @@
 // How an outlet's bytes come into the kernel: what OutletMachine decides is carried out here, step by step, until there is nothing to do but wait.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import SystemPackage
 
@@ -63,12 +63,12 @@ extension Outlet {
 
     /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not write them again.
     private func inSection(_ write: () -> IOOutcome) -> IOOutcome {
-        let done = cel_pending_enter(queue.pending)
-        defer { cel_pending_leave(queue.pending) }
+        let done = cfd_pending_enter(queue.pending)
+        defer { cfd_pending_leave(queue.pending) }
         // Some of them have been written already, in the course of a crash that was survived.
         guard done == begun else { return .bytes(0) }
         let outcome = write()
-        if case .bytes(let count) = outcome { cel_pending_did_write(queue.pending, count) }
+        if case .bytes(let count) = outcome { cfd_pending_did_write(queue.pending, count) }
         return outcome
     }
 
@@ -108,7 +108,7 @@ extension Outlet {
 
     /// Takes off what is in the kernel, as far as it need not be kept, and enters it into the books.
     func takeOffWritten() {
-        let moved = cel_pending_done(queue.pending) - begun
+        let moved = cfd_pending_done(queue.pending) - begun
         var count = moved
         if delivery == .wholeRecords {
             count = client?.outletWholeRecords(begun + moved) ?? moved
@@ -141,7 +141,7 @@ extension Outlet {
 
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
-        if error.code == .badDescriptor { cel_pending_lead(queue.pending, -2) }
+        if error.code == .badDescriptor { cfd_pending_redirect(queue.pending, -2) }
         client?.outletWriteFailed(error)
         flushes.resume(upTo: left, error)
         if isNews { client?.outletFailed(error) }
@@ -153,7 +153,7 @@ extension Outlet {
         do throws(IOError) {
             guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
             // Registering may have needed another number.
-            if number != cel_pending_descriptor(queue.pending) { cel_pending_renumber(queue.pending, number) }
+            if number != cfd_pending_descriptor(queue.pending) { cfd_pending_renumber(queue.pending, number) }
             let number = wait.number
             let waiter = registration.whenReady(.write) { [self] wake in
                 guard wait.number == number else { return }

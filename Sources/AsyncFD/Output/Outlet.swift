@@ -3,7 +3,7 @@
 // It is the engine below `print` and below the logger's handlers. Whoever appends is never made to wait by it; how much may pend,
 // and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift;
 // Outlet+Writing.swift carries out what that machine decides.
-import CEventLoop
+import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
@@ -83,8 +83,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func attach(_ client: any OutletClient) {
         isAttached = true
         self.client = client
-        cel_pending_lead(queue.pending, number)
-        cel_crash_install()
+        cfd_pending_redirect(queue.pending, number)
+        cfd_crash_install()
         loop.oblige(self)
         descriptor?.outlets.append(self)
     }
@@ -95,10 +95,10 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     deinit { vectors.deallocate() }
 
     /// What the crash handler writes behind what pends, instead of what it had. The words are its own from now on.
-    package func setLastWords(_ words: OpaquePointer?) { cel_pending_set_last_words(queue.pending, words) }
+    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { cfd_pending_set_crash_record(queue.pending, record) }
 
     /// So many records more, or less, wait for room: they are lost if the program crashes now, and the last words say so.
-    package func addUnwritten(_ records: Int) { cel_pending_add_unwritten(queue.pending, Int64(records)) }
+    package func addUnwritten(_ records: Int) { cfd_pending_add_unwritten(queue.pending, Int64(records)) }
 
     // MARK: Appending
 
@@ -118,7 +118,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     /// Takes back the record of `size` bytes that stands behind the oldest `kept` bytes. False: it is in flight, be it only in part.
     package func discard(_ size: Int, behind kept: Int) -> Bool {
-        guard kept >= max(bytesInFlight, cel_pending_done(queue.pending)) else { return false }
+        guard kept >= max(bytesInFlight, cfd_pending_done(queue.pending)) else { return false }
         queue.remove(size, behind: kept)
         appended &-= UInt64(size)
         // Whoever waits for bytes that are gone waits for what is before them.
@@ -141,19 +141,19 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// old descriptor is, closes it.
     package func lead(to descriptor: AsyncFD?) {
         precondition(machine.hold(), "an outlet is led elsewhere while it writes")
-        if cel_pending_done(queue.pending) > begun { takeOffWritten() }
+        if cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         self.descriptor?.outlets.removeAll { $0 === self }
         self.descriptor = descriptor
         mustHaveName = false
         spool = nil
         chooseBatchSize()
         begun = 0
-        cel_pending_lead(queue.pending, isAttached ? number : -2)
+        cfd_pending_redirect(queue.pending, isAttached ? number : -2)
         if isAttached { descriptor?.outlets.append(self) }
     }
 
     /// The descriptor's number may be somebody else's from now on.
-    func descriptorCloses() { cel_pending_lead(queue.pending, -2) }
+    func descriptorCloses() { cfd_pending_redirect(queue.pending, -2) }
 
     /// What was held back may go out.
     package func resume() { carryOut(machine.resumed(isEmpty: queue.isEmpty)) }
@@ -202,7 +202,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func settle() { carryOut(machine.settle(isSeenTo: client?.outletIsSeenTo(isEnding: true) ?? false)) }
 
     package func conclude() {
-        if !machine.isOffloaded, cel_pending_done(queue.pending) > begun { takeOffWritten() }
+        if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         let error = machine.failure
         let count = queue.count
         if count > 0 {
@@ -240,9 +240,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         var given = ByteQueue()
         swap(&queue, &given)
         // What has been given up is not to be written by a crash either.
-        cel_pending_lead(given.pending, -2)
-        cel_pending_lead(queue.pending, isAttached ? number : -2)
-        cel_pending_hand_over(given.pending, queue.pending)
+        cfd_pending_redirect(given.pending, -2)
+        cfd_pending_redirect(queue.pending, isAttached ? number : -2)
+        cfd_pending_hand_over(given.pending, queue.pending)
         underWay.keep(given)
     }
 }

@@ -3,6 +3,7 @@
 // `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller waits for room
 // (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
 @_spi(Internals) import EventLoop
+import CAsyncFD
 import SystemPackage
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
@@ -89,8 +90,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         owner?.bufferAttached()
     }
 
-    /// The line that a crash leaves behind all that pends (LastWords.h), which owns them from now on.
-    package func setLastWords(_ words: OpaquePointer?) { outlet.setLastWords(words) }
+    /// The record that a crash leaves behind all that pends (CrashWriter.h). The output owns it from now on.
+    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { outlet.setCrashRecord(record) }
 
     /// Opens the books for a record and appends it, if there is room. False: there is none, and the record will be committed or dropped.
     package func append(_ record: UnsafeRawBufferPointer, _ severity: UInt8) -> Bool {

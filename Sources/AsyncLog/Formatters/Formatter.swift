@@ -31,7 +31,7 @@ extension Formatter {
     public var recordEnd: UInt8? { UInt8(ascii: "\n") }
 }
 
-/// A formatter that says how it writes times. The last line of a crash has its time filled in later (LastWords.swift).
+/// A formatter that says how it writes times. The last line of a crash has its time filled in later (CrashRecord.swift).
 protocol TimedFormatter {
     var timestamps: [Timestamp] { get }
 }

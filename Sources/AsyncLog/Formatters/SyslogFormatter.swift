@@ -159,9 +159,9 @@ public struct SyslogFormatter: Formatter {
     /// How times are written, if they are written in a way that a crash's last line can be.
     var timestamps: [Timestamp]? { if case .rfc5424 = format { [timestamp] } else { nil } }
 
-    private static let machine = hostName
-    private static let program = programName
-    private static let process = "\(processID)"
+    private static let machine = ProcessNames.host
+    private static let program = ProcessNames.program
+    private static let process = "\(ProcessNames.processID)"
 }
 
 extension Level {

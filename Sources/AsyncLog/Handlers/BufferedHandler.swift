@@ -15,7 +15,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     public final let maximumLineLength: Int
     package final let buffer: OutputBuffer
     @exclusivity(unchecked) private final var line = LineBuffer()
-    private final var hasLastWords = false
+    private final var hasCrashRecord = false
 
     /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
     init(
@@ -39,9 +39,9 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
 
     override final func prepareForCrash() {
         buffer.attach()
-        guard wants(.critical), !hasLastWords else { return }
-        hasLastWords = true
-        guarded { buffer.setLastWords(LastWords.make(timestamps) { record, line in try layOut(record, to: &line) }) }
+        guard wants(.critical), !hasCrashRecord else { return }
+        hasCrashRecord = true
+        guarded { buffer.setCrashRecord(CrashRecord.make(timestamps) { record, line in try layOut(record, to: &line) }) }
     }
 
     // MARK: A record

@@ -5,7 +5,7 @@
 // that way are bounded too. If no thread runs the loop, the calling thread turns it for a moment, so that a program without a loop sees its
 // lines at once.
 import AsyncFD
-import CEventLoop
+import CAsyncLog
 import EventLoop
 import Synchronization
 
@@ -17,12 +17,12 @@ final class Pipeline: @unchecked Sendable {
     /// What was suppressed and has not been said.
     var suppressions = Suppressions()
     /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
-    private let inFlight: UnsafeMutablePointer<cel_in_flight>
+    private let inFlight: UnsafeMutablePointer<clog_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
     /// Tells pipelines apart where fields that records share are charged to one of them.
     private let number = Pipeline.nextNumber.add(1, ordering: .relaxed).newValue
     private static let nextNumber = Atomic<UInt32>(0)
-    let blocks = BlockPool(.records)
+    let blocks = BlockPool(EncodedRecord.blockKind)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
     private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
@@ -32,7 +32,7 @@ final class Pipeline: @unchecked Sendable {
         precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger live on one event loop")
         self.loop = loop
         self.handlers = handlers
-        guard let inFlight = cel_in_flight_make() else { fatalError("no memory for a logger") }
+        guard let inFlight = clog_in_flight_make() else { fatalError("no memory for a logger") }
         self.inFlight = inFlight
         CrashFlush.coverThread()
         guard !handlers.isEmpty else { return }
@@ -41,7 +41,7 @@ final class Pipeline: @unchecked Sendable {
         loop.performWhenTurned { [self] in for handler in self.handlers { handler.prepareForCrash() } }
     }
 
-    deinit { cel_in_flight_release(inFlight) }
+    deinit { clog_in_flight_release(inFlight) }
 
     func add(_ handler: Handler) {
         guard !handlers.contains(where: { $0 === handler }) else { return }
@@ -138,20 +138,20 @@ final class Pipeline: @unchecked Sendable {
             guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
         }
         var charge = TravelCharge(bytes: size)
-        cel_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
+        clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
         record.core._withUnsafeGuaranteedRef { $0.willPost() }
-        let encoded = EncodedRecord(record, gate: gate, in: size <= BlockPool.Kind.records.blockSize ? blocks.take() : nil) { memory in
+        let encoded = EncodedRecord(record, gate: gate, in: size <= blocks.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
         encoded.charge = charge
         // There is time until the loop looks again by itself, unless it would find no end then.
-        loop.post(encoded.memory, isPatient: cel_in_flight_bytes(inFlight) < inFlightLimit / 2)
+        loop.post(encoded.memory, isPatient: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
         return true
     }
 
     private func hasRoom(_ size: Int) -> Bool {
-        let used = Int(cel_in_flight_bytes(inFlight))
+        let used = Int(clog_in_flight_bytes(inFlight))
         return used + size <= inFlightLimit || used == 0
     }
 
@@ -187,16 +187,16 @@ final class Pipeline: @unchecked Sendable {
 
     private func deliver(_ encoded: EncodedRecord) {
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
-            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
+            clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
         }
-        cel_in_flight_remove(inFlight, 1, 0, 1)
+        clog_in_flight_remove(inFlight, 1, 0, 1)
         let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
             handler.retryLater(parked) { [self] in
                 left -= 1
-                if left == 0 { cel_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
+                if left == 0 { clog_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
             }
         }
     }

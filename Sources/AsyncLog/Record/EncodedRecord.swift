@@ -30,6 +30,9 @@ private struct RecordHeader {
 struct EncodedRecord {
     let memory: UnsafeMutableRawPointer
 
+    /// The blocks that go round between threads and a pipeline; nearly all records fit into one.
+    static let blockKind = BlockPool.Kind(index: 1, blockSize: 512)
+
     /// `Envelope.headerSize`, as a constant.
     private static let linkSize = 16
     private static let bodyOffset = linkSize + (MemoryLayout<RecordHeader>.size + 15) & ~15

@@ -1,6 +1,6 @@
 // Memory in which a thread builds a record before it is known where the record goes, so that building one allocates nothing. A stack: while a record is being
 // built, or is on its way through filters, formatters and handlers, another one may be built above it. How that works is in Scratch.c.
-import CEventLoop
+import CAsyncLog
 import Glibc
 
 /// A thread's scratch memory. Valid on the thread that asked for it.
@@ -13,13 +13,13 @@ import Glibc
 ///     … scratch.bytes(from: …) …   // known by its address: it stays where it is until `leave`
 @usableFromInline
 struct Scratch: BitwiseCopyable {
-    @usableFromInline let header: UnsafeMutablePointer<cel_scratch>
+    @usableFromInline let header: UnsafeMutablePointer<clog_scratch>
 
     /// Memory beyond this is given back after a giant record.
     private static let keptCapacity = 65_536
 
     @inline(__always)
-    static var current: Scratch { Scratch(header: cel_current_scratch()) }
+    static var current: Scratch { Scratch(header: clog_current_scratch()) }
 
     @inline(__always)
     var count: Int { header.pointee.count }
@@ -29,51 +29,51 @@ struct Scratch: BitwiseCopyable {
     /// Begins a record, above the one that is being built or handed over.
     @inline(__always)
     func enter() {
-        if header.pointee.state != cel_scratch_idle { return cel_scratch_push(header) }
-        header.pointee.state = cel_scratch_in_message
+        if header.pointee.state != clog_scratch_idle { return clog_scratch_push(header) }
+        header.pointee.state = clog_scratch_in_message
         header.pointee.serial &+= 1
     }
 
     /// The record's message is complete; what comes now is the values of its fields.
     @inline(__always)
-    func beginValues() { header.pointee.state = cel_scratch_in_values }
+    func beginValues() { header.pointee.state = clog_scratch_in_values }
 
     /// Fields are being written. Returns what `endFields` needs, if something else is to follow.
     @inline(__always)
     @discardableResult
-    func beginFields() -> cel_scratch_state {
-        defer { header.pointee.state = cel_scratch_in_fields }
+    func beginFields() -> clog_scratch_state {
+        defer { header.pointee.state = clog_scratch_in_fields }
         return header.pointee.state
     }
 
     @inline(__always)
-    func endFields(_ state: cel_scratch_state) { header.pointee.state = state }
+    func endFields(_ state: clog_scratch_state) { header.pointee.state = state }
 
     /// The record is complete: from now on it is known by its address, and nothing is written that would move it.
     @inline(__always)
-    func seal() { header.pointee.state = cel_scratch_sealed }
+    func seal() { header.pointee.state = clog_scratch_sealed }
 
     /// Ends the record that was begun last.
     @inline(__always)
     func leave() {
         if header.pointee.is_special { return leaveSpecial() }
         header.pointee.count = 0
-        header.pointee.state = cel_scratch_idle
+        header.pointee.state = clog_scratch_idle
     }
 
     @inline(never)
     private func leaveSpecial() {
-        if header.pointee.frame_count > 0 { return cel_scratch_pop(header) }
+        if header.pointee.frame_count > 0 { return clog_scratch_pop(header) }
         header.pointee.count = 0
-        header.pointee.state = cel_scratch_idle
+        header.pointee.state = clog_scratch_idle
         header.pointee.serial = max(header.pointee.serial, header.pointee.last_serial)
         header.pointee.is_special = false
-        if header.pointee.capacity > Scratch.keptCapacity { cel_scratch_shrink(header) }
+        if header.pointee.capacity > Scratch.keptCapacity { clog_scratch_shrink(header) }
     }
 
     /// True if nothing is written over what is appended now before the current record ends.
     @inline(__always)
-    var keepsWhatIsAppended: Bool { header.pointee.state == cel_scratch_in_message || header.pointee.state == cel_scratch_in_values }
+    var keepsWhatIsAppended: Bool { header.pointee.state == clog_scratch_in_message || header.pointee.state == clog_scratch_in_values }
 
     /// The current record's number.
     @inline(__always)
@@ -81,7 +81,7 @@ struct Scratch: BitwiseCopyable {
 
     /// Whether the record with this number is the current one, or waits below it.
     @inline(__always)
-    func isAlive(_ serial: UInt64) -> Bool { serial == header.pointee.serial || cel_scratch_is_alive(header, serial) }
+    func isAlive(_ serial: UInt64) -> Bool { serial == header.pointee.serial || clog_scratch_is_alive(header, serial) }
 
     /// True if the place is the current record's, not one of those below.
     @inline(__always)
@@ -99,7 +99,7 @@ struct Scratch: BitwiseCopyable {
     /// Memory for `size` bytes at the end; valid until the next call.
     @inline(__always)
     func reserve(_ size: Int) -> UnsafeMutablePointer<UInt8> {
-        if header.pointee.capacity &- header.pointee.count < size { cel_scratch_grow(header, size) }
+        if header.pointee.capacity &- header.pointee.count < size { clog_scratch_grow(header, size) }
         return header.pointee.base + header.pointee.count
     }
 

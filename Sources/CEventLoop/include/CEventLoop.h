@@ -1,4 +1,4 @@
-// What `import Glibc` hides from Swift: epoll, eventfd, preadv2/pwritev2 with flags, and one thread-local variable.
+// What `import Glibc` hides from Swift: epoll, eventfd, timerfd, pidfd, signal handlers, and thread-local variables.
 //
 // Most of it stands behind plain functions, because glibc declares it only under _GNU_SOURCE, which the headers that
 // Swift has already imported were read without. They add nothing to the system calls: the result is the call's, errno is the call's.
@@ -10,15 +10,9 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
-#include "Descriptors.h"
-
-#include "CrashWriter.h"
-
-#include "Pending.h"
-
-#include "Scratch.h"
+#include "SignalStack.h"
+#include "ThreadBlocks.h"
 
 // EPOLLET is 1u << 31, a value of the enum that Swift imports as signed.
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP, cel_EPOLLPRI = EPOLLPRI;
@@ -59,24 +53,6 @@ int cel_pidfd_open(pid_t pid);
 /// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1 with errno.
 int cel_pidfd_reap(int pidfd, int *code, int *status);
 
-/// write(2) and read(2), of several vectors writev(2) and readv(2), which take a fifth longer for one. With `flags`, of the RWF_ family below:
-/// pwritev2(2) and preadv2(2) at the current position.
-ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags);
-ssize_t cel_readv(int descriptor, const struct iovec *vectors, int count, int flags);
-
-static const int cel_RWF_NOWAIT = 0x08;    // Linux 4.14; for pipes 5.x: fail with EAGAIN instead of waiting
-static const int cel_RWF_NOSIGNAL = 0x100; // Linux 6.18: EPIPE without SIGPIPE
-
-/// ioctl(descriptor, FIONREAD): bytes that a reader would find. -1 with errno.
-int cel_readable_bytes(int descriptor);
-
-/// Installs a handler for SIGPIPE that does nothing, if the signal has its default disposition. A handler, because
-/// execve(2) resets handlers but hands SIG_IGN down to the programs that we start.
-void cel_survive_sigpipe(void);
-
-/// The same for SIGXFSZ, which a write beyond the process's limit for files (`ulimit -f`) raises: it then merely fails with EFBIG.
-void cel_survive_sigxfsz(void);
-
 /// 1 on the thread that the process began with.
 int cel_is_main_thread(void);
 
@@ -88,7 +64,7 @@ extern _Thread_local void *cel_thread_loop;
 static inline void *cel_current_loop(void) { return cel_thread_loop; }
 static inline void cel_set_current_loop(void *loop) {
     cel_thread_loop = loop;
-    if (loop) cel_crash_enter_thread();
+    if (loop) cel_use_signal_stack();
 }
 
 /// Whether the process has manual clocks, so that a thread that asks the time has to ask whose. Never becomes false again.

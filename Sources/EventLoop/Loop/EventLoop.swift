@@ -78,15 +78,6 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     lazy var names = NameLookups(self)
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
-    /// Memory for reads whose size is not known beforehand: one thread reads one descriptor at a time. Made when it is needed.
-    package var readBuffer: UnsafeMutableRawBufferPointer {
-        if let readMemory { return readMemory }
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 64)
-        readMemory = memory
-        return memory
-    }
-    @exclusivity(unchecked) private var readMemory: UnsafeMutableRawBufferPointer?
-
     /// Tells time if the loop is measured.
     @exclusivity(unchecked) var meter: Meter?
     /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Changes when a run of the loop begins or ends.
@@ -118,7 +109,6 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     deinit {
         poller.abandonSeats()
-        readMemory?.deallocate()
     }
 
     // MARK: Identity

@@ -10,23 +10,31 @@ import Synchronization
 
 /// Unchecked: what is not atomic is the loop's.
 package final class BlockPool: @unchecked Sendable {
-    /// What the blocks are for. Threads keep those of each kind apart.
-    package enum Kind: CInt {
-        /// Envelopes of jobs and calls.
-        case envelopes
-        /// Log records, which nearly always fit.
-        case records
-
+    /// What the blocks are for. A thread keeps the blocks of each kind apart. The layers above define kinds of their own.
+    package struct Kind: Sendable {
+        fileprivate let index: CInt
         /// In bytes.
-        package var blockSize: Int { self == .envelopes ? 48 : 512 }
+        package let blockSize: Int
+
+        /// - Parameter index: Tells the kinds of a process apart; below `cel_block_kinds`.
+        package init(index: CInt, blockSize: Int) {
+            precondition(index >= 0 && index < CInt(cel_block_kinds), "index must be below cel_block_kinds (ThreadBlocks.h)")
+            precondition(blockSize >= MemoryLayout<UInt>.size, "blockSize: a block must hold an address")
+            self.index = index
+            self.blockSize = blockSize
+        }
+
+        /// Envelopes of jobs and calls.
+        static let envelopes = Kind(index: 0, blockSize: 48)
     }
 
-    /// So few that a thread which falls silent does not keep much: 32 KiB of records.
+    /// So few that a thread which falls silent does not keep much: 3 KiB of envelopes, 32 KiB of log records.
     private static let batchSize = 64
     /// Room for about as many as can be under way at once, since a loop that dozes is done with a thousand in no time.
     private typealias Slots = InlineArray<128, Atomic<UInt>>
 
     private let kind: Kind
+    package var blockSize: Int { kind.blockSize }
     /// In each slot a batch: a block that begins with the address of the next; 0: none.
     private let slots = Slots { _ in Atomic(0) }
     /// Where a full slot is likely to be found.
@@ -53,7 +61,7 @@ package final class BlockPool: @unchecked Sendable {
 
     /// A block, aligned for any of the basic types. Any thread; lock-free.
     package func take() -> UnsafeMutableRawPointer {
-        let own = cel_own_blocks(kind.rawValue)
+        let own = cel_thread_blocks(kind.index)
         let block = own.pointee ?? takeBatch() ?? makeBatch()
         own.pointee = block.load(as: UnsafeMutableRawPointer?.self)
         return block

@@ -30,7 +30,7 @@ private final class ThreadStart {
 private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
     cel_name_thread(start.name)
-    cel_crash_enter_thread()
+    cel_use_signal_stack()
     start.body()
     return nil
 }

@@ -1,5 +1,5 @@
 // Records go in whole and come out in pieces of any size, in order, and nothing is lost between chunks.
-import CEventLoop
+import CAsyncFD
 import Glibc
 import TestSupport
 import Testing
@@ -108,7 +108,7 @@ struct ByteQueueTests {
         var next = queue.pending.pointee.first
         while let chunk = next {
             bytes += UnsafeRawBufferPointer(
-                start: cel_chunk_bytes(chunk) + chunk.pointee.start, count: chunk.pointee.end - chunk.pointee.start)
+                start: cfd_chunk_bytes(chunk) + chunk.pointee.start, count: chunk.pointee.end - chunk.pointee.start)
             next = chunk.pointee.next
         }
         return bytes

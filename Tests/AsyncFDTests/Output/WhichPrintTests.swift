@@ -130,7 +130,8 @@ struct WhichPrintTests {
             [
                 "swiftc", "-typecheck", "-swift-version", "6", "-diagnostic-style", "llvm", "-I", products + "Modules",
                 "-I", products + "../../checkouts/swift-system/Sources/CSystem/include",
-                "-Xcc", "-fmodule-map-file=" + products + "CEventLoop.build/module.modulemap", source,
+                "-Xcc", "-fmodule-map-file=" + products + "CEventLoop.build/module.modulemap",
+                "-Xcc", "-fmodule-map-file=" + products + "CAsyncFD.build/module.modulemap", source,
             ], output: .null, error: .descriptor(output.writer))
         let said = String(decoding: output.readToEnd(), as: UTF8.self)
         let end = try compiler.wait()

@@ -6,7 +6,7 @@
 // old one is the current one again. Nothing below is written to meanwhile.
 #include "Scratch.h"
 
-#include "CrashWriter.h"
+#include "CEventLoop.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -16,20 +16,14 @@
 
 enum { first_capacity = 1024 };
 
-_Thread_local struct cel_scratch *cel_thread_scratch;
+_Thread_local struct clog_scratch *clog_thread_scratch;
 
 static pthread_key_t scratch_key;
 static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 
 static void free_scratch(void *memory) {
-    struct cel_scratch *scratch = memory;
-    cel_thread_scratch = NULL;
-    for (int kind = 0; kind < 2; kind++) {
-        for (void *block = scratch->blocks[kind], *next; block; block = next) {
-            next = *(void **)block;
-            free(block);
-        }
-    }
+    struct clog_scratch *scratch = memory;
+    clog_thread_scratch = NULL;
     free(scratch->frames);
     free(scratch->base);
     free(scratch);
@@ -37,14 +31,14 @@ static void free_scratch(void *memory) {
 
 static void make_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
 
-struct cel_scratch *cel_make_scratch(void) {
+struct clog_scratch *clog_make_scratch(void) {
     pthread_once(&scratch_once, make_scratch_key);
-    struct cel_scratch *scratch = calloc(1, sizeof *scratch);
+    struct clog_scratch *scratch = calloc(1, sizeof *scratch);
     if (!scratch || !(scratch->base = malloc(first_capacity))) abort();
     scratch->capacity = first_capacity;
-    cel_crash_enter_thread(); // a thread that logs
+    cel_use_signal_stack(); // a thread that logs
     pthread_setspecific(scratch_key, scratch);
-    return cel_thread_scratch = scratch;
+    return clog_thread_scratch = scratch;
 }
 
 static void *checked(void *memory, intptr_t size) {
@@ -53,14 +47,14 @@ static void *checked(void *memory, intptr_t size) {
     abort();
 }
 
-void cel_scratch_push(struct cel_scratch *scratch) {
+void clog_scratch_push(struct clog_scratch *scratch) {
     if (scratch->frame_count == scratch->frame_capacity) {
         intptr_t capacity = scratch->frame_capacity ? 2 * scratch->frame_capacity : 4;
         size_t size = (size_t)capacity * sizeof *scratch->frames;
         scratch->frames = checked(realloc(scratch->frames, size), (intptr_t)size);
         scratch->frame_capacity = capacity;
     }
-    scratch->frames[scratch->frame_count++] = (struct cel_scratch_frame){
+    scratch->frames[scratch->frame_count++] = (struct clog_scratch_frame){
         .state = scratch->state,
         .mark = scratch->mark,
         .serial = scratch->serial,
@@ -70,17 +64,17 @@ void cel_scratch_push(struct cel_scratch *scratch) {
     };
     if (scratch->last_serial < scratch->serial) scratch->last_serial = scratch->serial;
     scratch->serial = ++scratch->last_serial;
-    scratch->state = cel_scratch_in_message;
+    scratch->state = clog_scratch_in_message;
     scratch->nesting = 0;
     scratch->is_special = true;
     // A byte between them, so that what belongs to the record below ends in front of the mark, and is told apart.
-    if (scratch->count == scratch->capacity) cel_scratch_grow(scratch, 1);
+    if (scratch->count == scratch->capacity) clog_scratch_grow(scratch, 1);
     scratch->base[scratch->count] = 0;
     scratch->mark = ++scratch->count;
 }
 
-void cel_scratch_pop(struct cel_scratch *scratch) {
-    const struct cel_scratch_frame *frame = &scratch->frames[--scratch->frame_count];
+void clog_scratch_pop(struct clog_scratch *scratch) {
+    const struct clog_scratch_frame *frame = &scratch->frames[--scratch->frame_count];
     if (scratch->base != frame->base) free(scratch->base);
     scratch->base = frame->base;
     scratch->capacity = frame->capacity;
@@ -91,7 +85,7 @@ void cel_scratch_pop(struct cel_scratch *scratch) {
     scratch->nesting = frame->nesting;
 }
 
-void cel_scratch_grow(struct cel_scratch *scratch, intptr_t size) {
+void clog_scratch_grow(struct clog_scratch *scratch, intptr_t size) {
     intptr_t capacity = 2 * scratch->capacity;
     if (capacity < scratch->count + size) capacity = scratch->count + size;
     if (scratch->frame_count && scratch->frames[scratch->frame_count - 1].base == scratch->base) {
@@ -105,14 +99,14 @@ void cel_scratch_grow(struct cel_scratch *scratch, intptr_t size) {
     scratch->is_special = true;
 }
 
-void cel_scratch_shrink(struct cel_scratch *scratch) {
+void clog_scratch_shrink(struct clog_scratch *scratch) {
     free(scratch->base);
     scratch->base = checked(malloc(first_capacity), first_capacity);
     scratch->capacity = first_capacity;
 }
 
-bool cel_scratch_is_alive(const struct cel_scratch *scratch, uint64_t serial) {
-    if (scratch->state == cel_scratch_idle) return false;
+bool clog_scratch_is_alive(const struct clog_scratch *scratch, uint64_t serial) {
+    if (scratch->state == clog_scratch_idle) return false;
     if (scratch->serial == serial) return true;
     for (intptr_t index = scratch->frame_count - 1; index >= 0; index--) {
         if (scratch->frames[index].serial == serial) return true;

@@ -1,6 +1,6 @@
 // Memory in which a thread builds texts, one after the other like a stack.
-#ifndef CEVENTLOOP_SCRATCH_H
-#define CEVENTLOOP_SCRATCH_H
+#ifndef CASYNCLOG_SCRATCH_H
+#define CASYNCLOG_SCRATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,22 +8,22 @@
 #pragma clang assume_nonnull begin
 
 /// What a thread does with its scratch memory.
-enum cel_scratch_state {
+enum clog_scratch_state {
     /// Nothing.
-    cel_scratch_idle,
+    clog_scratch_idle,
     /// It makes a record's message. What is built is known by its offset, so the memory may move.
-    cel_scratch_in_message,
+    clog_scratch_in_message,
     /// It makes the values of a record's fields, and has not begun to write fields.
-    cel_scratch_in_values,
+    clog_scratch_in_values,
     /// It writes fields. What is appended meanwhile may be written over.
-    cel_scratch_in_fields,
+    clog_scratch_in_fields,
     /// It hands a record over, which points into the memory: that must not move.
-    cel_scratch_sealed,
+    clog_scratch_sealed,
 };
 
 /// A record that waits while another one is built above it.
-struct cel_scratch_frame {
-    enum cel_scratch_state state;
+struct clog_scratch_frame {
+    enum clog_scratch_state state;
     /// Where its bytes begin.
     intptr_t mark;
     uint64_t serial;
@@ -34,11 +34,11 @@ struct cel_scratch_frame {
 };
 
 /// Freed with its thread.
-struct cel_scratch {
+struct clog_scratch {
     uint8_t *base;
     intptr_t count;
     intptr_t capacity;
-    enum cel_scratch_state state;
+    enum clog_scratch_state state;
     /// Leaving takes more than a moment: there are frames, or the memory has grown large.
     bool is_special;
     /// Tells the records of a thread apart: an offset means something only together with the record's number.
@@ -50,29 +50,24 @@ struct cel_scratch {
     /// The highest number given to a nested record.
     uint64_t last_serial;
     /// The records below the current one, outermost first.
-    struct cel_scratch_frame *_Nullable frames;
+    struct clog_scratch_frame *_Nullable frames;
     intptr_t frame_count;
     intptr_t frame_capacity;
-    /// Blocks from malloc that the thread keeps for what it hands to other threads; each begins with the address of the next.
-    void *_Nullable blocks[2];
 };
-extern _Thread_local struct cel_scratch *_Nullable cel_thread_scratch;
-struct cel_scratch *cel_make_scratch(void);
-static inline struct cel_scratch *cel_current_scratch(void) { return cel_thread_scratch ? cel_thread_scratch : cel_make_scratch(); }
+extern _Thread_local struct clog_scratch *_Nullable clog_thread_scratch;
+struct clog_scratch *clog_make_scratch(void);
+static inline struct clog_scratch *clog_current_scratch(void) { return clog_thread_scratch ? clog_thread_scratch : clog_make_scratch(); }
 
 /// Begins a record above the current one.
-void cel_scratch_push(struct cel_scratch *scratch);
+void clog_scratch_push(struct clog_scratch *scratch);
 /// Ends it, and goes on with the one below.
-void cel_scratch_pop(struct cel_scratch *scratch);
+void clog_scratch_pop(struct clog_scratch *scratch);
 /// Makes room for `size` bytes behind the last one. Memory that another record is in stays where it is.
-void cel_scratch_grow(struct cel_scratch *scratch, intptr_t size);
+void clog_scratch_grow(struct clog_scratch *scratch, intptr_t size);
 /// Gives back most of the memory. No record is being built.
-void cel_scratch_shrink(struct cel_scratch *scratch);
+void clog_scratch_shrink(struct clog_scratch *scratch);
 /// Whether the record with this number is the current one or one of those below it.
-bool cel_scratch_is_alive(const struct cel_scratch *scratch, uint64_t serial);
-
-/// Where the calling thread keeps its blocks of a kind.
-static inline void *_Nullable *_Nonnull cel_own_blocks(int kind) { return &cel_current_scratch()->blocks[kind]; }
+bool clog_scratch_is_alive(const struct clog_scratch *scratch, uint64_t serial);
 
 #pragma clang assume_nonnull end
 

@@ -1,44 +1,44 @@
-// The line that a handler leaves when the program crashes, laid out beforehand.
+// The record that a handler's log gets when the program crashes, laid out beforehand.
 //
-// A signal handler can run no formatter. So the formatter writes the line while all is well, once for each signal, with a time and with counts
-// that occur nowhere else; wherever they are found in what it wrote, in any of the ways in which they can be written, the crash handler
-// fills in those that are true by then (LastWords.h). So the line is what the format says, whatever the format.
-import CEventLoop
+// A signal handler can run no formatter. So the formatter lays the record out while all is well, once for each signal, with a time and with counts
+// that occur nowhere else. Wherever they are found in the output, in any of the ways in which they can be written, it gets a placeholder, and the crash handler
+// fills in what is true by then (CrashRecord.h). So the record has the handler's format, whatever the format is.
+import CAsyncFD
+import CAsyncLog
 import EventLoop
 
-enum LastWords {
+enum CrashRecord {
     /// Lines for all signals; nil if the formatter throws. Loop thread.
     ///
     /// - Parameter timestamps: how the format writes times; nil if that is not known.
-    static func make(_ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) -> OpaquePointer? {
-        guard let words = cel_last_words_make() else { return nil }
-        for (index, name) in names.enumerated() {
-            let signal = Signal(name: name, number: signalNumber(index))
-            guard let template = Template(signal, timestamps, layOut), template.add(to: words, index) else {
-                cel_last_words_free(words)
+    static func make(_ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) -> UnsafeMutablePointer<cfd_crash_record>? {
+        guard let record = clog_crash_record_make() else { return nil }
+        for (index, signal) in signals.enumerated() {
+            guard let template = Template(signal, timestamps, layOut), template.add(to: record, index) else {
+                clog_crash_record_free(record)
                 return nil
             }
         }
-        return words
+        return clog_crash_record_base(record)
     }
 
     fileprivate struct Signal {
-        let name: StaticString
+        let name: String
         let number: Int
     }
 
-    /// In the order of `cel_crash_signals`.
-    private static let names: [StaticString] = ["SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP", "SIGABRT", "SIGFPE"]
-
-    private static func signalNumber(_ index: Int) -> Int {
-        withUnsafeBytes(of: cel_crash_signals) { Int($0.load(fromByteOffset: index * MemoryLayout<CInt>.stride, as: CInt.self)) }
+    /// All of `cfd_crash_signals`, in their order.
+    private static var signals: [Signal] {
+        withUnsafeBytes(of: cfd_crash_signals) { table in
+            table.bindMemory(to: cfd_crash_signal.self).map { Signal(name: String(cString: $0.name), number: Int($0.number)) }
+        }
     }
 }
 
-/// A line with blanks.
+/// A line with placeholders.
 private struct Template {
     private var text: [UInt8] = []
-    private var blanks: [cel_blank] = []
+    private var placeholders: [clog_placeholder] = []
 
     /// What the counts are while the line is laid out.
     private static let unwritten = 0xDEAD_BEEF
@@ -47,7 +47,7 @@ private struct Template {
     private static let moment: Int64 = 7_954_862_706_987_654_321
     private static let otherMoment: Int64 = moment + 40_271_123_456_789
 
-    init?(_ signal: LastWords.Signal, _ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) {
+    init?(_ signal: CrashRecord.Signal, _ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) {
         guard let found = Template.laidOut(signal, Template.moment, nil, timestamps, layOut) else { return nil }
         self = found
         guard timestamps == nil else { return }
@@ -60,7 +60,7 @@ private struct Template {
     }
 
     private static func laidOut(
-        _ signal: LastWords.Signal, _ time: Int64, _ crashed: Int64?, _ timestamps: [Timestamp]?,
+        _ signal: CrashRecord.Signal, _ time: Int64, _ crashed: Int64?, _ timestamps: [Timestamp]?,
         _ layOut: (borrowing Record, inout LineBuffer) throws -> Void
     ) -> Template? {
         var line = LineBuffer()
@@ -78,15 +78,15 @@ private struct Template {
         return Template(Array(line.bytes), marks(crashed ?? time, timestamps))
     }
 
-    /// Leaves blanks where marks are; of several that begin at the same place, the longest.
+    /// Leaves placeholders where marks are; of several that begin at the same place, the longest.
     private init(_ line: [UInt8], _ marks: [Mark]) {
         text = line
         let marks = marks.sorted { $0.text.count > $1.text.count }
         var at = 0
         if let digits = Template.octetCount(line) {
-            var blank = Template.blank(cel_blank_octets)
-            blank.length = Int32(digits)
-            blanks.append(blank)
+            var placeholder = Template.placeholder(clog_placeholder_octets)
+            placeholder.length = Int32(digits)
+            placeholders.append(placeholder)
             at = digits
         }
         while at < line.count {
@@ -94,61 +94,61 @@ private struct Template {
                 at += 1
                 continue
             }
-            var blank = mark.blank
-            blank.offset = Int32(at)
-            blank.length = Int32(mark.text.count)
-            blanks.append(blank)
+            var placeholder = mark.placeholder
+            placeholder.offset = Int32(at)
+            placeholder.length = Int32(mark.text.count)
+            placeholders.append(placeholder)
             at += mark.text.count
         }
     }
 
-    /// How many digits stand in front that say, with a blank behind them, how long the rest is.
+    /// How many digits stand in front that say, with a space behind them, how long the rest is.
     private static func octetCount(_ line: [UInt8]) -> Int? {
         let digits = line.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }.count
         guard digits > 0, digits < line.count, line[digits] == UInt8(ascii: " ") else { return nil }
         return Int(String(decoding: line[..<digits], as: UTF8.self)) == line.count - digits - 1 ? digits : nil
     }
 
-    /// What stands between the blanks.
+    /// What stands between the placeholders.
     private var literals: [ArraySlice<UInt8>] {
         var pieces: [ArraySlice<UInt8>] = []
         var done = 0
-        for blank in blanks {
-            pieces.append(text[done..<Int(blank.offset)])
-            done = Int(blank.offset + blank.length)
+        for placeholder in placeholders {
+            pieces.append(text[done..<Int(placeholder.offset)])
+            done = Int(placeholder.offset + placeholder.length)
         }
         return pieces + [text[done...]]
     }
 
-    func add(to words: OpaquePointer, _ index: Int) -> Bool {
-        cel_last_words_add(words, CInt(index), text, text.count, blanks, CInt(blanks.count)) != 0
+    func add(to record: OpaquePointer, _ index: Int) -> Bool {
+        clog_crash_record_add(record, CInt(index), text, text.count, placeholders, CInt(placeholders.count)) != 0
     }
 
     // MARK: What is looked for
 
     private struct Mark {
         let text: [UInt8]
-        let blank: cel_blank
+        let placeholder: clog_placeholder
     }
 
     private static func marks(_ time: Int64, _ timestamps: [Timestamp]?) -> [Mark] {
-        var marks = (timestamps ?? usualTimestamps).map { Mark(text: $0.bytes(time), blank: $0.blank) }
+        var marks = (timestamps ?? usualTimestamps).map { Mark(text: $0.bytes(time), placeholder: $0.placeholder) }
         let (seconds, nanoseconds) = time.quotientFloored(by: 1_000_000_000)
-        marks.append(Mark(text: binary(UInt64(nanoseconds) << 34 | UInt64(seconds)), blank: blank(cel_blank_epoch_binary)))
-        for (value, count) in [(unwritten, cel_blank_unwritten), (undelivered, cel_blank_undelivered)] {
-            marks.append(Mark(text: Array("\(value)".utf8), blank: blank(cel_blank_decimal, count)))
-            marks.append(Mark(text: binary(UInt32(value)), blank: blank(cel_blank_binary, count)))
+        marks.append(Mark(text: binary(UInt64(nanoseconds) << 34 | UInt64(seconds)), placeholder: placeholder(clog_placeholder_epoch_binary)))
+        for (value, count) in [(unwritten, clog_placeholder_unwritten), (undelivered, clog_placeholder_undelivered)] {
+            marks.append(Mark(text: Array("\(value)".utf8), placeholder: placeholder(clog_placeholder_decimal, count)))
+            marks.append(Mark(text: binary(UInt32(value)), placeholder: placeholder(clog_placeholder_binary, count)))
         }
         return marks
     }
 
     private static func binary(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
 
-    private static func blank(_ kind: cel_blank_kind, _ count: cel_blank_count = cel_blank_unwritten) -> cel_blank {
-        var blank = cel_blank()
-        blank.kind = kind
-        blank.count = count
-        return blank
+    private static func placeholder(_ kind: clog_placeholder_kind, _ count: clog_placeholder_count = clog_placeholder_unwritten) -> clog_placeholder {
+        var placeholder = clog_placeholder()
+        placeholder.kind = kind
+        placeholder.count = count
+        return placeholder
     }
 
     /// How somebody else's format may be expected to write times.
@@ -168,15 +168,15 @@ extension Timestamp {
     }
 
     /// How the crash handler writes a time as this does. It keeps the offset from UTC that holds now.
-    fileprivate var blank: cel_blank {
-        var blank = cel_blank()
+    fileprivate var placeholder: clog_placeholder {
+        var placeholder = clog_placeholder()
         switch style {
-        case .rfc3339(let precision): (blank.kind, blank.digits) = (cel_blank_rfc3339, Int32(precision.rawValue))
-        case .clock(let precision): (blank.kind, blank.digits) = (cel_blank_clock, Int32(precision.rawValue))
-        case .epoch(let precision): (blank.kind, blank.digits) = (cel_blank_epoch, Int32(precision.rawValue))
+        case .rfc3339(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_rfc3339, Int32(precision.rawValue))
+        case .clock(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_clock, Int32(precision.rawValue))
+        case .epoch(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_epoch, Int32(precision.rawValue))
         }
-        blank.utc_offset = isNumber ? 0 : Int32(zone.offset(at: WallClock.now / 1_000_000_000))
-        blank.is_utc = zone.isUTC ? 1 : 0
-        return blank
+        placeholder.utc_offset = isNumber ? 0 : Int32(zone.offset(at: WallClock.now / 1_000_000_000))
+        placeholder.is_utc = zone.isUTC ? 1 : 0
+        return placeholder
     }
 }

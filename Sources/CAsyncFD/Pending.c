@@ -2,6 +2,7 @@
 #include "Pending.h"
 
 #include "CEventLoop.h"
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-struct cel_chunk *cel_chunk_make(intptr_t capacity) {
-    struct cel_chunk *chunk = malloc(sizeof *chunk + (size_t)capacity);
-    if (chunk) *chunk = (struct cel_chunk){.capacity = capacity};
+struct cfd_chunk *cfd_chunk_make(intptr_t capacity) {
+    struct cfd_chunk *chunk = malloc(sizeof *chunk + (size_t)capacity);
+    if (chunk) *chunk = (struct cfd_chunk){.capacity = capacity};
     return chunk;
 }
 
-void cel_chunk_free(struct cel_chunk *chunk) { free(chunk); }
+void cfd_chunk_free(struct cfd_chunk *chunk) { free(chunk); }
 
 // MARK: Sections
 
@@ -55,7 +56,7 @@ static void leave(uintptr_t *holder) {
     syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), section.postponed.si_signo, &section.postponed);
 }
 
-int cel_pending_postpone(const void *siginfo) {
+int cfd_pending_postpone(const void *siginfo) {
     const siginfo_t *info = siginfo;
     if (section.depth == 0 || section.is_postponed) return 0;
     // What the thread does to itself, a bad pointer, abort(), does not come back if it is sent away.
@@ -66,32 +67,48 @@ int cel_pending_postpone(const void *siginfo) {
     return 1;
 }
 
-intptr_t cel_pending_enter(struct cel_pending *pending) {
+intptr_t cfd_pending_enter(struct cfd_pending *pending) {
     enter(&pending->changing);
-    return cel_pending_done(pending);
+    return cfd_pending_done(pending);
 }
 
-void cel_pending_leave(struct cel_pending *pending) { leave(&pending->changing); }
+void cfd_pending_leave(struct cfd_pending *pending) { leave(&pending->changing); }
 
-intptr_t cel_pending_begin_write(struct cel_pending *pending) {
+intptr_t cfd_pending_begin_write(struct cfd_pending *pending) {
     enter(&pending->writing);
-    return cel_pending_done(pending);
+    return cfd_pending_done(pending);
 }
 
-void cel_pending_end_write(struct cel_pending *pending) { leave(&pending->writing); }
+void cfd_pending_end_write(struct cfd_pending *pending) { leave(&pending->writing); }
 
 // MARK: Entries
 
-/// All entries that were ever made. Grows at the front, never shrinks: a crash handler may be walking it.
-static struct cel_pending *entries;
+/// In a child that has just been forked: no other thread is inside of anything.
+static void forked(void) {
+    cfd_pending_stop(0);
+    section.depth = 0;
+    section.is_postponed = 0;
+    for (struct cfd_pending *entry = cfd_pending_entries(); entry; entry = entry->next) entry->changing = entry->writing = 0;
+}
 
-struct cel_pending *cel_pending_make(void) {
-    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+static void watch_forks(void) {
+    cel_watch_forks();
+    pthread_atfork(NULL, NULL, forked);
+}
+
+/// All entries that were ever made. Grows at the front, never shrinks: a crash handler may be walking it.
+static struct cfd_pending *entries;
+
+struct cfd_pending *cfd_pending_make(void) {
+    pthread_once(&forks_once, watch_forks);
+    for (struct cfd_pending *entry = cfd_pending_entries(); entry; entry = entry->next) {
         int unused = -1;
-        if (cel_pending_descriptor(entry) != unused) continue;
+        if (cfd_pending_descriptor(entry) != unused) continue;
         if (__atomic_compare_exchange_n(&entry->descriptor, &unused, -2, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return entry;
     }
-    struct cel_pending *entry = calloc(1, sizeof *entry);
+    struct cfd_pending *entry = calloc(1, sizeof *entry);
     if (!entry) return NULL;
     entry->descriptor = -2;
     entry->next = __atomic_load_n(&entries, __ATOMIC_RELAXED);
@@ -99,18 +116,18 @@ struct cel_pending *cel_pending_make(void) {
     return entry;
 }
 
-int cel_pending_release(struct cel_pending *pending) {
+int cfd_pending_release(struct cfd_pending *pending) {
     __atomic_store_n(&pending->descriptor, -2, __ATOMIC_SEQ_CST);
     // In this order either the handler does not come here any more, or the chunks stay.
     if (__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)) return 0;
     __atomic_store_n(&pending->first, NULL, __ATOMIC_RELEASE);
-    cel_pending_set_last_words(pending, NULL);
+    cfd_pending_set_crash_record(pending, NULL);
     pending->size = pending->done = pending->unwritten = 0;
     __atomic_store_n(&pending->descriptor, -1, __ATOMIC_RELEASE);
     return 1;
 }
 
-static void aim(struct cel_pending *pending, int descriptor) {
+static void aim(struct cfd_pending *pending, int descriptor) {
     struct stat status = {0};
     if (descriptor >= 0) fstat(descriptor, &status); // of a closed one all is zero, and no descriptor is ever that
     pending->device = status.st_dev;
@@ -120,56 +137,49 @@ static void aim(struct cel_pending *pending, int descriptor) {
     __atomic_store_n(&pending->descriptor, descriptor, __ATOMIC_SEQ_CST);
 }
 
-void cel_pending_lead(struct cel_pending *pending, int descriptor) {
-    cel_pending_enter(pending);
+void cfd_pending_redirect(struct cfd_pending *pending, int descriptor) {
+    cfd_pending_enter(pending);
     pending->done = 0;
     aim(pending, descriptor);
-    cel_pending_leave(pending);
+    cfd_pending_leave(pending);
 }
 
-void cel_pending_renumber(struct cel_pending *pending, int descriptor) {
-    cel_pending_enter(pending);
+void cfd_pending_renumber(struct cfd_pending *pending, int descriptor) {
+    cfd_pending_enter(pending);
     aim(pending, descriptor);
-    cel_pending_leave(pending);
+    cfd_pending_leave(pending);
 }
 
-void cel_pending_set_last_words(struct cel_pending *pending, struct cel_last_words *words) {
-    struct cel_last_words *old = __atomic_exchange_n(&pending->last_words, words, __ATOMIC_SEQ_CST);
-    // A crash handler stops the sections before it looks for the words: either it does not find these, or they stay.
-    if (!__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)) cel_last_words_free(old);
+void cfd_pending_set_crash_record(struct cfd_pending *pending, struct cfd_crash_record *record) {
+    struct cfd_crash_record *old = __atomic_exchange_n(&pending->crash_record, record, __ATOMIC_SEQ_CST);
+    // A crash handler stops the sections before it looks for the record: either it does not find the old one, or that one stays.
+    if (old && !__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)) old->destroy(old);
 }
 
-void cel_pending_hand_over(struct cel_pending *from, struct cel_pending *to) {
-    cel_pending_set_last_words(to, __atomic_exchange_n(&from->last_words, NULL, __ATOMIC_SEQ_CST));
-    cel_pending_add_unwritten(to, from->unwritten);
+void cfd_pending_hand_over(struct cfd_pending *from, struct cfd_pending *to) {
+    cfd_pending_set_crash_record(to, __atomic_exchange_n(&from->crash_record, NULL, __ATOMIC_SEQ_CST));
+    cfd_pending_add_unwritten(to, from->unwritten);
     __atomic_store_n(&from->unwritten, 0, __ATOMIC_RELAXED);
 }
 
 // MARK: For the crash handler
 
-struct cel_pending *cel_pending_entries(void) { return __atomic_load_n(&entries, __ATOMIC_ACQUIRE); }
+struct cfd_pending *cfd_pending_entries(void) { return __atomic_load_n(&entries, __ATOMIC_ACQUIRE); }
 
-void cel_pending_stop(int stop) { __atomic_store_n(&stopped, stop, __ATOMIC_SEQ_CST); }
+void cfd_pending_stop(int stop) { __atomic_store_n(&stopped, stop, __ATOMIC_SEQ_CST); }
 
-static int is_ours(struct cel_pending *pending) { return __atomic_load_n(&pending->descriptor, __ATOMIC_SEQ_CST) >= 0 && pending->forks == cel_forks; }
+static int is_ours(struct cfd_pending *pending) { return __atomic_load_n(&pending->descriptor, __ATOMIC_SEQ_CST) >= 0 && pending->forks == cel_forks; }
 
-int cel_pending_has_bytes(struct cel_pending *pending) {
-    return is_ours(pending) && __atomic_load_n(&pending->size, __ATOMIC_RELAXED) > cel_pending_done(pending);
+int cfd_pending_has_bytes(struct cfd_pending *pending) {
+    return is_ours(pending) && __atomic_load_n(&pending->size, __ATOMIC_RELAXED) > cfd_pending_done(pending);
 }
 
-int cel_pending_is_still(struct cel_pending *pending) {
+int cfd_pending_is_still(struct cfd_pending *pending) {
     uintptr_t changing = __atomic_load_n(&pending->changing, __ATOMIC_SEQ_CST), writing = __atomic_load_n(&pending->writing, __ATOMIC_SEQ_CST);
     return (!changing || changing == me()) && (!writing || writing == me());
 }
 
-int cel_pending_is_there(struct cel_pending *pending) {
+int cfd_pending_is_there(struct cfd_pending *pending) {
     struct stat status;
     return is_ours(pending) && fstat(pending->descriptor, &status) == 0 && status.st_dev == pending->device && status.st_ino == pending->inode;
-}
-
-void cel_pending_forked(void) {
-    cel_pending_stop(0);
-    section.depth = 0;
-    section.is_postponed = 0;
-    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) entry->changing = entry->writing = 0;
 }

@@ -2,10 +2,12 @@
 #include "CrashWriter.h"
 
 #include "CEventLoop.h"
+#include "Descriptors.h"
 #include "Pending.h"
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -14,17 +16,31 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+const struct cfd_crash_signal cfd_crash_signals[cfd_crash_signal_count] = {
+    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGILL, "SIGILL"}, {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}, {SIGFPE, "SIGFPE"},
+};
+
 static int is_enabled = 1;
 /// The process whose crashes are ours. A child that was forked behind our back (vfork(2), clone(2)) may share our memory, and is not it.
 static pid_t home;
 /// The thread that writes; 0: none.
 static pid_t writer;
+/// Instead of an index of `cfd_crash_signals`.
+enum { no_signal = -1 };
 /// Counts the times that somebody has written.
 static uint32_t visit;
-/// What the signals did before us, in the order of `cel_crash_signals`.
-static struct sigaction previous[cel_crash_signal_count];
+/// What the signals did before us, in the order of `cfd_crash_signals`.
+static struct sigaction previous[cfd_crash_signal_count];
 
-void cel_crash_enable(int enabled) { __atomic_store_n(&is_enabled, enabled, __ATOMIC_RELAXED); }
+static int64_t none(void) { return 0; }
+
+static int64_t (*count_undelivered)(void) = none;
+
+void cfd_crash_count_undelivered(int64_t (*count)(void)) { __atomic_store_n(&count_undelivered, count, __ATOMIC_RELAXED); }
+
+static int64_t undelivered(void) { return __atomic_load_n(&count_undelivered, __ATOMIC_RELAXED)(); }
+
+void cfd_crash_enable(int enabled) { __atomic_store_n(&is_enabled, enabled, __ATOMIC_RELAXED); }
 
 static int64_t now(void) {
     struct timespec time;
@@ -41,7 +57,7 @@ static ssize_t attempt(int descriptor, const void *bytes, size_t size, int is_fi
     // A file is never waited for by poll(2), and says EAGAIN to RWF_NOWAIT for as long as it likes, on file systems that know the flag.
     if (is_file) return write(descriptor, bytes, size);
     struct iovec vector = {(void *)bytes, size};
-    ssize_t count = pwritev2(descriptor, &vector, 1, -1, cel_RWF_NOWAIT);
+    ssize_t count = pwritev2(descriptor, &vector, 1, -1, cfd_RWF_NOWAIT);
     if (count >= 0 || (errno != EOPNOTSUPP && errno != EINVAL)) return count;
     // Not a pipe. Sockets and terminals take a page without waiting, after poll(2) has said yes.
     return write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
@@ -56,7 +72,7 @@ static void discard(int signal) {
 }
 
 /// Writes until all is written, the time is over, or the descriptor refuses. Returns how much was written.
-static size_t put(struct cel_pending *entry, const char *bytes, size_t size, int64_t deadline) {
+static size_t put(struct cfd_pending *entry, const char *bytes, size_t size, int64_t deadline) {
     size_t done = 0;
     while (done < size) {
         int64_t left = deadline - now();
@@ -78,11 +94,11 @@ static size_t put(struct cel_pending *entry, const char *bytes, size_t size, int
     return done;
 }
 
-/// What pends, and behind it the last line, unless `signal` is 0.
-static void write_entry(struct cel_pending *entry, int signal, int64_t deadline) {
-    if (!cel_pending_is_there(entry)) return;
-    intptr_t skip = cel_pending_done(entry);
-    for (struct cel_chunk *next, *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = next) {
+/// What pends, and behind it the crash record of this signal, unless it is `no_signal`.
+static void write_entry(struct cfd_pending *entry, int signal, int64_t deadline) {
+    if (!cfd_pending_is_there(entry)) return;
+    intptr_t skip = cfd_pending_done(entry);
+    for (struct cfd_chunk *next, *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = next) {
         // In this order: a chunk that has a next one is full. Else the owner may fill it, and link the next, while this one is being written, and
         // what comes after that would be written without what came before.
         next = __atomic_load_n(&chunk->next, __ATOMIC_ACQUIRE);
@@ -90,26 +106,25 @@ static void write_entry(struct cel_pending *entry, int signal, int64_t deadline)
         intptr_t skipped = skip < size ? skip : size;
         skip -= skipped;
         size_t left = (size_t)(size - skipped);
-        size_t written = put(entry, (const char *)cel_chunk_bytes(chunk) + chunk->start + skipped, left, deadline);
+        size_t written = put(entry, (const char *)cfd_chunk_bytes(chunk) + chunk->start + skipped, left, deadline);
         // The owner will find that this has been done, if the program lives on.
-        cel_pending_did_write(entry, (intptr_t)written);
+        cfd_pending_did_write(entry, (intptr_t)written);
         if (written < left) return;
     }
-    struct cel_last_words *words = __atomic_load_n(&entry->last_words, __ATOMIC_SEQ_CST);
-    if (!words || signal == 0) return;
-    const char *line;
-    size_t size = cel_last_words_compose(
-        words, signal, __atomic_load_n(&entry->unwritten, __ATOMIC_RELAXED), cel_undelivered_records(), &line);
-    put(entry, line, size, deadline);
+    struct cfd_crash_record *record = __atomic_load_n(&entry->crash_record, __ATOMIC_SEQ_CST);
+    if (!record || signal == no_signal) return;
+    const char *bytes;
+    size_t size = record->compose(record, signal, __atomic_load_n(&entry->unwritten, __ATOMIC_RELAXED), undelivered(), &bytes);
+    put(entry, bytes, size, deadline);
 }
 
 /// Writes the entries in which nobody is at work; of others, those in which nobody is by `limit`. A write that hangs leaves its entry as it is: what it will come
 /// to nobody knows.
 static void write_entries(int signal, int64_t limit, int64_t deadline) {
-    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
+    for (struct cfd_pending *entry = cfd_pending_entries(); entry; entry = entry->next) {
         if (entry->visited == visit) continue;
-        int is_still = cel_pending_is_still(entry);
-        for (; !is_still && now() < limit; is_still = cel_pending_is_still(entry)) rest();
+        int is_still = cfd_pending_is_still(entry);
+        for (; !is_still && now() < limit; is_still = cfd_pending_is_still(entry)) rest();
         if (!is_still) continue;
         entry->visited = visit;
         write_entry(entry, signal, deadline);
@@ -119,13 +134,13 @@ static void write_entries(int signal, int64_t limit, int64_t deadline) {
 // MARK: One at a time
 
 static int nothing_pends(void) {
-    for (struct cel_pending *entry = cel_pending_entries(); entry; entry = entry->next) {
-        if (cel_pending_has_bytes(entry)) return 0;
+    for (struct cfd_pending *entry = cfd_pending_entries(); entry; entry = entry->next) {
+        if (cfd_pending_has_bytes(entry)) return 0;
     }
-    return cel_undelivered_records() == 0;
+    return undelivered() == 0;
 }
 
-/// Writes what pends, and the last line, unless `signal` is 0. 0: the calling thread is writing already, and it is that which has crashed.
+/// Writes what pends, and the crash records, unless `signal` is `no_signal`. 0: the calling thread is writing already, and it is that which has crashed.
 static int rescue(int signal) {
     pid_t thread = (pid_t)syscall(SYS_gettid), nobody = 0;
     for (int i = 0; !__atomic_compare_exchange_n(&writer, &nobody, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); i++) {
@@ -143,7 +158,7 @@ static int rescue(int signal) {
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, &mask);
-    cel_pending_stop(1);
+    cfd_pending_stop(1);
     write_entries(signal, now() + 200000000, deadline);
     write_entries(signal, deadline, deadline);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
@@ -151,7 +166,7 @@ static int rescue(int signal) {
 }
 
 static void let_go(void) {
-    cel_pending_stop(0);
+    cfd_pending_stop(0);
     __atomic_store_n(&writer, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -183,45 +198,44 @@ static enum fate fate(int number, const siginfo_t *info) {
 
 static void crash(int number, siginfo_t *info, void *context) {
     int saved = errno;
-    if (cel_pending_postpone(info)) return;
-    const struct sigaction *next = NULL;
-    for (int i = 0; i < cel_crash_signal_count; i++) {
-        if (cel_crash_signals[i] == number) next = &previous[i];
-    }
+    if (cfd_pending_postpone(info)) return;
+    int signal = 0;
+    while (cfd_crash_signals[signal].number != number) signal++;
+    const struct sigaction *next = &previous[signal];
     int is_ours = __atomic_load_n(&is_enabled, __ATOMIC_RELAXED) && getpid() == home;
     if (!is_default(next)) {
-        if (is_ours && rescue(0)) let_go();
+        if (is_ours && rescue(no_signal)) let_go();
         call(next, number, info, context);
         enum fate then = fate(number, info);
         if (then != dies) {
-            if (then == is_aborted && is_ours && rescue(number)) let_go();
+            if (then == is_aborted && is_ours && rescue(signal)) let_go();
             errno = saved;
             return;
         }
     }
-    if (is_ours) rescue(number); // and nobody goes on
+    if (is_ours) rescue(signal); // and nobody goes on
     sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     // Blocked while this handler runs: it is delivered on return, with the old context, and with the siginfo that it came with.
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0) raise(number);
     errno = saved;
 }
 
-void cel_crash_install(void) {
+/// In a child that has just been forked.
+static void forked(void) {
+    home = getpid();
+    __atomic_store_n(&writer, 0, __ATOMIC_SEQ_CST);
+}
+
+void cfd_crash_install(void) {
     static int installed;
     if (__atomic_exchange_n(&installed, 1, __ATOMIC_ACQ_REL)) return;
     home = getpid();
-    for (int i = 0; i < cel_crash_signal_count; i++) {
-        if (sigaction(cel_crash_signals[i], NULL, &previous[i]) != 0) continue;
+    pthread_atfork(NULL, NULL, forked);
+    for (int i = 0; i < cfd_crash_signal_count; i++) {
+        if (sigaction(cfd_crash_signals[i].number, NULL, &previous[i]) != 0) continue;
         // Who ignores such a signal has his reasons.
         if (!(previous[i].sa_flags & SA_SIGINFO) && previous[i].sa_handler == SIG_IGN) continue;
         struct sigaction action = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
-        sigaction(cel_crash_signals[i], &action, NULL);
+        sigaction(cfd_crash_signals[i].number, &action, NULL);
     }
-}
-
-void cel_crash_forked(void) {
-    if (home != 0) home = getpid();
-    __atomic_store_n(&writer, 0, __ATOMIC_SEQ_CST);
-    cel_pending_forked();
-    cel_in_flight_forked();
 }

@@ -1,13 +1,12 @@
-// A stack of its own for the crash handler, on every thread on which our code runs: one that has run out of stack has no other.
 #define _GNU_SOURCE
-#include "CrashWriter.h"
+#include "SignalStack.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
-/// As much as other handlers need, too: ours calls them. Memory that is not touched costs nothing.
+/// As much as other handlers need, too: the crash handler calls them. Memory that is not touched costs nothing.
 enum { stack_size = 128 * 1024, guard_size = 64 * 1024 };
 
 static _Thread_local int has_entered;
@@ -24,7 +23,7 @@ static void free_stack(void *memory) {
 
 static void make_key(void) { pthread_key_create(&stacks, free_stack); }
 
-void cel_crash_enter_thread(void) {
+void cel_use_signal_stack(void) {
     if (has_entered) return;
     has_entered = 1;
     stack_t current;
