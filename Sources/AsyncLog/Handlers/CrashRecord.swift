@@ -11,7 +11,9 @@ enum CrashRecord {
     /// Lines for all signals; nil if the formatter throws. Loop thread.
     ///
     /// - Parameter timestamps: how the format writes times; nil if that is not known.
-    static func make(_ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) -> UnsafeMutablePointer<cfd_crash_record>? {
+    static func make(
+        _ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void
+    ) -> UnsafeMutablePointer<cfd_crash_record>? {
         guard let record = clog_crash_record_make() else { return nil }
         for (index, signal) in signals.enumerated() {
             guard let template = Template(signal, timestamps, layOut), template.add(to: record, index) else {
