@@ -153,6 +153,16 @@ struct Poller: ~Copyable {
         return 0
     }
 
+    /// Has the processor fetch the registration of event `index`, which will be asked for in a moment.
+    func prefetch(_ index: Int) {
+        guard index < Poller.capacity else { return }
+        let seat = Int(UInt32(truncatingIfNeeded: events[index].data.u64))
+        guard seat < seats.count, let registration = seats[seat] else { return }
+        let address = UInt(bitPattern: ObjectIdentifier(registration))
+        cel_prefetch(UnsafeRawPointer(bitPattern: address))
+        cel_prefetch(UnsafeRawPointer(bitPattern: address + 64))
+    }
+
     /// The seat of event `index` of the last `wait`, and what happened there. Nil for wake-ups and stale events.
     func event(_ index: Int) -> (Registration, UInt32)? {
         let event = events[index]
