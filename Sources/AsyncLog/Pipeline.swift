@@ -221,7 +221,7 @@ struct Parked: Sendable {
     func wait() async {
         let pipeline = record.core.tree.pipeline
         if pipeline.loop.isCurrent { return await waitHere(pipeline) }
-        guard pipeline.loop.isRunning else { return pipeline.refuse(record.level) }
+        guard pipeline.loop.canBeVisited else { return pipeline.refuse(record.level) }
         await pipeline.loop.visit { await self.waitHere(pipeline) }
     }
 
