@@ -86,6 +86,15 @@ struct WithoutRunTests {
         }
     }
 
+    @Test("threads that log without an end do not keep the process from ending; what was logged before the end is written")
+    func exitUnderLoad() throws {
+        let folder = try TemporaryFolder()
+        let file = open(folder.file("log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(try say("exit-under-load", output: .descriptor(file)) == [])
+        close(file)
+        #expect(try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
+    }
+
     @Test("a task that is alive when run returns goes on, and a wait for it ends")
     func afterRun() throws { #expect(try say("after-run") == ["task: done"]) }
 

@@ -17,6 +17,7 @@ enum WithoutRun {
         case "change-hands": try changeHands()
         case "hang-up": try listenToHangUp(path)
         case "at-exit": logAtExit()
+        case "exit-under-load": exitUnderLoad()
         case "after-run": try useTasksAfterRun()
         case "main-actor": try useMainActorAfterRun()
         case "clock": try runOnTwoClocks()
@@ -237,6 +238,25 @@ enum WithoutRun {
     static func logAtExit() {
         atexit { logger.info("at the very end") }
         logger.info("first")
+    }
+
+    /// Threads log without an end while the process ends. If it does not, the alarm ends it.
+    static func exitUnderLoad() {
+        alarm(10)
+        logger.info("before the end")
+        for _ in 0..<4 {
+            var thread = pthread_t()
+            pthread_create(
+                &thread, nil,
+                { _ in
+                    while true {
+                        for _ in 0..<50 { logger.info("without an end") }
+                        usleep(10)
+                    }
+                }, nil)
+        }
+        usleep(20_000)
+        exit(0)
     }
 
     /// What lives on when `run` has returned goes on.
