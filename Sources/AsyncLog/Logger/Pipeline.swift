@@ -170,7 +170,7 @@ final class Pipeline: @unchecked Sendable {
 
     /// Has the handlers enter what was refused into their books and say so. Loop thread.
     private func settleRefusals() {
-        guard hasRefusals.load(ordering: .acquiring) else { return }
+        guard !loop.isClosing, hasRefusals.load(ordering: .acquiring) else { return }
         let taken = refusals.withLockIfAvailable { counts in
             hasRefusals.store(false, ordering: .relaxed)
             defer { counts = InlineArray(repeating: 0) }
@@ -186,6 +186,11 @@ final class Pipeline: @unchecked Sendable {
     }
 
     private func deliver(_ encoded: EncodedRecord) {
+        // No handler accepts it: a thread that logs without an end would keep the process from ending.
+        guard !loop.isClosing else {
+            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), 1)
+            return encoded.free(to: blocks)
+        }
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
             clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
@@ -221,7 +226,7 @@ struct Parked: Sendable {
     func wait() async {
         let pipeline = record.core.tree.pipeline
         if pipeline.loop.isCurrent { return await waitHere(pipeline) }
-        guard pipeline.loop.isRunning else { return pipeline.refuse(record.level) }
+        guard pipeline.loop.canBeVisited else { return pipeline.refuse(record.level) }
         await pipeline.loop.visit { await self.waitHere(pipeline) }
     }
 
