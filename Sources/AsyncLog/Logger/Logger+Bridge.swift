@@ -35,12 +35,14 @@ extension Logger {
             level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: tree.clock.now), callSite: site,
             bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
         withExtendedLifetime((bound, scope)) {
-            Record.build(head, message: { LogMessage(Text(message)) }, fields: { scratch in
-                FieldRegion(scratch) { writer in
-                    tree.context?(&writer)
-                    fields(&writer)
-                }
-            }, { tree.pipeline.submit($0, gate: gate) })
+            Record.build(
+                head, message: { LogMessage(Text(message)) },
+                fields: { scratch in
+                    FieldRegion(scratch) { writer in
+                        tree.context?(&writer)
+                        fields(&writer)
+                    }
+                }, { tree.pipeline.submit($0, gate: gate) })
         }
     }
 }

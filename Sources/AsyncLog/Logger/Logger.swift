@@ -151,11 +151,13 @@ public struct Logger: Sendable {
             level: level, time: WallTime(nanoseconds: core.clock.now), callSite: site, bound: bound.map(Unmanaged.passUnretained),
             scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
         return withExtendedLifetime(scope) {
-            Record.build(head, message: message, fields: { scratch in
-                let region = writeFields(scratch)
-                guard let context = core.context else { return region }
-                return Logger.extend(region, scratch, context)
-            }, body)
+            Record.build(
+                head, message: message,
+                fields: { scratch in
+                    let region = writeFields(scratch)
+                    guard let context = core.context else { return region }
+                    return Logger.extend(region, scratch, context)
+                }, body)
         }
     }
 

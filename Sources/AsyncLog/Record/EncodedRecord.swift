@@ -29,7 +29,7 @@ struct EncodedRecord {
     static let blockKind = BlockPool.Kind(index: 1, blockSize: 512)
 
     /// `Envelope.headerSize`, as a constant.
-    private static let linkSize = 16
+    static let linkSize = 16
     private static let bodyOffset = linkSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
 
     private var header: UnsafeMutablePointer<RecordHeader> { (memory + EncodedRecord.linkSize).assumingMemoryBound(to: RecordHeader.self) }

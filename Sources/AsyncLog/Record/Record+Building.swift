@@ -37,12 +37,14 @@ extension Record {
     /// Hands this record with more fields to `body`.
     func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
         let (message, fields) = (message, fields)
-        Record.build(head, message: { LogMessage(message) }, fields: { scratch in
-            FieldRegion(scratch) { writer in
-                fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
-                more(&writer)
-            }
-        }, body)
+        Record.build(
+            head, message: { LogMessage(message) },
+            fields: { scratch in
+                FieldRegion(scratch) { writer in
+                    fields.forEachEncoded { writer.append(encoded: $1, $0.header) }
+                    more(&writer)
+                }
+            }, body)
     }
 
     /// Hands this record with these fields in place of its own, the logger's and the scope's to `body`.
