@@ -25,7 +25,7 @@ final class Pipeline: @unchecked Sendable {
     let blocks = BlockPool(EncodedRecord.blockKind)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
-    private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
+    private let refusals = Locked(PerLevel<UInt64>(repeating: 0))
     private let hasRefusals = Atomic<Bool>(false)
 
     init(loop: EventLoop, handlers: [Handler]) {
@@ -173,7 +173,7 @@ final class Pipeline: @unchecked Sendable {
         guard !loop.isClosing, hasRefusals.load(ordering: .acquiring) else { return }
         let taken = refusals.withLockIfAvailable { counts in
             hasRefusals.store(false, ordering: .relaxed)
-            defer { counts = InlineArray(repeating: 0) }
+            defer { counts = PerLevel(repeating: 0) }
             return counts
         }
         guard let taken else {
@@ -254,23 +254,5 @@ struct Parked: Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 
         func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
-    }
-}
-
-// MARK: The standard pipeline
-
-extension Pipeline {
-    /// Below warning to standard output, the rest to standard error, on the current loop (outside of any: on the main loop).
-    static var standard: Pipeline {
-        guard let loop = EventLoop.current, loop !== EventLoop.main else { return mainStandard }
-        return loop.local(Pipeline.self) { standard(on: loop) }
-    }
-
-    private static let mainStandard = standard(on: .main)
-
-    private static func standard(on loop: EventLoop) -> Pipeline {
-        Pipeline(
-            loop: loop,
-            handlers: .standardStreams(formatter: TextFormatter()))
     }
 }

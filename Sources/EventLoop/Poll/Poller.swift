@@ -64,15 +64,12 @@ struct Poller: ~Copyable {
         events.deallocate()
     }
 
-    /// A program may be started with its standard descriptors closed. Nothing of ours may take their numbers: somebody prints to them.
     private static func above2(_ descriptor: CInt, _ operation: String) throws(EventLoopError) -> CInt {
         guard descriptor >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: errno)) }
-        guard descriptor <= 2 else { return descriptor }
-        let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
-        let reason = errno
-        close(descriptor)
-        guard moved >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: reason)) }
-        return moved
+        switch StandardNumbers.above2(descriptor) {
+        case .success(let descriptor): return descriptor
+        case .failure(let errno): throw EventLoopError(operation: operation, errno: errno)
+        }
     }
 
     // MARK: Registrations
