@@ -7,6 +7,8 @@ import EventLoop
 
 /// The spool's file. Loop thread only; the file is read and emptied on a thread of the pool.
 final class DiskSpool {
+    /// With this the file begins.
+    static let title = "asynclog spool"
     let path: String
     /// In bytes. The file is never larger.
     private let limit: Int
@@ -55,7 +57,7 @@ final class DiskSpool {
         guard tail == nil, !isOpening else { return }
         isOpening = true
         let answer = Found<Result<SpoolFile.Contents, IOError>>()
-        loop.offloadCall({ [path, bounds] in answer.value = SpoolFile.open(path, bounds) }) { [self] in
+        loop.offloadCall({ [path, bounds] in answer.value = SpoolFile.open(path, title: DiskSpool.title, bounds) }) { [self] in
             isOpening = false
             switch answer.value! {
             case .failure(let error):

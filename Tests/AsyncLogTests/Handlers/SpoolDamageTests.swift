@@ -189,7 +189,7 @@ struct SpoolDamageTests {
             let texts = (0..<Int.random(in: 1...60, using: &random)).map { index in
                 "\(index) " + String(repeating: "x", count: Int.random(in: 0...3000, using: &random)) + "\n"
             }
-            let file = try SpoolFile.open(path, .newline).get().file
+            let file = try SpoolFile.open(path, title: "asynclog spool", .newline).get().file
             for text in texts {
                 var bytes = Array(text.utf8)
                 let outcome = bytes.withUnsafeMutableBytes { bytes in
@@ -214,7 +214,7 @@ struct SpoolDamageTests {
             }
             truncate(path, 0)
             overwrite(0, contents)
-            let opened = try SpoolFile.open(path, .newline).get()
+            let opened = try SpoolFile.open(path, title: "asynclog spool", .newline).get()
             defer { close(opened.file.tail) }
             var (position, expected) = (opened.head, opened.number)
             var found: [UInt64: [UInt8]] = [:]
