@@ -1,6 +1,7 @@
 // Fields that come from somewhere else than the call: the logger, the task's scope, a provider; and which one counts.
 import AsyncLog
 import EventLoop
+import TestSupport
 import Testing
 
 @Suite("Context")

@@ -1,6 +1,7 @@
 // Records with so many fields, and loggers with such names, that work which grows with the square of their number would hold up the loop.
 import AsyncLog
 import EventLoop
+import TestSupport
 import Testing
 
 extension String {
