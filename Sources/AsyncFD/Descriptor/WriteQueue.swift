@@ -1,12 +1,11 @@
 // Whose turn it is to write. Each write goes out whole before the next begins, in the order in which they came.
-import DequeModule
 import EventLoop
 
 /// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for it.
 ///
 /// Pure: says whose turn it is; telling them is for the caller. All operations but `cancelAll` are O(1), amortised.
 struct WriteQueue {
-    typealias Ticket = UInt64
+    typealias Ticket = TicketQueue<Place>.Ticket
 
     /// What waits for a turn: a task in `AsyncFD.write`, or an outlet.
     enum Writer {
@@ -21,49 +20,44 @@ struct WriteQueue {
         }
     }
 
-    private struct Place {
+    struct Place {
         let writer: Writer
         let descriptor: ObjectIdentifier
     }
 
     /// The `AsyncFD` whose writer has the turn. Nil: nobody has it.
     private(set) var holder: ObjectIdentifier?
-    /// The writer with ticket n waits at `waiting[n - first]`; nil once it has given up.
-    private var waiting: Deque<Place?> = []
-    private var first: Ticket = 0
+    private var waiting = TicketQueue<Place>()
 
-    /// True if a writer waits, or has waited and given up.
+    /// True if a writer waits.
     var hasWaiting: Bool { !waiting.isEmpty }
 
     /// A writer of this descriptor takes the turn, which nobody has.
     mutating func take(_ descriptor: ObjectIdentifier) { holder = descriptor }
 
     /// The ticket that the next `wait` gets.
-    var nextTicket: Ticket { first + UInt64(waiting.count) }
+    var nextTicket: Ticket { waiting.nextTicket }
 
-    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.append(Place(writer: writer, descriptor: descriptor)) }
+    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.enter(Place(writer: writer, descriptor: descriptor)) }
+
+    /// A task has been cancelled before it could `wait`: uses up its ticket.
+    mutating func skip() { waiting.skip() }
 
     /// Gives up waiting. Nil if the turn has come already.
     mutating func cancel(_ ticket: Ticket) -> Writer? {
-        guard ticket >= first, ticket < nextTicket else { return nil }
-        return waiting[Int(ticket - first)].take()?.writer
+        waiting.cancel(ticket)?.writer
     }
 
     /// All writers of one descriptor give up waiting. The caller tells them.
     mutating func cancelAll(of descriptor: ObjectIdentifier) -> [Writer] {
-        waiting.indices.compactMap { waiting[$0]?.descriptor == descriptor ? waiting[$0].take()?.writer : nil }
+        waiting.cancelAll { $0.descriptor == descriptor }.map(\.writer)
     }
 
     /// Gives the turn to the next writer in line, which the caller has to resume. Nil: nobody waits, and nobody has the turn any more.
     mutating func next() -> Writer? {
-        holder = nil
-        while !waiting.isEmpty {
-            first += 1
-            guard let next = waiting.removeFirst() else { continue }
-            holder = next.descriptor
-            return next.writer
-        }
-        return nil
+        let next = waiting.popFirst()
+        holder = next?.descriptor
+        return next?.writer
     }
 
     /// Nobody has the turn; those that wait go on waiting.

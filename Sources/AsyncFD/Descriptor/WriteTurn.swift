@@ -46,6 +46,9 @@ final class WriteTurn: @unchecked Sendable {
     /// What `cancel` needs for the next writer that waits.
     var nextTicket: WriteQueue.Ticket { queue.nextTicket }
 
+    /// A task has been cancelled before it could `wait`: uses up its ticket.
+    func skip() { queue.skip() }
+
     /// After `enter` said no. The writer is resumed when it has the turn, and not before this returns.
     func wait(_ descriptor: AsyncFD, _ writer: WriteQueue.Writer) {
         queue.wait(writer, ObjectIdentifier(descriptor))

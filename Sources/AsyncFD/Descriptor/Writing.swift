@@ -136,7 +136,11 @@ extension AsyncFD {
         if writers.enter(self) { return }
         let ticket = writers.nextTicket
         let wake: Wake = await parkTask { continuation in
-            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { writers.wait(self, .task(continuation)) }
+            guard !Task.isCancelled else {
+                writers.skip()
+                return continuation.resume(returning: .cancelled)
+            }
+            writers.wait(self, .task(continuation))
         } onCancel: { [loop] in
             loop.perform { writers.cancel(ticket)?.resume(.cancelled) }
         }

@@ -8,7 +8,7 @@ import SystemPackage
 ///     let writer = BufferedWriter(connection)
 ///     for row in rows { try await writer.write("\(row)\r\n") }
 ///     try await writer.flush()
-///     await writer.close()
+///     try await writer.close()
 ///
 /// A write is put into the buffer; the whole of what one turn of the event loop has gathered goes out with one system call. When more than the high
 /// water mark waits to be written, writers wait until the low water mark is reached. So memory is bounded (by the high water mark and the
@@ -31,8 +31,7 @@ public final class BufferedWriter: @unchecked Sendable {
     private let outlet: Outlet
     private var isAttached = false
     private var isClosed = false
-    private var waiting: [(id: UInt64, continuation: UnsafeContinuation<Wake, Never>)] = []
-    private var lastID: UInt64 = 0
+    private var waiting = TicketQueue<UnsafeContinuation<Wake, Never>>()
 
     /// - Parameters:
     ///   - highWaterMark: in bytes.
@@ -117,23 +116,21 @@ public final class BufferedWriter: @unchecked Sendable {
     }
 
     private func waitForLowWater() async throws(IOError) {
-        lastID += 1
-        let id = lastID
+        let ticket = waiting.nextTicket
         let wake: Wake = await parkTask { continuation in
-            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { waiting.append((id, continuation)) }
-        } onCancel: {
-            descriptor.loop.perform {
-                guard let index = self.waiting.firstIndex(where: { $0.id == id }) else { return }
-                self.waiting.remove(at: index).continuation.resume(returning: .cancelled)
+            guard !Task.isCancelled else {
+                waiting.skip()
+                return continuation.resume(returning: .cancelled)
             }
+            waiting.enter(continuation)
+        } onCancel: {
+            descriptor.loop.perform { self.waiting.cancel(ticket)?.resume(returning: .cancelled) }
         }
         if wake == .cancelled { throw IOError("write", on: descriptor.label, .cancelled) }
     }
 
     private func resumeWaiting(_ wake: Wake) {
-        let resumed = waiting
-        waiting = []
-        for (_, continuation) in resumed { continuation.resume(returning: wake) }
+        for continuation in waiting.removeAll() { continuation.resume(returning: wake) }
     }
 }
 

@@ -41,7 +41,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Bytes in the kernel.
     package internal(set) var writtenBytes: UInt64 = 0
     package var pendingBytes: Int { outlet.queue.count }
-    @exclusivity(unchecked) private var waiting = RoomQueue()
+    @exclusivity(unchecked) private var waiting = TicketQueue<RoomWaiter>()
     @exclusivity(unchecked) var unreported = DropSummary()
     var failureIsUnreported = false
     var failureReportIsSet = false
@@ -57,6 +57,14 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         case granted
         /// Drop the record, for this reason.
         case refused(Ledger.DropReason)
+    }
+
+    /// A record that waits for room.
+    private struct RoomWaiter {
+        let size: Int
+        let severity: UInt8
+        /// Called once, with the outcome.
+        let body: (Room) -> Void
     }
 
     /// - Parameters:
@@ -209,7 +217,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             return nil
         }
         let ticket = waiting.nextTicket
-        waiting.enter(RoomQueue.Place(size: size, severity: severity, body: body))
+        waiting.enter(RoomWaiter(size: size, severity: severity, body: body))
         outlet.addUnwritten(1)
         outlet.pushOut()
         admitWaiting()
@@ -221,6 +229,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         let ticket = waiting.nextTicket
         await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
             if Task.isCancelled {
+                waiting.skip()
                 body(.refused(.cancelled))
                 return continuation.resume()
             }
@@ -235,21 +244,21 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Refuses a record that still waits.
     package func cancel(_ ticket: UInt64) {
-        if let place = waiting.leave(ticket) { answer(place, .refused(.cancelled)) }
+        if let waiter = waiting.cancel(ticket) { answer(waiter, .refused(.cancelled)) }
         admitWaiting()
     }
 
     func admitWaiting() {
-        while let first = waiting.next(if: { fits($0.size, $0.severity) }) { answer(first, .granted) }
+        while let first = waiting.popFirst(if: { fits($0.size, $0.severity) }) { answer(first, .granted) }
     }
 
     func refuseWaiting(_ reason: Ledger.DropReason) {
-        while let first = waiting.next(if: { _ in true }) { answer(first, .refused(reason)) }
+        while let first = waiting.popFirst() { answer(first, .refused(reason)) }
     }
 
-    private func answer(_ place: RoomQueue.Place, _ room: Room) {
+    private func answer(_ waiter: RoomWaiter, _ room: Room) {
         outlet.addUnwritten(-1)
-        place.body(room)
+        waiter.body(room)
     }
 
     // MARK: Flushing
