@@ -13,7 +13,7 @@ extension AsyncFD {
         await onLoop(orElse: ()) { descriptor in
             if let buffer = descriptor.printer?.buffer {
                 await buffer.retire()
-                descriptor.printer?.bufferReleased()
+                descriptor.printer?.outputReleased()
             }
             await withUnsafeContinuation { continuation in
                 descriptor.closeHere { continuation.resume() }

@@ -109,7 +109,7 @@ public final class BufferedWriter: @unchecked Sendable {
         guard !bytes.isEmpty else { return }
         if !isAttached {
             isAttached = true
-            outlet.attach(self)
+            outlet.attach(nil, self)
         }
         outlet.queue.append(bytes)
         outlet.didAppend(bytes.count)
@@ -134,16 +134,14 @@ public final class BufferedWriter: @unchecked Sendable {
     }
 }
 
-extension BufferedWriter: OutletClient {
-    package func outletWrote(_ count: Int) {
+extension BufferedWriter: Destination {
+    package func didWrite(_ count: Int) {
         if outlet.queue.count <= lowWaterMark { resumeWaiting(.ready) }
     }
 
-    package func outletFailed(_ error: IOError) { resumeWaiting(.ready) }
-    package func outletRecovered() {}
-    package func outletAbandoned(_ count: Int, because error: IOError?) {
-        LastResort.say("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "nobody read them in time")")
+    package func didFail(_ error: IOError) { resumeWaiting(.ready) }
+    package func didGiveUp(_ count: Int, because error: IOError?) {
+        LastResort.say("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
     }
-    package func outletConcluded() {}
-    package func outletReleased() { isAttached = false }
+    package func didRelease() { isAttached = false }
 }

@@ -47,9 +47,10 @@ public struct Ledger: Sendable, Equatable {
         pending &+= 1
     }
 
-    package mutating func write() {
-        written &+= 1
-        pending &-= 1
+    /// So many pending records have been written.
+    package mutating func write(_ count: Int = 1) {
+        written &+= UInt64(count)
+        pending &-= UInt64(count)
     }
 
     package mutating func drop(_ reason: DropReason) {

@@ -48,7 +48,7 @@ extension Outlet {
     func leaveTurn() { descriptor?.leaveTurn() }
 
     private func write() -> OutletMachine.Action {
-        let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
+        let allowed = min(destination?.mayWrite(queue.count - begun) ?? .max, writeLimit)
         guard allowed > 0, let descriptor else {
             leaveTurn()
             machine.forbidden()
@@ -84,7 +84,7 @@ extension Outlet {
         writeCalls &+= 1
         var room = allowed
         let count = queue.fill(vectors) { index in
-            guard let length = client?.outletRecordLength(index), index == 0 || length <= room else { return nil }
+            guard let length = records.length(index), index == 0 || length <= room else { return nil }
             room -= length
             return length
         }
@@ -96,11 +96,11 @@ extension Outlet {
         case .bytes:
             takeOffWritten()
             let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
-            if hasRecovered { client?.outletRecovered() }
+            if hasRecovered { tellRecovery() }
             return action
         case .wouldBlock: return machine.wouldBlock()
         case .failed(let errno):
-            if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
+            if errno == .staleNFSFileHandle, destination?.didLoseFile() == true { return lostFile() }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
         }
@@ -111,26 +111,33 @@ extension Outlet {
         let moved = cfd_pending_done(queue.pending) - begun
         var count = moved
         if delivery == .wholeRecords {
-            count = client?.outletWholeRecords(begun + moved) ?? moved
+            count = records.whole(within: begun + moved)
             begun += moved - count
         }
         queue.consume(count)
         left &+= UInt64(count)
-        client?.outletWrote(count)
+        let written = records.takeOff(count)
+        destination?.didWrite(count)
+        buffer?.didWrite(count, records: written)
         flushes.resume(upTo: left, nil)
     }
 
     /// The oldest record cannot be sent, and the others can.
     private func skip(_ error: IOError) -> OutletMachine.Action {
-        let size = client?.outletSkips(error) ?? queue.count
+        let record = records.removeFirst()
+        let size = Int(record.length)
+        lose(record, .failure)
+        destination?.didSkip(error)
         queue.consume(size)
         left &+= UInt64(size)
         flushes.resume(upTo: left, nil)
         return machine.wrote(isTurnOver: left >= turnEnd).0
     }
 
-    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file.
-    private func lostFile(_ rest: Int) -> OutletMachine.Action {
+    /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another file.
+    private func lostFile() -> OutletMachine.Action {
+        let rest = records.restOfBegun
+        if rest > 0 { lose(records.removeFirst(), .failure) }
         queue.consume(rest)
         left &+= UInt64(rest)
         flushes.resume(upTo: left, nil)
@@ -142,9 +149,9 @@ extension Outlet {
     private func failed(_ error: IOError) -> OutletMachine.Action {
         let (action, isNews) = machine.failed(error)
         if error.code == .badDescriptor { cfd_pending_redirect(queue.pending, -2) }
-        client?.outletWriteFailed(error)
+        destination?.didFailToWrite(error)
         flushes.resume(upTo: left, error)
-        if isNews { client?.outletFailed(error) }
+        if isNews { tellFailure(error) }
         leaveTurn()
         return action
     }
@@ -203,7 +210,7 @@ extension Outlet {
     private func recordLengths(within limit: Int) -> [Int] {
         var lengths: [Int] = []
         var left = limit
-        while let length = client?.outletRecordLength(lengths.count), length <= left {
+        while let length = records.length(lengths.count), length <= left {
             lengths.append(length)
             left -= length
         }

@@ -1,7 +1,7 @@
 // Buffered output to one descriptor: what is appended in a turn goes out at the turn's end, with one `writev`.
 //
-// It is the engine below `print` and below the logger's handlers. Whoever appends is never made to wait by it; how much may pend,
-// and what happens beyond that, is for the one above (`OutletClient`) to say. The order of things is in OutletMachine.swift;
+// It is the engine below `print` and below the logger's handlers. An append never waits; how many bytes may pend, and what happens
+// beyond that, is decided above it: by a record buffer, or by a `BufferedWriter`. Below it stands a `Destination`, where one is needed. The order of things is in OutletMachine.swift;
 // Outlet+Writing.swift carries out what that machine decides.
 import CAsyncFD
 import EventLoop
@@ -13,12 +13,16 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be opened.
     package private(set) var descriptor: AsyncFD?
     package let loop: EventLoop
-    /// Kept, like the outlet itself, until the loop's end or `retire`: what was promised outlives who promised it.
-    private(set) var client: (any OutletClient)?
+    /// These two are kept, like the outlet itself, until the loop's end or `retire`: pending bytes go out even if their handler has gone.
+    /// The books of the records that the bytes are, if they are records.
+    private(set) var buffer: OutputBuffer?
+    package private(set) var destination: (any Destination)?
 
     // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
     // exclusive access would find is already ruled out, and it costs as much as formatting the record.
     @exclusivity(unchecked) package var queue = ByteQueue()
+    /// The records whose bytes are in the queue, oldest first; none if the bytes are a mere stream.
+    @exclusivity(unchecked) var records = PendingRecords()
     @exclusivity(unchecked) var machine = OutletMachine()
     @exclusivity(unchecked) var wait = OutletWait()
     /// How many bytes have been appended and have left, since the beginning.
@@ -58,6 +62,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// The bound of the buffer above: a quarter of it may gather before the writing begins.
     package var capacity = Int.max { didSet { chooseBatchSize() } }
 
+    /// No write has more bytes. What a thread of the pool is writing cannot be dropped: a handler that drops the oldest keeps some back.
+    package var writeLimit = Int.max
+
     private func chooseBatchSize() {
         let size = ByteQueue.chunkSize
         batchSize = descriptor?.kind == .file ? max(size, min(4 * size, capacity / 4)) : size
@@ -80,13 +87,15 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     @exclusivity(unchecked) package private(set) var isAttached = false
 
     /// To be called before something is appended to an outlet that is not attached.
-    package func attach(_ client: any OutletClient) {
+    package func attach(_ buffer: OutputBuffer?, _ destination: (any Destination)?) {
         isAttached = true
-        self.client = client
+        self.buffer = buffer
+        self.destination = destination
         cfd_pending_redirect(queue.pending, number)
         cfd_crash_install()
         loop.oblige(self)
         descriptor?.outlets.append(self)
+        destination?.didAttach()
     }
 
     /// For the crash handler; -2 if there is nowhere to write to. It does not know where a datagram ends.
@@ -101,6 +110,13 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func addUnwritten(_ records: Int) { cfd_pending_add_unwritten(queue.pending, Int64(records)) }
 
     // MARK: Appending
+
+    /// Appends a record that is pending, but in no books.
+    package func append(_ record: UnsafeRawBufferPointer) {
+        records.append(PendingRecords.Record(length: UInt32(record.count), severity: 0, isReport: false, sequence: 0))
+        queue.append(record)
+        didAppend(record.count)
+    }
 
     /// To be called after each `queue.commit(size)`.
     package func didAppend(_ size: Int) {
@@ -120,6 +136,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func discard(_ size: Int, behind kept: Int) -> Bool {
         guard kept >= max(bytesInFlight, cfd_pending_done(queue.pending)) else { return false }
         queue.remove(size, behind: kept)
+        destination?.didDiscard(size, behind: kept)
         appended &-= UInt64(size)
         // Whoever waits for bytes that are gone waits for what is before them.
         let gap = left &+ UInt64(kept)
@@ -162,12 +179,22 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package func fail(_ error: IOError) {
         let isNews = machine.failedBeforehand(error)
         flushes.resume(upTo: left, error)
-        if isNews { client?.outletFailed(error) }
+        if isNews { tellFailure(error) }
+    }
+
+    func tellFailure(_ error: IOError) {
+        destination?.didFail(error)
+        buffer?.didFail(error)
+    }
+
+    func tellRecovery() {
+        destination?.didRecover()
+        buffer?.didRecover()
     }
 
     /// There is a place to write to again.
     package func recover() {
-        if machine.recovered() { client?.outletRecovered() }
+        if machine.recovered() { tellRecovery() }
     }
 
     // MARK: Flushing
@@ -175,7 +202,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Suspends until everything appended so far is in the kernel.
     package func flush() async throws(IOError) {
         guard !queue.isEmpty else { return }
-        if machine.isHeld, let failure = machine.failure, client?.outletIsSeenTo(isEnding: false) != true { throw failure }
+        if machine.isHeld, let failure = machine.failure, destination?.willRecover(isEnding: false) != true { throw failure }
         let position = appended
         let error = await withUnsafeContinuation { continuation in
             flushes.enter(position, continuation)
@@ -199,7 +226,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package var isSettled: Bool { queue.isEmpty || machine.hasGivenUp }
     package var progress: UInt64 { left &+ UInt64(begun) }
 
-    package func settle() { carryOut(machine.settle(isSeenTo: client?.outletIsSeenTo(isEnding: true) ?? false)) }
+    package func settle() { carryOut(machine.settle(isSeenTo: destination?.willRecover(isEnding: true) ?? false)) }
 
     package func conclude() {
         if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }
@@ -214,26 +241,32 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         giveUpWait()
         if machine.conclude() { leaveTurn() }
         if count > 0 {
-            client?.outletAbandoned(count, because: error)
+            while !records.isEmpty { lose(records.removeFirst(), error == nil ? .timeout : .failure) }
+            destination?.didGiveUp(count, because: error)
             flushes.resume(upTo: left, error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
         }
-        client?.outletConcluded()
+        buffer?.didConclude(because: count > 0 ? error : nil)
     }
 
     package func released() {
         isAttached = false
         descriptor?.outlets.removeAll { $0 === self }
-        client.take()?.outletReleased()
+        let (buffer, destination) = (buffer.take(), destination.take())
+        destination?.didRelease()
+        buffer?.didRelease()
     }
 
     /// The loop need not see to it any more.
     package func retire() {
         isAttached = false
-        client = nil
+        buffer = nil
+        destination = nil
         descriptorCloses()
         loop.discharge(self)
         descriptor?.outlets.removeAll { $0 === self }
     }
+
+    func lose(_ record: PendingRecords.Record, _ reason: Ledger.DropReason) { buffer?.didLose(record, reason) }
 
     /// A thread of the pool may still be reading the oldest bytes: it keeps all memory until it has answered.
     private func leaveQueueToWriter() {

@@ -7,7 +7,7 @@ import CAsyncFD
 import SystemPackage
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
-package final class OutputBuffer: OutletClient, @unchecked Sendable {
+package final class OutputBuffer: @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
     package let capacity: Int
     /// How many of them are kept for records of this severity and above.
@@ -15,11 +15,10 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     private let reservedFrom: UInt8
     // On every record's path: see Outlet.
     @exclusivity(unchecked) var books = Ledger()
-    /// Set once, right after the owner has been made.
-    package weak var owner: (any OutputBufferOwner)?
-    package var gate: (any OutputGate)?
-    /// As much is written at once. What a thread of the pool is writing cannot be dropped: whoever drops the oldest keeps some back.
-    package var writeLimit = Int.max
+    // Set once, right after their objects have been made, before anything is appended.
+    package weak var reporter: (any RecordReporter)?
+    /// The outlet keeps it while it is attached.
+    package weak var destination: (any Destination)?
 
     package let outlet: Outlet
     package var descriptor: AsyncFD? { outlet.descriptor }
@@ -27,9 +26,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// What the place is called in messages.
     package let label: String
 
-    /// The records in the buffer, oldest first.
-    @exclusivity(unchecked) var records = PendingRecords()
-    /// The oldest of them that cannot be taken back, as long as this write is under way.
+    /// The oldest records that cannot be taken back, as long as this write is under way.
     private var unremovable = (count: 0, bytes: 0, write: UInt64.max)
 
     /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend, and what is missing was dropped.
@@ -43,9 +40,6 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package var pendingBytes: Int { outlet.queue.count }
     @exclusivity(unchecked) private var waiting = TicketQueue<RoomWaiter>()
     @exclusivity(unchecked) var unreported = DropSummary()
-    var failureIsUnreported = false
-    var failureReportIsSet = false
-    var lastError: IOError?
 
     private lazy var disk = DiskFlush(outlet, label: label)
     /// How often the disk has been asked.
@@ -94,8 +88,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     /// Has the loop's end, and a crash, see to the buffer, also if nothing is in it yet.
     package func attach() {
         guard !outlet.isAttached else { return }
-        outlet.attach(self)
-        owner?.bufferAttached()
+        outlet.attach(self, destination)
     }
 
     /// The record that a crash leaves behind all that pends (CrashWriter.h). The output owns it from now on.
@@ -137,14 +130,14 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
             next += 1
             return books.write()
         }
-        records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
+        outlet.records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1
         append(size)
     }
 
     /// Adds a report of ours, whatever room there is.
     package func commitReport(_ size: Int) {
-        records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
+        outlet.records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
         append(size)
     }
 
@@ -174,30 +167,28 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         guard !unreported.isEmpty, outlet.failure == nil else { return }
         let drops = unreported
         unreported = DropSummary()
-        owner?.reportDrops(drops)
+        reporter?.reportDrops(drops)
     }
 
     func drop(_ reason: Ledger.DropReason, _ severity: UInt8, _ sequence: UInt64) {
         books.drop(reason)
         dropped[Int(severity)] += 1
         unreported.add(severity, sequence: sequence)
-        if failureIsUnreported { scheduleFailureReport() }
     }
 
     /// Drops the oldest records, except what is being written, until `size` bytes fit in, or none is left.
     package func dropOldest(toFit size: Int, _ severity: UInt8) {
         let isSameWrite = outlet.bytesInFlight > 0 && unremovable.write == outlet.writeCalls
         var (kept, bytes) = isSameWrite ? (unremovable.count, unremovable.bytes) : (0, 0)
-        while !fits(size, severity), kept < records.count {
-            let record = records[kept]
+        while !fits(size, severity), kept < outlet.records.count {
+            let record = outlet.records[kept]
             // What is in flight, what is there in part, and reports cannot be taken back.
             guard !record.isReport, !record.isBegun, outlet.discard(Int(record.length), behind: bytes) else {
                 kept += 1
                 bytes += Int(record.length)
                 continue
             }
-            gate?.discarded(Int(record.length), behind: bytes)
-            records.remove(at: kept)
+            outlet.records.remove(at: kept)
             drop(.overflow, record.severity, record.sequence)
         }
         unremovable = (kept, bytes, outlet.writeCalls)
@@ -282,7 +273,7 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
     package func finish(within limit: Duration) async {
         // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
         let timer = loop.after(limit) { [outlet] in outlet.conclude() }
-        _ = owner?.bufferIsSeenTo(isEnding: true)
+        _ = outlet.destination?.willRecover(isEnding: true)
         try? await flush()
         timer.cancel()
         outlet.conclude()
@@ -296,6 +287,20 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         await finish(within: EventLoop.exitPatience)
         outlet.retire()
     }
+
+    /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
+    package var restOfBegunRecord: Int { outlet.records.restOfBegun }
+
+    /// The length of the n-th pending record; nil if there are fewer.
+    package func recordLength(_ index: Int) -> Int? { outlet.records.length(index) }
+
+    /// How many bytes the oldest records have that fit into `limit` bytes; at least one record, even if it is larger.
+    package func wholeRecords(within limit: Int) -> Int {
+        outlet.records.isEmpty ? 0 : max(outlet.records.whole(within: limit), Int(outlet.records.first.length))
+    }
+
+    /// Records dropped since the last report.
+    var unreportedDrops: UInt64 { unreported.total }
 
     /// Why the descriptor takes nothing, while it does not.
     package var failure: IOError? { outlet.failure }

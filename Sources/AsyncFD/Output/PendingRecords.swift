@@ -33,6 +33,22 @@ struct PendingRecords: ~Copyable {
         set { if aside.isEmpty { records.first = newValue } else { aside.first = newValue } }
     }
 
+    /// Takes off the oldest `bytes` bytes, which are in the kernel. Returns how many records of callers end in them.
+    mutating func takeOff(_ bytes: Int) -> Int {
+        var (left, written) = (bytes, 0)
+        while left > 0, !isEmpty {
+            let length = Int(first.length)
+            guard left >= length else {
+                first.length -= UInt32(left)
+                first.isBegun = true
+                break
+            }
+            left -= length
+            if !removeFirst().isReport { written += 1 }
+        }
+        return written
+    }
+
     mutating func removeFirst() -> Record { aside.isEmpty ? records.removeFirst() : aside.removeFirst() }
 
     /// The n-th, counted from the oldest.
@@ -44,6 +60,12 @@ struct PendingRecords: ~Copyable {
         while aside.count < index { aside.append(records.removeFirst()) }
         _ = records.removeFirst()
     }
+
+    /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
+    var restOfBegun: Int { !isEmpty && first.isBegun ? Int(first.length) : 0 }
+
+    /// The length of the n-th, counted from the oldest; nil if there are fewer.
+    func length(_ index: Int) -> Int? { index < count ? Int(self[index].length) : nil }
 
     /// How many bytes the oldest records have that fit into `limit` bytes.
     func whole(within limit: Int) -> Int {

@@ -123,32 +123,50 @@ extension AsyncFD {
 }
 
 /// The buffer of what is printed to one descriptor, and its voice when something goes wrong. Loop thread only.
-final class Printer: OutputBufferOwner {
+final class Printer: RecordReporter {
     /// What may wait to be written, in bytes.
     static let capacity = 1 << 20
 
     let buffer: OutputBuffer
     private unowned let descriptor: AsyncFD
+    private var failureIsUnreported = false
+    private var failureReportIsScheduled = false
 
     init(_ descriptor: AsyncFD) {
         self.descriptor = descriptor
         buffer = OutputBuffer(descriptor, capacity: Printer.capacity)
-        buffer.owner = self
+        buffer.reporter = self
     }
 
     // The output is the user's own text: nothing of ours is mixed into it, and what standard error has lost is said nowhere.
     func reportDrops(_ drops: DropSummary) { say("\(drops.total) prints lost: the buffer was full") }
 
     func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
+        failureIsUnreported = false
         say("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
     }
 
-    func reportFailure(_ error: IOError, dropped count: UInt64) { say("\(error.reason); \(count) prints lost so far, trying again") }
+    /// Reported a second later and not at once, so that a program that is about to end reports it only once, with the final count.
+    func outputFailed(_ error: IOError) {
+        failureIsUnreported = true
+        guard !failureReportIsScheduled else { return }
+        failureReportIsScheduled = true
+        descriptor.loop.after(.seconds(1)) { [weak self] in
+            guard let self else { return }
+            failureReportIsScheduled = false
+            guard failureIsUnreported, let error = buffer.failure else { return }
+            failureIsUnreported = false
+            say("\(error.reason); \(buffer.unreportedDrops) prints lost so far, trying again")
+        }
+    }
 
-    func reportRecovery() { say("works again") }
+    func outputRecovered() {
+        if !failureIsUnreported { say("works again") }
+        failureIsUnreported = false
+    }
 
     /// The descriptor keeps the printer, and the buffer the descriptor.
-    func bufferReleased() {
+    func outputReleased() {
         descriptor.extras.pastPrints = descriptor.extras.pastPrints + buffer.ledger
         descriptor.extras.printer = nil
     }

@@ -4,7 +4,7 @@ import EventLoop
 
 extension LogFile: ExitObligation {
     /// The loop sees to the buffer, and so it does to the file.
-    func attached() {
+    func didAttach() {
         isGivenUp = false
         loop.oblige(self)
     }
@@ -15,6 +15,8 @@ extension LogFile: ExitObligation {
     var progress: UInt64 { 0 }
 
     func settle() { if !isClosed, machine.isSwitchWanted, buffer.pendingBytes == 0 { trySwitch() } }
+
+    func released() { didRelease() }
 
     func conclude() { isGivenUp = true }
 

@@ -38,7 +38,7 @@ extension LogFile {
             guard descriptor === outlet.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
-            case .success: requestSwitch(.reopen(isPatient: true))  // if it has been removed, what waits goes into the next one (`lostFile`)
+            case .success: requestSwitch(.reopen(isPatient: true))  // if it has been removed, what waits goes into the next one (`didLoseFile`)
             case .failure: break  // it will be seen at the next write, or the next look
             }
         }
@@ -47,7 +47,7 @@ extension LogFile {
     // MARK: A file that has been removed
 
     /// What has just been written went into a file that nobody can open: it counts as not written, and goes into the next one.
-    func lostFile() -> Bool {
+    func didLoseFile() -> Bool {
         guard !isClosed else { return false }
         machine.lostFile()
         trySwitchSoon()

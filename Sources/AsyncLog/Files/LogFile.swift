@@ -7,7 +7,7 @@ import AsyncFD
 import EventLoop
 
 /// Loop thread only. The buffer keeps it: what is in the buffer goes into the right files, even if its handler has gone.
-final class LogFile: OutputGate {
+final class LogFile: Destination {
     let place: LogPlace
     let buffer: OutputBuffer
     let durability: FileDurability
@@ -89,7 +89,6 @@ final class LogFile: OutputGate {
 
     /// Opens the file. Once.
     func start() {
-        buffer.gate = self
         buffer.attach()
         watcher = FileWatcher.of(loop)
         trySwitch()
@@ -150,10 +149,9 @@ final class LogFile: OutputGate {
         resume(&served, .closedFile(place.path))
         resume(&waiting, .closedFile(place.path))
         settling.resume()
-        buffer.gate = nil
     }
 
-    func released() { if isOrphan { end() } }
+    func didRelease() { if isOrphan { end() } }
 
     // MARK: Writing
 
@@ -168,7 +166,7 @@ final class LogFile: OutputGate {
         return 0
     }
 
-    func wrote(_ count: Int) {
+    func didWrite(_ count: Int) {
         machine.wrote(count, second: wallSecond)
         setTimer()
         guard buffer.pendingBytes == 0 else { return }
@@ -177,7 +175,7 @@ final class LogFile: OutputGate {
         if isOrphan { loop.soon { [weak self] in self?.endIfDone() } }
     }
 
-    func discarded(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
+    func didDiscard(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
 
     private func nextAnswer() -> RotationMachine.Answer {
         let pending = RotationMachine.Pending(count: buffer.pendingBytes, begun: buffer.restOfBegunRecord, first: buffer.wholeRecords(within: 0))
@@ -338,8 +336,11 @@ final class LogFile: OutputGate {
         }
     }
 
-    func failed(_ error: IOError) {
-        // Who waits for a switch waits for a record that is half in the file; that one goes out when the file takes bytes again.
+    func didFail(_ error: IOError) {
+        // A task that waits for a switch waits for a record that is half in the file; that one goes out when the file takes bytes again.
         resume(&waiting, error)
+        updateState()
     }
+
+    func didRecover() { updateState() }
 }

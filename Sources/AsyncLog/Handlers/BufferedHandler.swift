@@ -5,7 +5,7 @@ import EventLoop
 /// The part of a `StreamHandler` that does not depend on the format.
 ///
 /// Unchecked as its superclass is: loop thread only.
-public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
+public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     /// What may wait to be written, in bytes, unless said otherwise.
     public static let defaultCapacity = 1 << 20
 
@@ -26,8 +26,8 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         self.maximumLineLength = maximumLineLength
         buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
         super.init(levels: levels, loop: outlet.loop)
-        buffer.owner = self
-        if case .dropOldest = overflow.rule { buffer.writeLimit = capacity / 2 }
+        buffer.reporter = self
+        if case .dropOldest = overflow.rule { outlet.writeLimit = capacity / 2 }
         line.layoutOwner = LayoutOwner(handler: id, loop: ObjectIdentifier(loop))
     }
 
@@ -223,28 +223,9 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         }
     }
 
-    /// How many of the `count` bytes that pend may be written with the next write; 0 holds them back until `buffer.outlet.resume()`.
-    package func bufferMayWrite(_ count: Int) -> Int { count }
+    package final func outputFailed(_ error: IOError) { enter(.failed(error)) }
 
-    package func bufferFailed(_ error: IOError) { enter(.failed(error)) }
-
-    package func bufferRecovered() { enter(.ready) }
-
-    package func bufferWriteFailed(_ error: IOError) {}
-
-    /// Does the handler see to it that what is held back goes out or fails before long? `isEnding`: it is the last chance.
-    package func bufferIsSeenTo(isEnding: Bool) -> Bool { false }
-
-    /// The loop sees to the buffer from now on, until `bufferReleased`.
-    package func bufferAttached() {}
-
-    package func bufferReleased() {}
-
-    package final func bufferSkipped(_ error: IOError) { explain(error) }
-
-    // The state says so: HandlerState.swift.
-    package final func reportFailure(_ error: IOError, dropped count: UInt64) {}
-    package final func reportRecovery() {}
+    package final func outputRecovered() { enter(.ready) }
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
         let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"

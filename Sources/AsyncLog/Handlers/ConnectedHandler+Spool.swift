@@ -25,7 +25,7 @@ extension ConnectedHandler {
 
     /// Records have nowhere to go, and nobody is looking for a place: who waits for a flush is told now.
     final func failIfNowhere() {
-        guard destination == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
+        guard target == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
         buffer.outlet.fail(reason)
     }
 
@@ -33,11 +33,11 @@ extension ConnectedHandler {
     final func arrange() {
         guard disk?.isBusy != true else { return }
         guard let disk, let tail = disk.tail else {
-            if let connection, destination != .connection { lead(to: connection) }
+            if let connection, target != .connection { lead(to: connection) }
             return
         }
         if let connection, disk.isEmpty {
-            guard destination != .connection else { return }
+            guard target != .connection else { return }
             isSwitching = true
             // What is being written right now will be in the file, and has to go first. It may be the last for long: nobody else would ask again.
             guard buffer.outlet.hold() else { return arrangeLater() }
@@ -47,7 +47,7 @@ extension ConnectedHandler {
                 arrange()
             }
         } else if connection != nil || reason != nil || !disk.isEmpty {
-            if destination != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
+            if target != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
             if let connection, drain?.isOver != false { send(disk, over: connection) }
         }
     }
@@ -63,7 +63,7 @@ extension ConnectedHandler {
 
     final func lead(to connection: AsyncFD) {
         isSwitching = false
-        destination = .connection
+        target = .connection
         buffer.outlet.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
         buffer.outlet.lead(to: connection)
         if case .udp = endpoint, reason != nil { probation = .probing } else { works() }
@@ -71,7 +71,7 @@ extension ConnectedHandler {
     }
 
     final func spool(to tail: AsyncFD) {
-        destination = .disk
+        target = .disk
         buffer.outlet.delivery = .wholeRecords
         buffer.outlet.lead(to: tail)
         disk?.lead(buffer.outlet)
@@ -111,14 +111,14 @@ extension ConnectedHandler {
             return 0
         }
         var (size, room, index) = (0, disk.room, 0)
-        while size < count, let length = buffer.outletRecordLength(index), length + SpoolFormat.recordHeaderSize <= room {
+        while size < count, let length = buffer.recordLength(index), length + SpoolFormat.recordHeaderSize <= room {
             size += length
             room -= length + SpoolFormat.recordHeaderSize
             index += 1
         }
         guard size > 0 else {
             loop.soon { [self] in
-                if destination == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
+                if target == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
             }
             return 0
         }

@@ -14,7 +14,7 @@ import EventLoop
 /// The part of `SocketHandler` and `SyslogHandler` that does not depend on the format.
 ///
 /// Unchecked as its superclass is: loop thread only.
-public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
+public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable {
     /// What it connects to.
     public final let endpoint: Endpoint
     private final let timeout: Duration
@@ -26,14 +26,14 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     final var reason: IOError?
     final let disk: DiskSpool?
     final var drain: SpoolDrain?
-    final var destination = Destination.nowhere
+    final var target = Target.nowhere
     /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
     final var isSwitching = false
     /// `arrange` will be called in a moment.
     final var isArrangementSet = false
 
     /// Where records go.
-    enum Destination {
+    enum Target {
         case nowhere
         case connection
         case disk
@@ -67,6 +67,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         super.init(
             outlet, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
             maximumLineLength: maximumLineLength)
+        buffer.destination = self
     }
 
     /// Sends what waits, for at most as long as `limit`, says what could not be sent, and closes the connection. Records that come later are sent by
@@ -87,7 +88,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     // MARK: Connecting
 
-    override package final func bufferAttached() {
+    package final func didAttach() {
         openDisk()
         carryOut(machine.start())
     }
@@ -142,9 +143,9 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         if case .awaitingVerdict(let timer) = probation { timer.cancel() }
         probation = .none
         drain.take()?.stop()
-        if destination == .connection { destination = .nowhere }
+        if target == .connection { target = .nowhere }
         connection.closeHere()  // a write that waited is forbidden now, and the outlet held
-        if destination == .nowhere { buffer.outlet.lead(to: nil) }
+        if target == .nowhere { buffer.outlet.lead(to: nil) }
     }
 
     /// There is no connection, for this reason.
@@ -152,16 +153,16 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         reason = error
         openDisk()
         // That the disk takes nothing either is the greater trouble, and stays the one that is told.
-        if destination == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
+        if target == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
         if case .failed = condition.state { return enter(.failed(error)) }
         enter(.degraded(error))
     }
 
-    // MARK: The buffer's news
+    // MARK: The batch writer's questions
 
-    override package final func bufferMayWrite(_ count: Int) -> Int {
-        if destination == .disk, let disk { return spoolable(count, disk) }
-        guard destination == .connection, let connection else { return 0 }
+    package final func mayWrite(_ count: Int) -> Int {
+        if target == .disk, let disk { return spoolable(count, disk) }
+        guard target == .connection, let connection else { return 0 }
         // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once a write.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
             loop.soon { [self] in broke(error, connection) }
@@ -180,46 +181,48 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         }
     }
 
-    override package final func bufferWriteFailed(_ error: IOError) {
-        guard destination == .connection, let connection else { return }
+    package final func didFailToWrite(_ error: IOError) {
+        guard target == .connection, let connection else { return }
         loop.soon { [self] in broke(error, connection) }
     }
 
     // Of a connection we know better: a write that works is no news of it, and an error ends it.
-    override package final func bufferFailed(_ error: IOError) {
-        if destination == .disk { enter(.failed(error)) }
+    package final func didFail(_ error: IOError) {
+        if target == .disk { enter(.failed(error)) }
     }
 
-    override package final func bufferRecovered() {
-        if destination == .disk { enter(reason.map { .degraded($0) } ?? .ready) }
+    package final func didRecover() {
+        if target == .disk { enter(reason.map { .degraded($0) } ?? .ready) }
     }
 
-    override package final func bufferIsSeenTo(isEnding: Bool) -> Bool {
+    package final func willRecover(isEnding: Bool) -> Bool {
         if isEnding, !buffer.outlet.queue.isEmpty {
-            if destination == .nowhere, let disk, let tail = disk.tail {
+            if target == .nowhere, let disk, let tail = disk.tail {
                 spool(to: tail)
-            } else if isSwitching, destination == .disk, disk?.isBusy == false {
+            } else if isSwitching, target == .disk, disk?.isBusy == false {
                 drain.take()?.stop()
                 stay()
-            } else if connection == nil, destination != .disk {
+            } else if connection == nil, target != .disk {
                 carryOut(machine.hurry())
             }
         }
-        switch destination {
+        switch target {
         case .connection: return true
         case .disk: return buffer.failure == nil || disk?.isBusy == true
         case .nowhere: return dial != nil || disk?.isOpening == true
         }
     }
 
+    package final func didSkip(_ error: IOError) { explain(error) }
+
     /// The loop has ended, and makes no calls for us any more.
-    override package final func bufferReleased() { letGo()?() }
+    package final func didRelease() { letGo()?() }
 
     /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
     private final func letGo() -> (@Sendable () -> Void)? {
         disconnect()
-        if destination == .disk, buffer.outlet.hold() {
-            destination = .nowhere
+        if target == .disk, buffer.outlet.hold() {
+            target = .nowhere
             buffer.outlet.lead(to: nil)
         }
         isSwitching = false
@@ -230,7 +233,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override final func becameFull() {
-        if destination == .nowhere, let reason { enter(.failed(reason)) }
+        if target == .nowhere, let reason { enter(.failed(reason)) }
     }
 
     override final var currentStatistics: HandlerStatistics {

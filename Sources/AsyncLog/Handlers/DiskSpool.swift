@@ -113,7 +113,7 @@ final class DiskSpool {
 }
 
 /// Sends what is in a spool. Loop thread only.
-final class SpoolDrain: OutletClient {
+final class SpoolDrain: Destination {
     private let spool: DiskSpool
     private let connection: AsyncFD
     private let outlet: Outlet
@@ -143,7 +143,7 @@ final class SpoolDrain: OutletClient {
         self.done = done
         outlet = Outlet(connection)
         outlet.delivery = isDatagrams ? .datagrams : .wholeRecords
-        outlet.attach(self)
+        outlet.attach(nil, self)
         next()
     }
 
@@ -170,8 +170,7 @@ final class SpoolDrain: OutletClient {
                 batch.bytes.withUnsafeBytes { bytes in
                     var start = 0
                     for record in batch.records {
-                        outlet.queue.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
-                        outlet.didAppend(record.length)
+                        outlet.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
                         start += record.length
                     }
                 }
@@ -184,9 +183,9 @@ final class SpoolDrain: OutletClient {
         done(result)
     }
 
-    // MARK: The outlet's news
+    // MARK: The outlet's calls
 
-    func outletWrote(_ count: Int) {
+    func didWrite(_ count: Int) {
         var left = count
         while left > 0, let first = records.popFirst() {
             left -= first.length
@@ -195,30 +194,18 @@ final class SpoolDrain: OutletClient {
         if records.isEmpty { outlet.loop.soon { [self] in next() } }
     }
 
-    func outletMayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
-    func outletWholeRecords(_ count: Int) -> Int {
-        var total = 0
-        for record in records {
-            if total + record.length > count { break }
-            total += record.length
-        }
-        return total
-    }
-    func outletRecordLength(_ index: Int) -> Int? { index < records.count ? records[records.startIndex + index].length : nil }
-    func outletSkips(_ error: IOError) -> Int {
-        let record = records.popFirst()
-        if let record { spool.sent(record) }
+    func mayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
+
+    func didSkip(_ error: IOError) {
+        if let record = records.popFirst() { spool.sent(record) }
         skipped(error)
         if records.isEmpty { outlet.loop.soon { [self] in next() } }
-        return record?.length ?? 0
     }
-    func outletWriteFailed(_ error: IOError) { broke(error) }
-    func outletFailed(_ error: IOError) {}
-    func outletRecovered() {}
-    func outletAbandoned(_ count: Int, because error: IOError?) {}
-    func outletConcluded() {}
+
+    func didFailToWrite(_ error: IOError) { broke(error) }
+
     /// What is on disk survives the loop: there is no need to wait until it is sent.
-    func outletIsSeenTo(isEnding: Bool) -> Bool {
+    func willRecover(isEnding: Bool) -> Bool {
         if isEnding { stop() }
         return false
     }

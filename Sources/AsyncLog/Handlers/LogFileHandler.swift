@@ -16,6 +16,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
             reserve: settings.reserve ?? settings.capacity / 16, overflow: settings.overflow, maximumLineLength: settings.maximumLineLength)
         file = LogFile(place, settings.rotation, reopensOnHangUp: settings.reopensOnHangUp, buffer)
         file.handler = self
+        buffer.destination = file
     }
 
     deinit {
@@ -33,10 +34,6 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     final func startAndWait() async throws(IOError) {
         try await onLoop { handler async throws(IOError) in try await handler.file.startAndWait() }
     }
-
-    override package func bufferFailed(_ error: IOError) { file.updateState() }
-    override package func bufferAttached() { file.attached() }
-    override package func bufferRecovered() { file.updateState() }
 
     // MARK: On request
 
