@@ -55,7 +55,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
     @exclusivity(unchecked) var awaitsFirstByte = false
     /// Who gathers output for this descriptor, in the order in which they came.
-    @exclusivity(unchecked) var outlets: [Outlet] = []
+    @exclusivity(unchecked) var batchWriters: [BatchWriter] = []
     /// What few descriptors need: made when it is needed, so that ten thousand idle connections do not carry it about.
     private(set) lazy var extras: Extras = {
         hasExtras = true
@@ -120,7 +120,7 @@ public final class AsyncFD: @unchecked Sendable {
             leftovers.forget()
             if mayWait { loop.offloadCall({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
             #if DEBUG
-            if let leak { LastResort.say("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
+            if let leak { StandardErrorFallback.report("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
             #endif
         }
     }

@@ -24,7 +24,7 @@ extension AsyncFD {
     package func closeHere(then done: @escaping () -> Void = {}) {
         guard !isClosed else { return done() }
         isClosed = true
-        for outlet in outlets { outlet.descriptorCloses() }
+        for writer in batchWriters { writer.descriptorCloses() }
         tellWriters()
         let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         leftovers.forget()

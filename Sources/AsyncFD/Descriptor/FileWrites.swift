@@ -110,7 +110,7 @@ extension AsyncFD {
 
     private func takeFileTurn() {
         if enterTurn() { return writeBatch() }
-        writers.wait(self, .outlet { [self] in writeBatch() })
+        writers.wait(self, .batchWriter { [self] in writeBatch() })
     }
 
     private func writeBatch() {

@@ -7,15 +7,15 @@ import EventLoop
 struct WriteQueue {
     typealias Ticket = TicketQueue<Place>.Ticket
 
-    /// What waits for a turn: a task in `AsyncFD.write`, or an outlet.
+    /// What waits for a turn: a task in `AsyncFD.write`, or a batch writer.
     enum Writer {
         case task(UnsafeContinuation<Wake, Never>)
-        case outlet(() -> Void)
+        case batchWriter(() -> Void)
 
         func resume(_ wake: Wake) {
             switch self {
             case .task(let continuation): continuation.resume(returning: wake)
-            case .outlet(let body): body()
+            case .batchWriter(let body): body()
             }
         }
     }

@@ -22,7 +22,7 @@ extension AsyncFD {
         guard loop.isCurrent else {
             return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
         }
-        if isClosed || memory.bytes.isEmpty || !outlets.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
+        if isClosed || memory.bytes.isEmpty || !batchWriters.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
             try await writeHere(memory.bytes)
         } else {
             let begun = try writeNow(memory.bytes)
@@ -67,7 +67,7 @@ extension AsyncFD {
     }
 
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
-        pushOutlets()
+        pushBatchWriters()
         if kind == .file {
             if isClosed { throw IOError("write", on: label, .closed) }
             return try await writeToFile(bytes)
@@ -100,7 +100,7 @@ extension AsyncFD {
             defer { withExtendedLifetime(joined) {} }
             return try await writeHere(memory.bytes)
         }
-        pushOutlets()
+        pushBatchWriters()
         try await takeTurn()
         defer { leaveTurn() }
 
@@ -125,8 +125,8 @@ extension AsyncFD {
     }
 
     /// What was printed or logged here before and is still being gathered comes first.
-    func pushOutlets() {
-        for outlet in outlets { outlet.pushOut() }
+    func pushBatchWriters() {
+        for writer in batchWriters { writer.pushOut() }
     }
 
     /// Waits until nobody else writes.

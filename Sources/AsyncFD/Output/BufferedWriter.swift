@@ -28,7 +28,7 @@ public final class BufferedWriter: @unchecked Sendable {
     public let lowWaterMark: Int
 
     // Loop thread only.
-    private let outlet: Outlet
+    private let writer: BatchWriter
     private var isAttached = false
     private var isClosed = false
     private var waiting = TicketQueue<UnsafeContinuation<Wake, Never>>()
@@ -42,12 +42,12 @@ public final class BufferedWriter: @unchecked Sendable {
         self.descriptor = descriptor
         self.highWaterMark = highWaterMark
         self.lowWaterMark = low
-        outlet = Outlet(descriptor)
+        writer = BatchWriter(descriptor)
     }
 
     /// Bytes that wait to be written.
     public var count: Int {
-        get async { await descriptor.onLoop(orElse: 0) { _ in self.outlet.queue.count } }
+        get async { await descriptor.onLoop(orElse: 0) { _ in self.writer.queue.count } }
     }
 
     /// Takes all of `bytes`; waits first if too much waits already.
@@ -74,8 +74,8 @@ public final class BufferedWriter: @unchecked Sendable {
     /// - Throws: `IOError` if the descriptor does not take it, with the reason. It stays in the buffer, and is tried again.
     public func flush() async throws(IOError) {
         try await descriptor.onLoop("write") { _ async throws(IOError) in
-            if self.outlet.failure != nil { self.outlet.pushOut() }
-            try await self.outlet.flush()
+            if self.writer.failure != nil { self.writer.pushOut() }
+            try await self.writer.flush()
         }
     }
 
@@ -89,11 +89,11 @@ public final class BufferedWriter: @unchecked Sendable {
             defer {
                 self.resumeWaiting(.closed)
                 if self.isAttached {
-                    self.outlet.conclude()
-                    self.outlet.retire()
+                    self.writer.giveUp()
+                    self.writer.retire()
                 }
             }
-            try await self.outlet.flush()
+            try await self.writer.flush()
         }
     }
 
@@ -102,17 +102,17 @@ public final class BufferedWriter: @unchecked Sendable {
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         while true {
             if isClosed { throw IOError("write", on: descriptor.label, .closed) }
-            if let failure = outlet.failure { throw failure }
-            if outlet.queue.count <= highWaterMark, waiting.isEmpty || outlet.queue.count <= lowWaterMark { break }
+            if let failure = writer.failure { throw failure }
+            if writer.queue.count <= highWaterMark, waiting.isEmpty || writer.queue.count <= lowWaterMark { break }
             try await waitForLowWater()
         }
         guard !bytes.isEmpty else { return }
         if !isAttached {
             isAttached = true
-            outlet.attach(nil, self)
+            writer.attach(nil, self)
         }
-        outlet.queue.append(bytes)
-        outlet.didAppend(bytes.count)
+        writer.queue.append(bytes)
+        writer.didAppend(bytes.count)
     }
 
     private func waitForLowWater() async throws(IOError) {
@@ -136,12 +136,12 @@ public final class BufferedWriter: @unchecked Sendable {
 
 extension BufferedWriter: Destination {
     package func didWrite(_ count: Int) {
-        if outlet.queue.count <= lowWaterMark { resumeWaiting(.ready) }
+        if writer.queue.count <= lowWaterMark { resumeWaiting(.ready) }
     }
 
     package func didFail(_ error: IOError) { resumeWaiting(.ready) }
     package func didGiveUp(_ count: Int, because error: IOError?) {
-        LastResort.say("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
+        StandardErrorFallback.report("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
     }
     package func didRelease() { isAttached = false }
 }

@@ -4,19 +4,19 @@ import SystemPackage
 
 /// Loop thread only.
 final class DiskFlush {
-    private let outlet: Outlet
+    private let writer: BatchWriter
     private let label: String
     private var waiting: [UnsafeContinuation<IOError?, Never>] = []
     private var isUnderWay = false
     /// How often the disk has been asked.
     private(set) var calls = 0
 
-    init(_ outlet: Outlet, label: String) {
-        self.outlet = outlet
+    init(_ writer: BatchWriter, label: String) {
+        self.writer = writer
         self.label = label
     }
 
-    /// Suspends until what the outlet has written is on the disk. Whoever asks while others are being served is served with the next call, together
+    /// Suspends until what the batch writer has written is on the disk. Whoever asks while others are being served is served with the next call, together
     /// with all who have asked meanwhile.
     func flush() async throws(IOError) {
         let error = await withUnsafeContinuation { continuation in
@@ -29,14 +29,14 @@ final class DiskFlush {
     private func start() {
         let served = waiting
         waiting = []
-        guard let descriptor = outlet.descriptor else {
-            for waiter in served { waiter.resume(returning: outlet.failure ?? IOError("fdatasync", on: label, .closed)) }
+        guard let descriptor = writer.descriptor else {
+            for waiter in served { waiter.resume(returning: writer.failure ?? IOError("fdatasync", on: label, .closed)) }
             return
         }
         isUnderWay = true
         let answer = Answer<Errno?>()
         calls += 1
-        // The number stays open until then, whatever the outlet is led to meanwhile.
+        // The number stays open until then, whatever the batch writer is led to meanwhile.
         descriptor.blockingCall({ answer.value = .some(Syscalls.sync($0, dataOnly: true)) }) { [self] in
             isUnderWay = false
             let error = answer.value!.map { IOError("fdatasync", on: label, $0) }

@@ -1,6 +1,6 @@
-// Who waits until bytes of an outlet are in the kernel.
+// Who waits until bytes of a batch writer are in the kernel.
 
-/// Positions are counted from the outlet's first byte on; they ascend from the first who waits to the last. Loop thread only.
+/// Positions are counted from the batch writer's first byte on; they ascend from the first who waits to the last. Loop thread only.
 struct FlushQueue {
     typealias Continuation = UnsafeContinuation<IOError?, Never>
 

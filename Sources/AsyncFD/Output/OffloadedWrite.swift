@@ -1,11 +1,11 @@
-// A write of an outlet's that a thread of the pool makes: what it takes along, and what it brings back.
+// A write of a batch writer's that a thread of the pool makes: what it takes along, and what it brings back.
 //
-// The bytes are the queue's. They stay where they are until the outlet has the answer, whatever is appended behind them, or taken out there, meanwhile.
+// The bytes are the queue's. They stay where they are until the batch writer has the answer, whatever is appended behind them, or taken out there, meanwhile.
 import CAsyncFD
 import Glibc
 import Synchronization
 
-/// The write that a thread of the pool is making for an outlet, if there is one. Loop thread only.
+/// The write that a thread of the pool is making for a batch writer, if there is one. Loop thread only.
 struct WriteUnderWay {
     /// Tells a write that has been answered, or given up, from the one that counts.
     private var number = 0

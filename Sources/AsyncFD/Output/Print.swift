@@ -16,7 +16,7 @@ import SystemPackage
 ///
 /// The text goes into the descriptor's buffer, and the whole of what was printed in one turn of the loop goes out with one system call. The task
 /// suspends only when a mebibyte waits to be written. Printing never fails on the spot: what cannot be written is kept and tried again,
-/// and what in the end was lost is said on standard error. To know that it is out, or why not: `try await descriptor.flush()`.
+/// and what in the end was lost is said on standard error. To know that it is out, or why not: `try await descriptor.flushPrints()`.
 ///
 /// A descriptor that has been printed to is kept, with what waits to be written, until `close` or the end of its loop.
 ///
@@ -48,7 +48,7 @@ extension AsyncFD {
     /// Suspends until everything that was printed to this descriptor is in the kernel.
     ///
     /// - Throws: `IOError` if the descriptor does not take it, with the reason. What was printed stays pending and is tried again.
-    public func flush() async throws(IOError) {
+    public func flushPrints() async throws(IOError) {
         try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.printer?.buffer.flush() }
     }
 
@@ -57,7 +57,7 @@ extension AsyncFD {
     ///
     /// - Returns: what became of all that was printed to this descriptor.
     @discardableResult
-    public func finishPrinting(within limit: Duration) async -> Ledger {
+    public func finishPrints(within limit: Duration) async -> Ledger {
         await onLoop(orElse: Ledger()) { descriptor in
             await descriptor.printer?.buffer.finish(within: limit)
             return descriptor.ledgerOfPrints
@@ -104,7 +104,7 @@ extension AsyncFD {
         AsyncFD.put(&text, size, into: buffer)
     }
 
-    private static func put(_ text: inout String, _ size: Int, into buffer: OutputBuffer) {
+    private static func put(_ text: inout String, _ size: Int, into buffer: RecordBuffer) {
         let memory = buffer.begin(size)
         text.withUTF8 { utf8 in
             if let base = utf8.baseAddress { memory.copyMemory(from: base, byteCount: size) }
@@ -127,23 +127,23 @@ final class Printer: RecordReporter {
     /// What may wait to be written, in bytes.
     static let capacity = 1 << 20
 
-    let buffer: OutputBuffer
+    let buffer: RecordBuffer
     private unowned let descriptor: AsyncFD
     private var failureIsUnreported = false
     private var failureReportIsScheduled = false
 
     init(_ descriptor: AsyncFD) {
         self.descriptor = descriptor
-        buffer = OutputBuffer(descriptor, capacity: Printer.capacity)
+        buffer = RecordBuffer(descriptor, capacity: Printer.capacity)
         buffer.reporter = self
     }
 
     // The output is the user's own text: nothing of ours is mixed into it, and what standard error has lost is said nowhere.
-    func reportDrops(_ drops: DropSummary) { say("\(drops.total) prints lost: the buffer was full") }
+    func reportDrops(_ drops: DropSummary) { report("\(drops.total) prints lost: the buffer was full") }
 
     func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
         failureIsUnreported = false
-        say("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
+        report("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
     }
 
     /// Reported a second later and not at once, so that a program that is about to end reports it only once, with the final count.
@@ -156,12 +156,12 @@ final class Printer: RecordReporter {
             failureReportIsScheduled = false
             guard failureIsUnreported, let error = buffer.failure else { return }
             failureIsUnreported = false
-            say("\(error.reason); \(buffer.unreportedDrops) prints lost so far, trying again")
+            report("\(error.reason); \(buffer.unreportedDrops) prints lost so far, trying again")
         }
     }
 
     func outputRecovered() {
-        if !failureIsUnreported { say("works again") }
+        if !failureIsUnreported { report("works again") }
         failureIsUnreported = false
     }
 
@@ -171,19 +171,19 @@ final class Printer: RecordReporter {
         descriptor.extras.printer = nil
     }
 
-    private func say(_ text: String) {
-        if descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.label): \(text)") }
+    private func report(_ text: String) {
+        if descriptor.descriptor.rawValue != 2 { StandardErrorFallback.report("print: \(buffer.label): \(text)") }
     }
 }
 
 /// Where a failing output says that it fails: standard error.
-package enum LastResort {
+package enum StandardErrorFallback {
     /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends. It may hold texts of others: what
     /// would act on a terminal, or make two lines of one, is escaped.
-    package static func say(_ line: String) { AsyncFD.standardError.printNow(VisibleText.escaped(line) + "\n") }
+    package static func report(_ line: String) { AsyncFD.standardError.printNow(VisibleText.escaped(line) + "\n") }
 
     /// The same from any thread.
-    package static func warn(_ line: String) {
-        AsyncFD.standardError.loop.perform { say(line) }
+    package static func reportFromAnyThread(_ line: String) {
+        AsyncFD.standardError.loop.perform { report(line) }
     }
 }

@@ -19,7 +19,7 @@ final class Housekeeper {
     private var path: FilePath?
     private var hasStarted = false
     private var failures = 0
-    private let waiting: PatientTasks
+    private let waiting: DeadlineWaiters
 
     /// A compression is being started, is under way, or is being finished.
     private var isCompressing = false
@@ -34,7 +34,7 @@ final class Housekeeper {
     init(_ place: LogPlace, _ work: SerialWork) {
         self.place = place
         self.work = work
-        waiting = PatientTasks(work.loop)
+        waiting = DeadlineWaiters(work.loop)
     }
 
     /// - Parameter path: where the file lies that is being written.
@@ -144,7 +144,7 @@ extension Housekeeper: ExitObligation {
     }
 
     /// A disk that hangs: what is half done is left to the next start.
-    func conclude() {
+    func giveUp() {
         guard !isSettled else { return }
         isGivenUp = true
         stop()

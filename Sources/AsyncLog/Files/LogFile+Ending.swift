@@ -18,10 +18,10 @@ extension LogFile: ExitObligation {
 
     func released() { didRelease() }
 
-    func conclude() { isGivenUp = true }
+    func giveUp() { isGivenUp = true }
 
     /// Something is being done to the file, or will be in a moment.
-    var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && outlet.failure == nil) }
+    var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && writer.failure == nil) }
 
     /// Suspends until the file has been left that is being left, and what comes after a rotation has been done; but not for longer than until then.
     func settle(until deadline: Instant) async {

@@ -26,7 +26,7 @@ extension LogFile {
             return
         }
         newsDuringSwitch = false
-        guard let descriptor = outlet.descriptor, descriptor.kind == .file, !isLooking else { return }
+        guard let descriptor = writer.descriptor, descriptor.kind == .file, !isLooking else { return }
         isLooking = true
         let (place, known) = (place, machine.size)
         descriptor.offWork { (number) throws(IOError) in
@@ -35,10 +35,10 @@ extension LogFile {
             guard let self else { return }
             isLooking = false
             // What was seen in the middle of a rotation of ours says nothing.
-            guard descriptor === outlet.descriptor, !machine.isSwitching else { return }
+            guard descriptor === writer.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
-            case .success: requestSwitch(.reopen(isPatient: true))  // if it has been removed, what waits goes into the next one (`didLoseFile`)
+            case .success: requestSwitch(.reopen(awaitsNewFile: true))  // if it has been removed, what waits goes into the next one (`didLoseFile`)
             case .failure: break  // it will be seen at the next write, or the next look
             }
         }
@@ -57,8 +57,8 @@ extension LogFile {
     /// There is nowhere to write to until a file can be opened.
     func leaveLostFile() {
         observe(nil)
-        let old = outlet.descriptor
-        outlet.lead(to: nil)
+        let old = writer.descriptor
+        writer.redirect(to: nil)
         old?.closeHere()
     }
 }

@@ -1,7 +1,7 @@
 // A file that is written to by its name, and goes on when the name leads to another file: what happens when, and on which thread.
 //
 // What is in the way of a record: nothing that this file adds. Before each write, of which there is at most one a turn, `RotationMachine` is asked how
-// much may go into the file that is open. If a file is to be left, the outlet is held: records wait in its buffer while a thread of the pool does
+// much may go into the file that is open. If a file is to be left, the batch writer is held: records wait in its buffer while a thread of the pool does
 // what `LogPlace` says, and then it leads to another descriptor.
 import AsyncFD
 import EventLoop
@@ -9,7 +9,7 @@ import EventLoop
 /// Loop thread only. The buffer keeps it: what is in the buffer goes into the right files, even if its handler has gone.
 final class LogFile: Destination {
     let place: LogPlace
-    let buffer: OutputBuffer
+    let buffer: RecordBuffer
     let durability: FileDurability
     let housekeeper: Housekeeper
     /// The blocking work, one job at a time.
@@ -23,7 +23,7 @@ final class LogFile: Destination {
     /// Where the file lies that is open.
     private var openPath: FilePath
     private var lastName: RotatedName?
-    private var patience = Patience()
+    private var retryBudget = RetryBudget()
     private var deadlineTimer: (second: Int64, id: EventLoop.Timer)?
     var isClosed = false
     /// Its handler has gone, and it goes when nothing pends.
@@ -44,7 +44,7 @@ final class LogFile: Destination {
     private var waiting: [UnsafeContinuation<IOError?, Never>] = []
     private var served: [UnsafeContinuation<IOError?, Never>] = []
     /// Who waits until nothing is to be switched.
-    let settling: PatientTasks
+    let settling: DeadlineWaiters
     /// The end of the loop does not wait any longer for what is being done to the file.
     var isGivenUp = false
 
@@ -54,7 +54,7 @@ final class LogFile: Destination {
     }
 
     /// How long somebody who has moved the file away is given to make a new one: a quarter of a second.
-    private struct Patience {
+    private struct RetryBudget {
         private static let limit = 8
         private var attempts = 0
 
@@ -67,22 +67,22 @@ final class LogFile: Destination {
         mutating func renew() { attempts = 0 }
     }
 
-    init(_ place: LogPlace, _ rotation: Rotation?, reopensOnHangUp: Bool?, _ buffer: OutputBuffer) {
+    init(_ place: LogPlace, _ rotation: Rotation?, reopensOnHangUp: Bool?, _ buffer: RecordBuffer) {
         self.place = place
         self.reopensOnHangUp = reopensOnHangUp
         self.buffer = buffer
         isRotated = rotation != nil
         openPath = place.path
         machine = RotationMachine(sizeLimit: rotation?.sizeLimit, schedule: rotation?.schedule, rotatesAtStart: rotation?.atStart ?? false)
-        work = SerialWork(buffer.outlet.loop)
+        work = SerialWork(buffer.writer.loop)
         housekeeper = Housekeeper(place, work)
-        settling = PatientTasks(work.loop)
+        settling = DeadlineWaiters(work.loop)
         durability = FileDurability(place.path)
         housekeeper.report = { [weak self] in self?.note($0, $1) }
     }
 
-    var outlet: Outlet { buffer.outlet }
-    var loop: EventLoop { buffer.outlet.loop }
+    var writer: BatchWriter { buffer.writer }
+    var loop: EventLoop { buffer.writer.loop }
     private var wallSecond: Int64 { Int64(WallClock.now.quotientFloored(by: 1_000_000_000).0) }
 
     // MARK: Beginning and end
@@ -106,7 +106,7 @@ final class LogFile: Destination {
 
     private func reopenOnHangUp() {
         guard !isClosed else { return }
-        hangUps = loop.observe(.hangUp) { [weak self] in self?.requestSwitch(.reopen(isPatient: false)) }
+        hangUps = loop.observe(.hangUp) { [weak self] in self?.requestSwitch(.reopen(awaitsNewFile: false)) }
     }
 
     /// The same, and suspends until the file is open. If it cannot be, it is given up.
@@ -137,14 +137,14 @@ final class LogFile: Destination {
         hangUps = nil
         observe(nil)
         if let (_, id) = deadlineTimer { id.cancel() }
-        if outlet.hold() {
-            let old = outlet.descriptor
-            outlet.lead(to: nil)
+        if writer.pause() {
+            let old = writer.descriptor
+            writer.redirect(to: nil)
             old?.closeHere()
         }
-        outlet.fail(.closedFile(place.path))
+        writer.fail(.closedFile(place.path))
         updateState()
-        outlet.retire()
+        writer.retire()
         loop.discharge(self)
         resume(&served, .closedFile(place.path))
         resume(&waiting, .closedFile(place.path))
@@ -193,7 +193,7 @@ final class LogFile: Destination {
     /// The same, and suspends until it has been done.
     func demand(_ switching: RotationMachine.Switch) async throws(IOError) {
         if isClosed { throw IOError.closedFile(place.path) }
-        if let failure = outlet.failure, buffer.restOfBegunRecord > 0 { throw failure }
+        if let failure = writer.failure, buffer.restOfBegunRecord > 0 { throw failure }
         let error = await withUnsafeContinuation { continuation in
             waiting.append(continuation)
             requestSwitch(switching)
@@ -204,8 +204,8 @@ final class LogFile: Destination {
     /// Does what is due, if nothing is being written; else the question comes up before the next write.
     func trySwitch() {
         guard !isClosed, !machine.isSwitching else { return }
-        guard outlet.hold() else { return outlet.pushOut() }
-        if case .begin(let switching) = nextAnswer() { begin(switching) } else { outlet.resume() }
+        guard writer.pause() else { return writer.pushOut() }
+        if case .begin(let switching) = nextAnswer() { begin(switching) } else { writer.resume() }
     }
 
     func trySwitchSoon() { loop.soon { [weak self] in self?.trySwitch() } }
@@ -221,10 +221,10 @@ final class LogFile: Destination {
     private func attempt(_ switching: RotationMachine.Switch) {
         let (place, inotify, last) = (place, watcher?.descriptor, lastName)
         let (path, moment) = (openPath, machine.moment(second: wallSecond))
-        work.run(urgent: true, outlet.descriptor) { (number) throws(IOError) -> LogPlace.Outcome in
+        work.run(urgent: true, writer.descriptor) { (number) throws(IOError) -> LogPlace.Outcome in
             switch switching {
             case .open: .opened(try place.open(inotify))
-            case .reopen(let isPatient): try place.reopen(number, isPatient: isPatient, inotify)
+            case .reopen(let awaitsNewFile): try place.reopen(number, awaitsNewFile: awaitsNewFile, inotify)
             case .rotate(let limit): try place.rotate(number, at: path, moment: moment, after: last, ifLargerThan: limit, inotify)
             }
         } then: { [self] result in
@@ -243,7 +243,7 @@ final class LogFile: Destination {
             machine.unchanged(switching, size: status.size)
             if !machine.isRotationPostponed { note(.switching, nil) }
         case .success(.missing):
-            guard let pause = patience.next() else { return attempt(.reopen(isPatient: false)) }
+            guard let pause = retryBudget.next() else { return attempt(.reopen(awaitsNewFile: false)) }
             loop.after(pause) { [self] in attempt(switching) }
             return
         case .success(.lost(let error)):
@@ -251,8 +251,8 @@ final class LogFile: Destination {
             return failed(switching, error, isLost: true)
         case .failure(let error): return failed(switching, error)
         }
-        patience.renew()
-        outlet.resume()
+        retryBudget.renew()
+        writer.resume()
         resume(&served, nil)
         if newsDuringSwitch { look() }
         if machine.isSwitchWanted { trySwitchSoon() } else { resume(&waiting, nil) }
@@ -264,10 +264,10 @@ final class LogFile: Destination {
 
     private func opened(_ file: LogPlace.Opened) {
         let isRotated = isRotated && file.status.isRegular
-        let old = outlet.descriptor
-        outlet.lead(to: AsyncFD(forgettable: file.number, label: buffer.label))
+        let old = writer.descriptor
+        writer.redirect(to: AsyncFD(forgettable: file.number, label: buffer.label))
         let modified = Int64(file.status.modified.quotientFloored(by: 1_000_000_000).0)
-        outlet.mustHaveName = file.status.isRegular && file.status.linkCount > 0
+        writer.mustHaveName = file.status.isRegular && file.status.linkCount > 0
         machine.opened(size: file.status.size, modified: modified, canRotate: isRotated)
         openPath = file.path
         lastName = file.rotated ?? lastName
@@ -276,18 +276,18 @@ final class LogFile: Destination {
         if let old { durability.leave(old) }
         note(.switching, nil)
         note(.link, file.linkError)
-        if buffer.pendingBytes == 0 { outlet.recover() }
+        if buffer.pendingBytes == 0 { writer.recover() }
         if isRotated { housekeeper.tidy(openPath) }
     }
 
     private func failed(_ switching: RotationMachine.Switch, _ error: IOError, isLost: Bool = false) {
         let pause = machine.failed(switching, isLost: isLost, now: .now)
-        patience.renew()
+        retryBudget.renew()
         if machine.isOpen {
             note(.switching, error)
-            outlet.resume()
+            writer.resume()
         } else {
-            outlet.fail(error)
+            writer.fail(error)
         }
         resume(&served, error)
         loop.after(pause) { [weak self] in self?.trySwitch() }
@@ -327,7 +327,7 @@ final class LogFile: Destination {
     func updateState() {
         if isClosed {
             handler?.enter(.closed)
-        } else if let failure = outlet.failure {
+        } else if let failure = writer.failure {
             handler?.enter(.failed(failure))
         } else if let error = troubles.min(by: { $0.key < $1.key })?.value {
             handler?.enter(.degraded(error))

@@ -99,11 +99,11 @@ struct LogPlace: Sendable {
 
     /// Opens what is at the path now, or makes a new file, unless the one that is open is the one at the path.
     ///
-    /// - Parameter isPatient: if there is nothing at the path, let somebody else make a file.
-    func reopen(_ number: CInt, isPatient: Bool, _ inotify: CInt?) throws(IOError) -> Outcome {
+    /// - Parameter awaitsNewFile: if there is nothing at the path, let somebody else make a file.
+    func reopen(_ number: CInt, awaitsNewFile: Bool, _ inotify: CInt?) throws(IOError) -> Outcome {
         let own = try FileSystem.status(number, of: path)
         let there = try FileSystem.status(path, followingLink: followsLink)
-        if there == nil, isPatient { return .missing }
+        if there == nil, awaitsNewFile { return .missing }
         if there?.identity == own.identity { return .unchanged(own) }
         return try openInstead(of: own, inotify)
     }

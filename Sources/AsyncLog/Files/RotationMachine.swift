@@ -14,8 +14,8 @@ struct RotationMachine {
     /// What is to be done next, off the loop, while nothing is written.
     enum Switch: Equatable, Sendable {
         case open
-        /// - Parameter isPatient: others have moved the file away, and probably make a new one in a moment.
-        case reopen(isPatient: Bool)
+        /// - Parameter awaitsNewFile: others have moved the file away, and probably make a new one in a moment.
+        case reopen(awaitsNewFile: Bool)
         /// - Parameter limit: not if the file is not larger than this.
         case rotate(ifLargerThan: Int64)
 
@@ -89,7 +89,7 @@ struct RotationMachine {
     /// The file that is open has been removed: nothing more goes into it, and another one is opened.
     mutating func lostFile() {
         guard phase == .open else { return }
-        if wanted == nil { wanted = .reopen(isPatient: true) }
+        if wanted == nil { wanted = .reopen(awaitsNewFile: true) }
         cutoff = 0
     }
 

@@ -73,7 +73,7 @@ public struct ConsoleFormatter: Formatter {
         line.appendEscaped(record.logger)
         let name = ConsoleFormatter.characters(line, from: nameBegin)
         // The library's own name makes no room for itself.
-        if record.core.toOpaque() != Unmanaged.passUnretained(Handler.voice).toOpaque() {
+        if record.core.toOpaque() != Unmanaged.passUnretained(Handler.internalLogger).toOpaque() {
             nameWidth = max(nameWidth, min(name, ConsoleFormatter.longestName))
         }
         line.appendBlanks(max(0, nameWidth - name) + 2)

@@ -13,21 +13,21 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     public final let overflow: Overflow
     /// A record whose line is longer has its texts cut, each with a mark.
     public final let maximumLineLength: Int
-    package final let buffer: OutputBuffer
+    package final let buffer: RecordBuffer
     @exclusivity(unchecked) private final var line = LineBuffer()
     private final var hasCrashRecord = false
 
-    /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
+    /// - Parameter batch writer: what it leads to may change (`BatchWriter.redirect`); `label` says what it is all the same.
     init(
-        _ outlet: Outlet, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
+        _ writer: BatchWriter, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
     ) {
         precondition(capacity > 0 && reserve >= 0 && reserve < capacity, "a buffer of \(capacity) bytes with \(reserve) kept for errors")
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
-        buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
-        super.init(levels: levels, loop: outlet.loop)
+        buffer = RecordBuffer(writer, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
+        super.init(levels: levels, loop: writer.loop)
         buffer.reporter = self
-        if case .dropOldest = overflow.rule { outlet.writeLimit = capacity / 2 }
+        if case .dropOldest = overflow.rule { writer.writeLimit = capacity / 2 }
         line.layoutOwner = LayoutOwner(handler: id, loop: ObjectIdentifier(loop))
     }
 
@@ -88,19 +88,19 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
 
     private final func drop(_ level: UInt8) { buffer.drop(buffer.failure == nil ? .overflow : .failure, level) }
 
-    override final func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
+    override final func enqueueForRoom(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
         let size = line(for: parked)
         guard size > 0 else {
             done()
             return nil
         }
         return buffer.whenRoom(size, parked.level.rawValue) { [self] room in
-            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { redeem(parked) }
+            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { appendParked(parked) }
             done()
         }
     }
 
-    override final func cancelRetry(_ ticket: UInt64) { buffer.cancel(ticket) }
+    override final func cancelEnqueued(_ ticket: UInt64) { buffer.cancel(ticket) }
 
     /// The room that the record will need; 0 if it cannot be laid out, and has been dropped.
     private final func line(for parked: ParkedRecord) -> Int {
@@ -110,7 +110,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
         return size
     }
 
-    private final func redeem(_ parked: ParkedRecord) {
+    private final func appendParked(_ parked: ParkedRecord) {
         guarded { parked.withRecord { if prepare($0) { append($0.level) } } }
     }
 
@@ -143,7 +143,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     @inline(never)
     private final func giveUp(_ level: Level, because error: any Error) {
         buffer.drop(.handler, level.rawValue)
-        explain(error)
+        reportError(error)
     }
 
     /// Lays the record out again with its texts cut, shorter and shorter, until the line is short enough.
@@ -181,7 +181,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     }
 
     override func finish(within limit: Duration) async { await buffer.finish(within: limit) }
-    override final func conclude() { buffer.conclude() }
+    override final func giveUp() { buffer.giveUp() }
     override final var failure: IOError? { buffer.failure }
     override final var ledger: Ledger { buffer.ledger }
 
@@ -205,7 +205,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     // MARK: Reports
 
     package final func reportDrops(_ drops: DropSummary) {
-        report(drops.text, .warning) { fields in
+        makeReport(drops.text, .warning) { fields in
             fields["dropped"] = drops.total
             for level in Level.allCases where drops.counts[Int(level.rawValue)] > 0 {
                 fields[FieldKey("dropped_\(level.name)")] = drops.counts[Int(level.rawValue)]
@@ -216,7 +216,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
             fields["until"] = WallTime(nanoseconds: drops.until)
         } _: { record in
             var line = LineBuffer()
-            do { try layOut(record, to: &line) } catch { return explain(error) }
+            do { try layOut(record, to: &line) } catch { return reportError(error) }
             let size = line.count
             if let base = line.bytes.baseAddress { buffer.begin(size).copyMemory(from: base, byteCount: size) }
             buffer.commitReport(size)
@@ -229,12 +229,12 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
         let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"
-        condition.hasBeenSaid()
-        say("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
+        condition.wasReported()
+        report("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
     }
 
     override final var label: String { buffer.label }
-    override final var speaksElsewhere: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
+    override final var canReportToStandardError: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
 }
 
 /// A line that remains too long however its texts are cut: a formatter of somebody's own does not let them be cut.

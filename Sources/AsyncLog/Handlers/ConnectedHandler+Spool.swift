@@ -4,10 +4,10 @@
 //        │ no connection, or something on disk             │ broke
 //        ▼                                                 ▼
 //      disk ◄───────────────────────────────────────── nowhere
-//        │ a connection; the drain has sent all that was in the file; the outlet is held; the file is emptied
+//        │ a connection; the drain has sent all that was in the file; the batch writer is held; the file is emptied
 //        └──► connection
 //
-// `arrange` is called whenever one of these may have changed, and does what follows from how things stand.
+// `reroute` is called whenever one of these may have changed, and does what follows from how things stand.
 import AsyncFD
 import EventLoop
 
@@ -15,10 +15,10 @@ extension ConnectedHandler {
     final func openDisk() {
         guard let disk, disk.tail == nil, !disk.isOpening else { return }
         disk.open { [self] torn, isHeaderDamaged in
-            if isHeaderDamaged { say("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning) }
-            if torn > 0 { say("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
+            if isHeaderDamaged { report("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning) }
+            if torn > 0 { report("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
             if let trouble = disk.trouble { enter(.degraded(trouble)) }
-            arrange()
+            reroute()
             failIfNowhere()
         }
     }
@@ -26,88 +26,88 @@ extension ConnectedHandler {
     /// Records have nowhere to go, and nobody is looking for a place: who waits for a flush is told now.
     final func failIfNowhere() {
         guard target == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
-        buffer.outlet.fail(reason)
+        buffer.writer.fail(reason)
     }
 
     /// Leads records to where they have to go as things stand.
-    final func arrange() {
+    final func reroute() {
         guard disk?.isBusy != true else { return }
         guard let disk, let tail = disk.tail else {
-            if let connection, target != .connection { lead(to: connection) }
+            if let connection, target != .connection { redirect(to: connection) }
             return
         }
         if let connection, disk.isEmpty {
             guard target != .connection else { return }
             isSwitching = true
             // What is being written right now will be in the file, and has to go first. It may be the last for long: nobody else would ask again.
-            guard buffer.outlet.hold() else { return arrangeLater() }
-            if !disk.isSpent { return lead(to: connection) }
+            guard buffer.writer.pause() else { return rerouteLater() }
+            if !disk.isSpent { return redirect(to: connection) }
             disk.clear { [self] error in
-                if let error { return broke(error, connection) }
-                arrange()
+                if let error { return didLose(error, connection) }
+                reroute()
             }
         } else if connection != nil || reason != nil || !disk.isEmpty {
-            if target != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
+            if target != .disk { spool(to: tail) } else if isSwitching, connection == nil { cancelSwitch() }
             if let connection, drain?.isOver != false { send(disk, over: connection) }
         }
     }
 
-    private final func arrangeLater() {
-        guard !isArrangementSet else { return }
-        isArrangementSet = true
+    private final func rerouteLater() {
+        guard !isRerouteScheduled else { return }
+        isRerouteScheduled = true
         loop.after(.milliseconds(2)) { [self] in
-            isArrangementSet = false
-            arrange()
+            isRerouteScheduled = false
+            reroute()
         }
     }
 
-    final func lead(to connection: AsyncFD) {
+    final func redirect(to connection: AsyncFD) {
         isSwitching = false
         target = .connection
-        buffer.outlet.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
-        buffer.outlet.lead(to: connection)
-        if case .udp = endpoint, reason != nil { probation = .probing } else { works() }
-        buffer.outlet.resume()
+        buffer.writer.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
+        buffer.writer.redirect(to: connection)
+        if case .udp = endpoint, reason != nil { probation = .probing } else { didRestore() }
+        buffer.writer.resume()
     }
 
     final func spool(to tail: AsyncFD) {
         target = .disk
-        buffer.outlet.delivery = .wholeRecords
-        buffer.outlet.lead(to: tail)
-        disk?.lead(buffer.outlet)
-        buffer.outlet.recover()
-        buffer.outlet.resume()
+        buffer.writer.delivery = .wholeRecords
+        buffer.writer.redirect(to: tail)
+        disk?.redirect(buffer.writer)
+        buffer.writer.recover()
+        buffer.writer.resume()
     }
 
     /// The connection that records were about to be led to has gone.
-    final func stay() {
+    final func cancelSwitch() {
         isSwitching = false
-        buffer.outlet.resume()
+        buffer.writer.resume()
     }
 
     final func send(_ disk: DiskSpool, over connection: AsyncFD) {
         drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams) { [self] records, bytes in
             let what = records == 0 ? "no record is lost" : "\(records) record\(records == 1 ? " is" : "s are") lost"
-            say("\"\(disk.path)\": \(bytes) bytes in it are damaged; \(what)", .error)
+            report("\"\(disk.path)\": \(bytes) bytes in it are damaged; \(what)", .error)
         } broke: { [self] error in
-            loop.soon { [self] in broke(error, connection) }
+            loop.soon { [self] in didLose(error, connection) }
         } skipped: { [self] error in
-            explain(error)
+            reportError(error)
         } done: { [self] result in
             drain = nil
             if case .failure(let error) = result {
-                say("\(error)", .error)
+                report("\(error)", .error)
                 // A file that cannot be read now may be readable later, over another connection.
-                if !disk.isEmpty { return broke(error, connection) }
+                if !disk.isEmpty { return didLose(error, connection) }
             }
-            arrange()
+            reroute()
         }
     }
 
     /// How many bytes may go to the disk, of `count` that pend: those of whole records, which have room there with what the file adds to them.
     final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
         if isSwitching {
-            loop.soon { [self] in arrange() }
+            loop.soon { [self] in reroute() }
             return 0
         }
         var (size, room, index) = (0, disk.room, 0)
@@ -118,7 +118,7 @@ extension ConnectedHandler {
         }
         guard size > 0 else {
             loop.soon { [self] in
-                if target == .disk { buffer.outlet.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
+                if target == .disk { buffer.writer.fail(IOError("spool", on: "\"\(disk.path)\"", .noSpace)) }
             }
             return 0
         }

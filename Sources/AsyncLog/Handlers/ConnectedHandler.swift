@@ -27,10 +27,10 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     final let disk: DiskSpool?
     final var drain: SpoolDrain?
     final var target = Target.nowhere
-    /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
+    /// The batch writer is held, or will be at its next write, to be led from the disk to the connection.
     final var isSwitching = false
-    /// `arrange` will be called in a moment.
-    final var isArrangementSet = false
+    /// `reroute` will be called in a moment.
+    final var isRerouteScheduled = false
 
     /// Where records go.
     enum Target {
@@ -58,14 +58,14 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         self.endpoint = endpoint
         self.timeout = timeout
         machine = ConnectionMachine(backoff, random: random)
-        let outlet = Outlet(on: EventLoop.current ?? .main)
+        let writer = BatchWriter(on: EventLoop.current ?? .main)
         disk = spool.disk.map { path, limit in
             if case .udp = endpoint { preconditionFailure("UDP does not tell when a receiver is not there: there is no time to spool") }
             guard let bounds = framing.bounds else { preconditionFailure("a spool on disk needs a framing, to tell records apart") }
-            return DiskSpool(path, limit: limit, bounds: bounds, on: outlet.loop)
+            return DiskSpool(path, limit: limit, bounds: bounds, on: writer.loop)
         }
         super.init(
-            outlet, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
+            writer, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
             maximumLineLength: maximumLineLength)
         buffer.destination = self
     }
@@ -81,7 +81,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     private final func closeHere(_ limit: Duration) async -> Ledger {
         await buffer.finish(within: limit)
         let rest = letGo()
-        buffer.outlet.retire()
+        buffer.writer.retire()
         if let rest { await withUnsafeContinuation { continuation in loop.offloadCall(rest) { continuation.resume() } } }
         return ledger
     }
@@ -108,8 +108,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         switch result {
         case .success(let connection): use(connection)
         case .failure(let error):
-            miss(error)
-            arrange()
+            didFailToConnect(error)
+            reroute()
             failIfNowhere()
             carryOut(machine.failed())
         }
@@ -118,24 +118,24 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     private final func use(_ connection: AsyncFD) {
         machine.made(at: loop.now)
         self.connection = connection
-        connection.watchPeer(endpoint.isDatagrams) { [self] in broke($0, connection) }
-        arrange()
+        connection.watchPeer(endpoint.isDatagrams) { [self] in didLose($0, connection) }
+        reroute()
     }
 
-    final func works() {
+    final func didRestore() {
         probation = .none
         reason = nil
-        buffer.outlet.recover()
+        buffer.writer.recover()
         enter(disk?.trouble.map { .degraded($0) } ?? .ready)
     }
 
-    /// Never from within a write: the outlet would be led away under it.
-    final func broke(_ error: IOError, _ broken: AsyncFD) {
+    /// Never from within a write: the batch writer would be led away under it.
+    final func didLose(_ error: IOError, _ broken: AsyncFD) {
         guard connection === broken else { return }
         disconnect()
-        miss(error)
-        carryOut(machine.broke(at: loop.now))
-        arrange()
+        didFailToConnect(error)
+        carryOut(machine.lost(at: loop.now))
+        reroute()
     }
 
     private final func disconnect() {
@@ -144,12 +144,12 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         probation = .none
         drain.take()?.stop()
         if target == .connection { target = .nowhere }
-        connection.closeHere()  // a write that waited is forbidden now, and the outlet held
-        if target == .nowhere { buffer.outlet.lead(to: nil) }
+        connection.closeHere()  // a write that waited is forbidden now, and the batch writer held
+        if target == .nowhere { buffer.writer.redirect(to: nil) }
     }
 
     /// There is no connection, for this reason.
-    private final func miss(_ error: IOError) {
+    private final func didFailToConnect(_ error: IOError) {
         reason = error
         openDisk()
         // That the disk takes nothing either is the greater trouble, and stays the one that is told.
@@ -165,7 +165,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         guard target == .connection, let connection else { return 0 }
         // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once a write.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
-            loop.soon { [self] in broke(error, connection) }
+            loop.soon { [self] in didLose(error, connection) }
             return 0
         }
         switch probation {
@@ -174,8 +174,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         case .probing:
             probation = .awaitingVerdict(
                 loop.after(Self.verdictTime) { [self] in
-                    works()
-                    buffer.outlet.resume()
+                    didRestore()
+                    buffer.writer.resume()
                 })
             return buffer.wholeRecords(within: 1)
         }
@@ -183,7 +183,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
 
     package final func didFailToWrite(_ error: IOError) {
         guard target == .connection, let connection else { return }
-        loop.soon { [self] in broke(error, connection) }
+        loop.soon { [self] in didLose(error, connection) }
     }
 
     // Of a connection we know better: a write that works is no news of it, and an error ends it.
@@ -196,12 +196,12 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     }
 
     package final func willRecover(isEnding: Bool) -> Bool {
-        if isEnding, !buffer.outlet.queue.isEmpty {
+        if isEnding, !buffer.writer.queue.isEmpty {
             if target == .nowhere, let disk, let tail = disk.tail {
                 spool(to: tail)
             } else if isSwitching, target == .disk, disk?.isBusy == false {
                 drain.take()?.stop()
-                stay()
+                cancelSwitch()
             } else if connection == nil, target != .disk {
                 carryOut(machine.hurry())
             }
@@ -213,7 +213,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         }
     }
 
-    package final func didSkip(_ error: IOError) { explain(error) }
+    package final func didSkip(_ error: IOError) { reportError(error) }
 
     /// The loop has ended, and makes no calls for us any more.
     package final func didRelease() { letGo()?() }
@@ -221,9 +221,9 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
     private final func letGo() -> (@Sendable () -> Void)? {
         disconnect()
-        if target == .disk, buffer.outlet.hold() {
+        if target == .disk, buffer.writer.pause() {
             target = .nowhere
-            buffer.outlet.lead(to: nil)
+            buffer.writer.redirect(to: nil)
         }
         isSwitching = false
         dial.take()?.cancel()

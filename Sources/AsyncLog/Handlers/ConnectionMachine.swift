@@ -63,7 +63,7 @@ struct ConnectionMachine {
 
     mutating func failed() -> Action { pause() }
 
-    mutating func broke(at now: Instant) -> Action {
+    mutating func lost(at now: Instant) -> Action {
         guard case .connected(let since) = phase else { return .none }
         if now - since >= backoff.longest { failures = 0 }
         return pause()

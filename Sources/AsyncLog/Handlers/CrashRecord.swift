@@ -67,7 +67,7 @@ private struct Template {
     ) -> Template? {
         var line = LineBuffer()
         var isLaidOut = false
-        Record.make("crashed: \(signal.name)", .critical, Handler.voice, time, CallSite()) { fields in
+        Record.make("crashed: \(signal.name)", .critical, Handler.internalLogger, time, CallSite()) { fields in
             fields["signal"] = "\(signal.name)"
             fields["signal_number"] = signal.number
             fields["unwritten"] = unwritten

@@ -1,7 +1,7 @@
 // Where records wait on disk until there is a connection: what is in the file, and how it gets out again.
 //
-// The handler's outlet appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a connection, a second outlet sends what is in the file, piece by piece and in
-// order, while new records still go to its end; when the file is empty, the handler's outlet is led to the connection.
+// The handler's batch writer appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a connection, a second batch writer sends what is in the file, piece by piece and in
+// order, while new records still go to its end; when the file is empty, the handler's batch writer is led to the connection.
 import AsyncFD
 import EventLoop
 
@@ -44,8 +44,8 @@ final class DiskSpool {
     /// Everything in the file has been sent, but it is still there.
     var isSpent: Bool { isEmpty && end > SpoolFormat.headerSize }
 
-    /// Has the outlet, which leads to `tail`, append records.
-    func lead(_ outlet: Outlet) { outlet.spool = file }
+    /// Has the batch writer, which leads to `tail`, append records.
+    func redirect(_ writer: BatchWriter) { writer.spool = file }
 
     func sent(_ record: SpoolFile.Batch.Record) { (head, number) = (record.end, record.number + 1) }
 
@@ -116,7 +116,7 @@ final class DiskSpool {
 final class SpoolDrain: Destination {
     private let spool: DiskSpool
     private let connection: AsyncFD
-    private let outlet: Outlet
+    private let writer: BatchWriter
     private let damaged: (_ records: Int, _ bytes: Int) -> Void
     private let broke: (IOError) -> Void
     private let skipped: (IOError) -> Void
@@ -141,9 +141,9 @@ final class SpoolDrain: Destination {
         self.broke = broke
         self.skipped = skipped
         self.done = done
-        outlet = Outlet(connection)
-        outlet.delivery = isDatagrams ? .datagrams : .wholeRecords
-        outlet.attach(nil, self)
+        writer = BatchWriter(connection)
+        writer.delivery = isDatagrams ? .datagrams : .wholeRecords
+        writer.attach(nil, self)
         next()
     }
 
@@ -151,7 +151,7 @@ final class SpoolDrain: Destination {
     func stop() {
         guard !isOver else { return }
         isOver = true
-        outlet.retire()
+        writer.retire()
     }
 
     private func next() {
@@ -166,11 +166,11 @@ final class SpoolDrain: Destination {
                 if batch.lost > 0 || batch.damagedBytes > 0 { damaged(batch.lost, batch.damagedBytes) }
                 self.batch = batch
                 records = batch.records[...]
-                guard !records.isEmpty else { return outlet.loop.soon { [self] in next() } }
+                guard !records.isEmpty else { return writer.loop.soon { [self] in next() } }
                 batch.bytes.withUnsafeBytes { bytes in
                     var start = 0
                     for record in batch.records {
-                        outlet.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
+                        writer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
                         start += record.length
                     }
                 }
@@ -183,7 +183,7 @@ final class SpoolDrain: Destination {
         done(result)
     }
 
-    // MARK: The outlet's calls
+    // MARK: The batch writer's calls
 
     func didWrite(_ count: Int) {
         var left = count
@@ -191,7 +191,7 @@ final class SpoolDrain: Destination {
             left -= first.length
             spool.sent(first)
         }
-        if records.isEmpty { outlet.loop.soon { [self] in next() } }
+        if records.isEmpty { writer.loop.soon { [self] in next() } }
     }
 
     func mayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
@@ -199,7 +199,7 @@ final class SpoolDrain: Destination {
     func didSkip(_ error: IOError) {
         if let record = records.popFirst() { spool.sent(record) }
         skipped(error)
-        if records.isEmpty { outlet.loop.soon { [self] in next() } }
+        if records.isEmpty { writer.loop.soon { [self] in next() } }
     }
 
     func didFailToWrite(_ error: IOError) { broke(error) }

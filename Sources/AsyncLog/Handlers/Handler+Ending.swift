@@ -33,7 +33,7 @@ extension Handler {
         abandonPending()
         let left = max(0, pendingRecords)
         books.lose(UInt64(max(0, kept - left)), failure == nil ? .timeout : .failure)
-        say("\(reason); \(kept - left) of \(books.accepted) records dropped" + (left > 0 ? ", \(left) still kept back" : ""), .error)
+        report("\(reason); \(kept - left) of \(books.accepted) records dropped" + (left > 0 ? ", \(left) still kept back" : ""), .error)
     }
 
     /// To be called when the number of records that are kept back may have changed: the loop keeps the handler as long as there are any.
@@ -91,7 +91,7 @@ final class HandlerEnding: ExitObligation {
     var isSettled: Bool { true }
     var progress: UInt64 { 0 }
     func settle() {}
-    func conclude() { handler.giveUpPending(because: nil) }
+    func giveUp() { handler.giveUpPending(because: nil) }
     func released() { handler.ending = nil }
 }
 

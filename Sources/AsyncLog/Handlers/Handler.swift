@@ -104,7 +104,7 @@ open class Handler: @unchecked Sendable {
     /// What it throws is said where all troubles are (`reportTroubles(to:)`), and the record counts as dropped; what it logs itself does not come back to it.
     open func handle(_ record: borrowing Record) throws {}
 
-    /// Takes a record, whatever the handler does. False: there is no room, and the caller is to wait (`retry`, `retryLater`).
+    /// Takes a record, whatever the handler does. False: there is no room, and the caller is to wait (`retry`, `enqueueForRoom`).
     @inline(__always)
     final func take(_ record: borrowing Record, canWait: Bool) -> Bool {
         if isBusy { return refuse(record) }
@@ -121,7 +121,7 @@ open class Handler: @unchecked Sendable {
             books.write()
         } catch {
             books.drop(.handler)
-            explain(error)
+            reportError(error)
         }
         if pendingRecords > 0 { keptUntilFlushed() }
         return true
@@ -150,22 +150,22 @@ open class Handler: @unchecked Sendable {
     }
 
     /// Takes a record that was accepted before and found no room, as soon as there is some, or gives it up when there will be none; then, or at
-    /// once, calls `done`. Returns what `cancelRetry` needs; nil if `done` has been called.
+    /// once, calls `done`. Returns what `cancelEnqueued` needs; nil if `done` has been called.
     @discardableResult
-    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
+    func enqueueForRoom(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
         done()
         return nil
     }
 
     /// Gives up a record that still waits.
-    func cancelRetry(_ ticket: UInt64) {}
+    func cancelEnqueued(_ ticket: UInt64) {}
 
     /// Says what went wrong, where all troubles are said: the first time, the second, the fourth, the eighth, …
-    final func explain(_ error: any Error) {
+    final func reportError(_ error: any Error) {
         troubles += 1
         guard troubles & (troubles - 1) == 0 else { return }
         // The handler of standard error can say there that its formatter does not work.
-        say("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, where: .anywhere)
+        report("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, at: .anywhere)
     }
 
     // MARK: Making sure
@@ -190,7 +190,7 @@ open class Handler: @unchecked Sendable {
     func finish(within limit: Duration) async { await flushOrGiveUp(within: limit) }
 
     /// Gives up what has not gone out. Loop thread.
-    func conclude() {
+    func giveUp() {
         giveUpPending(because: nil)
         keptUntilFlushed()
     }
@@ -202,7 +202,7 @@ open class Handler: @unchecked Sendable {
     var label: String { "\(type(of: self))" }
 
     /// False: it is the handler of standard error, and cannot say there that it does not work.
-    var speaksElsewhere: Bool { true }
+    var canReportToStandardError: Bool { true }
 
     /// What became of the records. Loop thread.
     var ledger: Ledger { books.keepingBack(UInt64(max(0, pendingRecords))) }

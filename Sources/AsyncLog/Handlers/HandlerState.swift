@@ -75,7 +75,7 @@ struct HandlerCondition {
     }
 
     /// The fallback knows of the state already.
-    mutating func hasBeenSaid() { announced = state }
+    mutating func wasReported() { announced = state }
 
     mutating func add(_ observer: AsyncStream<HandlerState>.Continuation) {
         observer.yield(state)
@@ -100,37 +100,37 @@ extension Handler {
     private final func announce() {
         let dropped = ledger.droppedTotal &- droppedBeforeTrouble
         switch condition.state {
-        case .ready: say("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
-        case .degraded(let reason): say("\(reason); no record is lost so far, trying again", .warning)
-        case .failed(let reason): say("\(reason); \(dropped) records dropped so far, trying again", .error)
+        case .ready: report("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
+        case .degraded(let reason): report("\(reason); no record is lost so far, trying again", .warning)
+        case .failed(let reason): report("\(reason); \(dropped) records dropped so far, trying again", .error)
         case .closed: break
         }
     }
 
     /// Makes a record of the handler's own, and hands it to the fallback; without one, and where that has failed itself, to standard error. Loop thread.
-    final func say(_ text: String, _ level: Level, where place: SpeakingPlace = .whereItWorks) {
-        report(text, level) { _ in
+    final func report(_ text: String, _ level: Level, at place: ReportPlace = .whereItWorks) {
+        makeReport(text, level) { _ in
         } _: { record in
-            if let fallback, fallback.isAbleToSpeak {
+            if let fallback, fallback.canReport {
                 if fallback.wants(record) { _ = fallback.take(record, canWait: false) }
-            } else if speaksElsewhere || place == .anywhere {
+            } else if canReportToStandardError || place == .anywhere {
                 var formatter = TextFormatter()
                 var line = LineBuffer()
                 formatter.format(record, to: &line)
-                LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+                StandardErrorFallback.report(String(decoding: line.bytes.dropLast(), as: UTF8.self))
             }
         }
     }
 
     /// Where a handler may say something if nobody else says it for it.
-    enum SpeakingPlace {
+    enum ReportPlace {
         /// On standard error, unless that is what it is the handler of.
         case whereItWorks
         /// On standard error in any case.
         case anywhere
     }
 
-    private final var isAbleToSpeak: Bool {
+    private final var canReport: Bool {
         switch condition.state {
         case .ready, .degraded: true
         case .failed, .closed: false
@@ -138,13 +138,13 @@ extension Handler {
     }
 
     /// Makes a record of the handler's own. What is logged from within does not come back to it.
-    final func report(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        guarded { Record.make(text, level, Handler.voice, WallClock.now, CallSite(), fields, body) }
+    final func makeReport(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+        guarded { Record.make(text, level, Handler.internalLogger, WallClock.now, CallSite(), fields, body) }
     }
 
     /// The logger in whose name the library itself speaks. It is held for good: letting go of it would be work for the main loop.
-    static var voice: LoggerCore { voiceHandle.core }
-    private static let voiceHandle = LoggerTree(
+    static var internalLogger: LoggerCore { internalLoggerHandle.core }
+    private static let internalLoggerHandle = LoggerTree(
         "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
     ).root()
 

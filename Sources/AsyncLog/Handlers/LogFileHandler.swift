@@ -12,7 +12,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     init(_ settings: LogFileSettings, recordEnd: UInt8?) throws(IOError) {
         let place = try LogPlace(settings, recordEnd: recordEnd)
         super.init(
-            Outlet(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels, capacity: settings.capacity,
+            BatchWriter(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels, capacity: settings.capacity,
             reserve: settings.reserve ?? settings.capacity / 16, overflow: settings.overflow, maximumLineLength: settings.maximumLineLength)
         file = LogFile(place, settings.rotation, reopensOnHangUp: settings.reopensOnHangUp, buffer)
         file.handler = self
@@ -49,7 +49,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     ///
     /// - Throws: `IOError` if that does not work; the old file is written to on, and it is tried again by itself.
     public final func reopen() async throws(IOError) {
-        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(isPatient: false)) }
+        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(awaitsNewFile: false)) }
     }
 
     // MARK: Making sure

@@ -12,21 +12,21 @@ public struct Overflow: Sendable {
     }
     let rule: Rule
     /// For how long threads without an event loop may be held up.
-    let patience: Duration?
+    let blockLimit: Duration?
 
     /// Who can wait (`await logger.info(…)`) is suspended until there is room; the records of others are dropped.
-    public static let suspend = Overflow(rule: .suspend, patience: nil)
+    public static let suspend = Overflow(rule: .suspend, blockLimit: nil)
 
     /// The record is dropped, and nobody waits.
-    public static let dropNewest = Overflow(rule: .dropNewest, patience: nil)
+    public static let dropNewest = Overflow(rule: .dropNewest, blockLimit: nil)
 
     /// The oldest records are dropped, as far as they are not being written yet, and nobody waits. At most half of what the buffer may hold is written
     /// at once, so that there is something to take back (unless a single record fills the buffer: then the new one is dropped).
-    public static let dropOldest = Overflow(rule: .dropOldest, patience: nil)
+    public static let dropOldest = Overflow(rule: .dropOldest, blockLimit: nil)
 
     /// Records below this level are dropped; for the others it is as with `suspend`.
-    public static func shed(below level: Level) -> Overflow { Overflow(rule: .shed(below: level), patience: nil) }
+    public static func shed(below level: Level) -> Overflow { Overflow(rule: .shed(below: level), blockLimit: nil) }
 
     /// As with `suspend`; and a thread of its own, without an event loop, that logs without `await` is held up until there is room, but not for longer than this.
-    public static func block(upTo limit: Duration) -> Overflow { Overflow(rule: .suspend, patience: limit) }
+    public static func block(upTo limit: Duration) -> Overflow { Overflow(rule: .suspend, blockLimit: limit) }
 }

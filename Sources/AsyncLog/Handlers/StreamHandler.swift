@@ -26,7 +26,7 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
         self.formatter = formatter
         parts = formatter.callSiteParts
         super.init(
-            Outlet(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
+            BatchWriter(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
             overflow: overflow, maximumLineLength: maximumLineLength)
     }
 

@@ -134,8 +134,8 @@ final class Pipeline: @unchecked Sendable {
         let hasOnlyItself = record.bound == nil && record.scope == nil
         let cost = hasOnlyItself ? size : TravelCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
-            let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-            guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
+            let blockLimit = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
+            guard let blockLimit, EventLoop.wait(upTo: blockLimit, until: { hasRoom(cost) }) else { return false }
         }
         var charge = TravelCharge(bytes: size)
         clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
@@ -158,7 +158,7 @@ final class Pipeline: @unchecked Sendable {
     /// For how long a thread of its own may be held up on behalf of one of the handlers.
     private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
         core._withUnsafeGuaranteedRef { core in
-            core.tree.takers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
+            core.tree.takers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.blockLimit }.max()
         }
     }
 
@@ -199,7 +199,7 @@ final class Pipeline: @unchecked Sendable {
         let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
-            handler.retryLater(parked) { [self] in
+            handler.enqueueForRoom(parked) { [self] in
                 left -= 1
                 if left == 0 { clog_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
             }
@@ -237,7 +237,7 @@ struct Parked: Sendable {
             // It stands in line everywhere from now on, or later records would overtake it in one handler while it waits for another.
             var left = handlers.count
             for handler in handlers {
-                let ticket = handler.retryLater(record) {
+                let ticket = handler.enqueueForRoom(record) {
                     left -= 1
                     if left == 0 { continuation.resume() }
                 }
@@ -253,6 +253,6 @@ struct Parked: Sendable {
     private final class Waits: @unchecked Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 
-        func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
+        func cancel() { for ticket in tickets { ticket.handler.cancelEnqueued(ticket.number) } }
     }
 }

@@ -19,7 +19,7 @@ package protocol ExitObligation: AnyObject {
     /// The end is near: write now, retry now, postpone nothing.
     func settle()
     /// The end is here: count what is still pending as lost, and say so.
-    func conclude()
+    func giveUp()
     /// The loop has ended, with this settled, and forgets it. Whoever makes a promise later calls `oblige` again.
     func released()
 }
@@ -64,7 +64,7 @@ extension EventLoop {
             waitUntilSettled(patience)
             // What is concluded may say so on standard error: if that was settled before, it has something to write now, and gets another round for it.
             let before = obligations.map { (obligation: $0, wasSettled: $0.isSettled) }
-            for (obligation, wasSettled) in before where !wasSettled || obligation.isSettled { obligation.conclude() }
+            for (obligation, wasSettled) in before where !wasSettled || obligation.isSettled { obligation.giveUp() }
         } while obligations.contains { !$0.isSettled }
     }
 

@@ -26,7 +26,7 @@ struct StalledPipeTests {
         try EventLoop.run {
             let output = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer))
             await print(Self.large, to: output)
-            let ledger = await output.finishPrinting(within: .milliseconds(20))
+            let ledger = await output.finishPrints(within: .milliseconds(20))
             #expect(ledger.dropped == [.timeout: 1])
             await print("once more", to: output)
             #expect(try await turnsWhileIdle() < 20)
@@ -47,7 +47,7 @@ struct StalledPipeTests {
             let writing = Task(executorPreference: EventLoop.current!) { try await output.write(Self.large) }
             await settle()
             await print("given up", to: output)
-            await output.finishPrinting(within: .milliseconds(20))
+            await output.finishPrints(within: .milliseconds(20))
             await print("kept", to: output)
             #expect(try await turnsWhileIdle() < 20)
             let expected = Self.large + "kept\n"
@@ -65,7 +65,7 @@ struct StalledPipeTests {
             let output = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer))
             let input = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader))
             await print(Self.large, to: output)
-            await output.finishPrinting(within: .milliseconds(20))
+            await output.finishPrints(within: .milliseconds(20))
             let writing = Task(executorPreference: EventLoop.current!) { try await output.write("written") }
             await settle()
             await settle()

@@ -309,7 +309,7 @@ struct WriteTableTests {
             await print("one", to: output)
             try await output.write("two\n")
             await print("three", to: output)
-            try await output.flush()
+            try await output.flushPrints()
             #expect(try await String(decoding: received, as: UTF8.self) == "one\ntwo\nthree\n")
             await output.close()
         }

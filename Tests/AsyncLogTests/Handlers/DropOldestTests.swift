@@ -47,7 +47,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             let disk = BusyPool(EventLoop.current!)
             for index in 1...10 { await logger.info("\(index) in flight") }
-            while handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
+            while handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
             for index in 11...2000 {
                 logger.nowait.info("\(index) behind")
                 await check(handler)
@@ -78,7 +78,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             let disk = BusyPool(EventLoop.current!)
             for index in 1...5 { await logger.info("\(index)") }
-            while handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
+            while handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
             handler.buffer.dropOldest(toFit: 10_000, 0)
             #expect(await handler.statistics.ledger.droppedTotal == 0, "what is being written was taken back")
             await logger.info("6")
@@ -101,7 +101,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             logger.nowait.info("in flight")
             handler.buffer.pushOut()
-            #expect(handler.buffer.outlet.bytesInFlight > 0)
+            #expect(handler.buffer.writer.bytesInFlight > 0)
             for _ in 0..<500 { logger.nowait.info("0123456789012345678901234567890123456789") }
             while folder.lines("app.log").isEmpty { usleep(1000) }
             for _ in 0..<10_000 where handler.buffer.ledger.written == 0 {
@@ -144,8 +144,8 @@ struct DropOldestTests {
             let disk = BusyPool(EventLoop.current!)
             for (index, bench) in benches.enumerated() {
                 await Logger("app", handlers: [bench.handler]).info("given up by \(index)")
-                while bench.handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
-                bench.handler.buffer.conclude()
+                while bench.handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
+                bench.handler.buffer.giveUp()
                 #expect(bench.handler.buffer.pendingBytes == 0)
             }
             disk.release()

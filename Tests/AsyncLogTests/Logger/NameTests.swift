@@ -70,8 +70,8 @@ struct NameTests {
 
     @Test("the logger in whose name the library speaks has its tree")
     func voice() {
-        #expect(Handler.voice.tree.effectiveLevel(of: Handler.voice) == Level.trace.rawValue)
-        #expect(Handler.voice.tree.core("asynclog").core === Handler.voice)
+        #expect(Handler.internalLogger.tree.effectiveLevel(of: Handler.internalLogger) == Level.trace.rawValue)
+        #expect(Handler.internalLogger.tree.core("asynclog").core === Handler.internalLogger)
     }
 
     @Test("what nothing is set for any more takes no place")

@@ -1,4 +1,4 @@
-// A bounded buffer of records on their way to one descriptor: the outlet's engine, with books, a bound, and a way to wait.
+// A bounded buffer of records on their way to one descriptor: the batch writer's engine, with books, a bound, and a way to wait.
 //
 // `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller waits for room
 // (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
@@ -7,22 +7,22 @@ import CAsyncFD
 import SystemPackage
 
 /// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
-package final class OutputBuffer: @unchecked Sendable {
+package final class RecordBuffer: @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
     package let capacity: Int
     /// How many of them are kept for records of this severity and above.
     private let reserve: Int
     private let reservedFrom: UInt8
-    // On every record's path: see Outlet.
+    // On every record's path: see BatchWriter.
     @exclusivity(unchecked) var books = Ledger()
     // Set once, right after their objects have been made, before anything is appended.
     package weak var reporter: (any RecordReporter)?
-    /// The outlet keeps it while it is attached.
+    /// The batch writer keeps it while it is attached.
     package weak var destination: (any Destination)?
 
-    package let outlet: Outlet
-    package var descriptor: AsyncFD? { outlet.descriptor }
-    var loop: EventLoop { outlet.loop }
+    package let writer: BatchWriter
+    package var descriptor: AsyncFD? { writer.descriptor }
+    var loop: EventLoop { writer.loop }
     /// What the place is called in messages.
     package let label: String
 
@@ -37,11 +37,11 @@ package final class OutputBuffer: @unchecked Sendable {
     @exclusivity(unchecked) package private(set) var mostPendingBytes = 0
     /// Bytes in the kernel.
     package internal(set) var writtenBytes: UInt64 = 0
-    package var pendingBytes: Int { outlet.queue.count }
+    package var pendingBytes: Int { writer.queue.count }
     @exclusivity(unchecked) private var waiting = TicketQueue<RoomWaiter>()
     @exclusivity(unchecked) var unreported = DropSummary()
 
-    private lazy var disk = DiskFlush(outlet, label: label)
+    private lazy var disk = DiskFlush(writer, label: label)
     /// How often the disk has been asked.
     package var syncCalls: Int { disk.calls }
 
@@ -64,22 +64,22 @@ package final class OutputBuffer: @unchecked Sendable {
     /// - Parameters:
     ///   - reserve: how many bytes of the capacity are kept for records of severity `reservedFrom` and above.
     package convenience init(_ descriptor: AsyncFD, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
-        self.init(Outlet(descriptor), label: descriptor.label, capacity: capacity, reserve: reserve, reservedFrom: reservedFrom)
+        self.init(BatchWriter(descriptor), label: descriptor.label, capacity: capacity, reserve: reserve, reservedFrom: reservedFrom)
     }
 
-    package init(_ outlet: Outlet, label: String, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
-        self.outlet = outlet
+    package init(_ writer: BatchWriter, label: String, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
+        self.writer = writer
         self.label = label
         self.capacity = capacity
         self.reserve = reserve
         self.reservedFrom = reservedFrom
-        outlet.capacity = capacity
+        writer.capacity = capacity
     }
 
     /// What became of the records so far.
     package var ledger: Ledger {
         var ledger = books
-        ledger.writeCalls = outlet.writeCalls
+        ledger.writeCalls = writer.writeCalls
         return ledger
     }
 
@@ -87,12 +87,12 @@ package final class OutputBuffer: @unchecked Sendable {
 
     /// Has the loop's end, and a crash, see to the buffer, also if nothing is in it yet.
     package func attach() {
-        guard !outlet.isAttached else { return }
-        outlet.attach(self, destination)
+        guard !writer.isAttached else { return }
+        writer.attach(self, destination)
     }
 
     /// The record that a crash leaves behind all that pends (CrashWriter.h). The output owns it from now on.
-    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { outlet.setCrashRecord(record) }
+    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { writer.setCrashRecord(record) }
 
     /// Opens the books for a record and appends it, if there is room. False: there is none, and the record will be committed or dropped.
     package func append(_ record: UnsafeRawBufferPointer, _ severity: UInt8) -> Bool {
@@ -105,7 +105,7 @@ package final class OutputBuffer: @unchecked Sendable {
 
     /// Opens the books for a record: it will be committed or dropped.
     package func accept() {
-        if !outlet.isAttached { attach() }
+        if !writer.isAttached { attach() }
         books.accept()
     }
 
@@ -117,12 +117,12 @@ package final class OutputBuffer: @unchecked Sendable {
 
     @inline(__always)
     private func fits(_ size: Int, _ severity: UInt8) -> Bool {
-        let used = outlet.queue.count
+        let used = writer.queue.count
         return used + size <= (severity >= reservedFrom ? capacity : capacity - reserve) || used == 0
     }
 
     /// Memory for a record of at most `size` bytes. `commit` what was used of it before anything else happens.
-    package func begin(_ size: Int) -> UnsafeMutableRawPointer { outlet.queue.reserve(size) }
+    package func begin(_ size: Int) -> UnsafeMutableRawPointer { writer.queue.reserve(size) }
 
     @inline(__always)
     package func commit(_ size: Int, _ severity: UInt8 = 0) {
@@ -130,21 +130,21 @@ package final class OutputBuffer: @unchecked Sendable {
             next += 1
             return books.write()
         }
-        outlet.records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
+        writer.records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1
         append(size)
     }
 
     /// Adds a report of ours, whatever room there is.
     package func commitReport(_ size: Int) {
-        outlet.records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
+        writer.records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
         append(size)
     }
 
     private func append(_ size: Int) {
-        outlet.queue.commit(size)
-        mostPendingBytes = max(mostPendingBytes, outlet.queue.count)
-        outlet.didAppend(size)
+        writer.queue.commit(size)
+        mostPendingBytes = max(mostPendingBytes, writer.queue.count)
+        writer.didAppend(size)
     }
 
     /// Drops a record that was accepted and not committed.
@@ -155,16 +155,16 @@ package final class OutputBuffer: @unchecked Sendable {
 
     /// Enters records into the books that were refused before they came here. They are reported like others that were dropped.
     package func refuse(_ count: UInt64, _ severity: UInt8) {
-        if !outlet.isAttached { attach() }
+        if !writer.isAttached { attach() }
         books.refuse(count)
         dropped[Int(severity)] += count
         unreported.add(severity, sequence: next, count: count)
         next += count
-        if outlet.queue.isEmpty { reportDrops() }
+        if writer.queue.isEmpty { reportDrops() }
     }
 
     func reportDrops() {
-        guard !unreported.isEmpty, outlet.failure == nil else { return }
+        guard !unreported.isEmpty, writer.failure == nil else { return }
         let drops = unreported
         unreported = DropSummary()
         reporter?.reportDrops(drops)
@@ -178,20 +178,20 @@ package final class OutputBuffer: @unchecked Sendable {
 
     /// Drops the oldest records, except what is being written, until `size` bytes fit in, or none is left.
     package func dropOldest(toFit size: Int, _ severity: UInt8) {
-        let isSameWrite = outlet.bytesInFlight > 0 && unremovable.write == outlet.writeCalls
+        let isSameWrite = writer.bytesInFlight > 0 && unremovable.write == writer.writeCalls
         var (kept, bytes) = isSameWrite ? (unremovable.count, unremovable.bytes) : (0, 0)
-        while !fits(size, severity), kept < outlet.records.count {
-            let record = outlet.records[kept]
+        while !fits(size, severity), kept < writer.records.count {
+            let record = writer.records[kept]
             // What is in flight, what is there in part, and reports cannot be taken back.
-            guard !record.isReport, !record.isBegun, outlet.discard(Int(record.length), behind: bytes) else {
+            guard !record.isReport, !record.isBegun, writer.discard(Int(record.length), behind: bytes) else {
                 kept += 1
                 bytes += Int(record.length)
                 continue
             }
-            outlet.records.remove(at: kept)
+            writer.records.remove(at: kept)
             drop(.overflow, record.severity, record.sequence)
         }
-        unremovable = (kept, bytes, outlet.writeCalls)
+        unremovable = (kept, bytes, writer.writeCalls)
     }
 
     // MARK: Waiting for room
@@ -203,14 +203,14 @@ package final class OutputBuffer: @unchecked Sendable {
     /// - Returns: what `cancel` needs. Nil if there will be no waiting.
     @discardableResult
     package func whenRoom(_ size: Int, _ severity: UInt8 = 0, _ body: @escaping (Room) -> Void) -> UInt64? {
-        if outlet.failure != nil {
+        if writer.failure != nil {
             body(.refused(.failure))
             return nil
         }
         let ticket = waiting.nextTicket
         waiting.enter(RoomWaiter(size: size, severity: severity, body: body))
-        outlet.addUnwritten(1)
-        outlet.pushOut()
+        writer.addUnwritten(1)
+        writer.pushOut()
         admitWaiting()
         return ticket
     }
@@ -248,7 +248,7 @@ package final class OutputBuffer: @unchecked Sendable {
     }
 
     private func answer(_ waiter: RoomWaiter, _ room: Room) {
-        outlet.addUnwritten(-1)
+        writer.addUnwritten(-1)
         waiter.body(room)
     }
 
@@ -258,9 +258,9 @@ package final class OutputBuffer: @unchecked Sendable {
     package func flush() async throws(IOError) {
         let target = waiting.nextTicket
         repeat {
-            try await outlet.flush()
+            try await writer.flush()
         } while waiting.firstTicket < target
-        try await outlet.flush()
+        try await writer.flush()
     }
 
     /// Suspends until everything that was accepted is on the disk.
@@ -271,40 +271,40 @@ package final class OutputBuffer: @unchecked Sendable {
 
     /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
     package func finish(within limit: Duration) async {
-        // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
-        let timer = loop.after(limit) { [outlet] in outlet.conclude() }
-        _ = outlet.destination?.willRecover(isEnding: true)
+        // The deadline ends the waiting by giving up early. An error of the flush is what `giveUp` reports, with the count.
+        let timer = loop.after(limit) { [writer] in writer.giveUp() }
+        _ = writer.destination?.willRecover(isEnding: true)
         try? await flush()
         timer.cancel()
-        outlet.conclude()
+        writer.giveUp()
     }
 
     /// Gives up what has not been written by now.
-    package func conclude() { outlet.conclude() }
+    package func giveUp() { writer.giveUp() }
 
     /// Finishes, and has the loop forget the buffer.
     package func retire() async {
         await finish(within: EventLoop.exitPatience)
-        outlet.retire()
+        writer.retire()
     }
 
     /// How many bytes are left of a record of which some are in the kernel already; 0 if there is none.
-    package var restOfBegunRecord: Int { outlet.records.restOfBegun }
+    package var restOfBegunRecord: Int { writer.records.restOfBegun }
 
     /// The length of the n-th pending record; nil if there are fewer.
-    package func recordLength(_ index: Int) -> Int? { outlet.records.length(index) }
+    package func recordLength(_ index: Int) -> Int? { writer.records.length(index) }
 
     /// How many bytes the oldest records have that fit into `limit` bytes; at least one record, even if it is larger.
     package func wholeRecords(within limit: Int) -> Int {
-        outlet.records.isEmpty ? 0 : max(outlet.records.whole(within: limit), Int(outlet.records.first.length))
+        writer.records.isEmpty ? 0 : max(writer.records.whole(within: limit), Int(writer.records.first.length))
     }
 
     /// Records dropped since the last report.
     var unreportedDrops: UInt64 { unreported.total }
 
     /// Why the descriptor takes nothing, while it does not.
-    package var failure: IOError? { outlet.failure }
+    package var failure: IOError? { writer.failure }
 
     /// Writes what pends as far as that is possible now, for a caller who cannot wait and has found no room.
-    package func pushOut() { outlet.pushOut() }
+    package func pushOut() { writer.pushOut() }
 }

@@ -3,7 +3,7 @@ import AsyncFD
 import EventLoop
 
 /// Loop thread only.
-final class PatientTasks {
+final class DeadlineWaiters {
     private let loop: EventLoop
     private var waiting = TicketQueue<UnsafeContinuation<Void, Never>>()
 

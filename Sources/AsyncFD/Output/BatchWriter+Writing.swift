@@ -1,11 +1,11 @@
-// How an outlet's bytes come into the kernel: what OutletMachine decides is carried out here, step by step, until there is nothing to do but wait.
+// How a batch writer's bytes come into the kernel: what BatchWriterState decides is carried out here, step by step, until there is nothing to do but wait.
 import CAsyncFD
 import EventLoop
 import SystemPackage
 
 /// Loop thread only.
-extension Outlet {
-    func carryOut(_ action: OutletMachine.Action) {
+extension BatchWriter {
+    func carryOut(_ action: BatchWriterState.Action) {
         var action = action
         while true {
             switch action {
@@ -34,20 +34,20 @@ extension Outlet {
         wait.begin(descriptor.writers.nextTicket)
         descriptor.writers.wait(
             descriptor,
-            .outlet { [self] in
+            .batchWriter { [self] in
                 wait.end()
                 carryOut(granted())
             })
     }
 
-    private func granted() -> OutletMachine.Action {
+    private func granted() -> BatchWriterState.Action {
         turnEnd = appended
         return machine.granted()
     }
 
     func leaveTurn() { descriptor?.leaveTurn() }
 
-    private func write() -> OutletMachine.Action {
+    private func write() -> BatchWriterState.Action {
         let allowed = min(destination?.mayWrite(queue.count - begun) ?? .max, writeLimit)
         guard allowed > 0, let descriptor else {
             leaveTurn()
@@ -79,7 +79,7 @@ extension Outlet {
     }
 
     /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
-    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> BatchWriterState.Action {
         turnEnd = appended
         writeCalls &+= 1
         var room = allowed
@@ -91,7 +91,7 @@ extension Outlet {
         return completed(inSection { descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) } })
     }
 
-    private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
+    private func completed(_ outcome: IOOutcome) -> BatchWriterState.Action {
         switch outcome {
         case .bytes:
             takeOffWritten()
@@ -123,7 +123,7 @@ extension Outlet {
     }
 
     /// The oldest record cannot be sent, and the others can.
-    private func skip(_ error: IOError) -> OutletMachine.Action {
+    private func skip(_ error: IOError) -> BatchWriterState.Action {
         let record = records.removeFirst()
         let size = Int(record.length)
         lose(record, .failure)
@@ -135,7 +135,7 @@ extension Outlet {
     }
 
     /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another file.
-    private func lostFile() -> OutletMachine.Action {
+    private func lostFile() -> BatchWriterState.Action {
         let rest = records.restOfBegun
         if rest > 0 { lose(records.removeFirst(), .failure) }
         queue.consume(rest)
@@ -146,7 +146,7 @@ extension Outlet {
         return .none
     }
 
-    private func failed(_ error: IOError) -> OutletMachine.Action {
+    private func failed(_ error: IOError) -> BatchWriterState.Action {
         let (action, isNews) = machine.failed(error)
         if error.code == .badDescriptor { cfd_pending_redirect(queue.pending, -2) }
         destination?.didFailToWrite(error)
@@ -189,7 +189,7 @@ extension Outlet {
     }
 
     /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
-    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> BatchWriterState.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending, behind: begun)

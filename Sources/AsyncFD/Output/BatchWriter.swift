@@ -1,21 +1,21 @@
 // Buffered output to one descriptor: what is appended in a turn goes out at the turn's end, with one `writev`.
 //
 // It is the engine below `print` and below the logger's handlers. An append never waits; how many bytes may pend, and what happens
-// beyond that, is decided above it: by a record buffer, or by a `BufferedWriter`. Below it stands a `Destination`, where one is needed. The order of things is in OutletMachine.swift;
-// Outlet+Writing.swift carries out what that machine decides.
+// beyond that, is decided above it: by a record buffer, or by a `BufferedWriter`. Below it stands a `Destination`, where one is needed. The order of things is in BatchWriterState.swift;
+// BatchWriter+Writing.swift carries out what that machine decides.
 import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
 
 /// Loop thread only.
-package final class Outlet: EndOfTurnWork, ExitObligation {
+package final class BatchWriter: EndOfTurnWork, ExitObligation {
     /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be opened.
     package private(set) var descriptor: AsyncFD?
     package let loop: EventLoop
-    /// These two are kept, like the outlet itself, until the loop's end or `retire`: pending bytes go out even if their handler has gone.
+    /// These two are kept, like the batch writer itself, until the loop's end or `retire`: pending bytes go out even if their handler has gone.
     /// The books of the records that the bytes are, if they are records.
-    private(set) var buffer: OutputBuffer?
+    private(set) var buffer: RecordBuffer?
     package private(set) var destination: (any Destination)?
 
     // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
@@ -23,8 +23,8 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     @exclusivity(unchecked) package var queue = ByteQueue()
     /// The records whose bytes are in the queue, oldest first; none if the bytes are a mere stream.
     @exclusivity(unchecked) var records = PendingRecords()
-    @exclusivity(unchecked) var machine = OutletMachine()
-    @exclusivity(unchecked) var wait = OutletWait()
+    @exclusivity(unchecked) var machine = BatchWriterState()
+    @exclusivity(unchecked) var wait = BatchWriterWait()
     /// How many bytes have been appended and have left, since the beginning.
     @exclusivity(unchecked) private(set) var appended: UInt64 = 0
     package internal(set) var left: UInt64 = 0
@@ -34,14 +34,14 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package enum Delivery {
         /// As a stream: what has been taken is gone from here.
         case stream
-        /// As a stream that may break: the begun record is kept until it is out, to be sent whole once more to wherever the outlet then leads.
+        /// As a stream that may break: the begun record is kept until it is out, to be sent whole once more to wherever the batch writer then leads.
         case wholeRecords
         /// Each record is a datagram; those that pend go out with one sendmmsg(2).
         case datagrams
     }
-    /// To be set before the outlet leads anywhere, or while it is held.
+    /// To be set before the batch writer leads anywhere, or while it is held.
     package var delivery = Delivery.stream
-    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the outlet is
+    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the batch writer is
     /// held, and false again when it leads elsewhere.
     package var mustHaveName = false
     /// The bytes go into this spool, record by record. As `mustHaveName`.
@@ -77,24 +77,24 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         chooseBatchSize()
     }
 
-    /// An outlet that leads nowhere until `lead(to:)`. Any thread.
+    /// A batch writer that leads nowhere until `redirect(to:)`. Any thread.
     package init(on loop: EventLoop) {
         self.loop = loop
-        _ = machine.hold()
+        _ = machine.pause()
     }
 
     /// Whether the loop's end sees to what is appended.
     @exclusivity(unchecked) package private(set) var isAttached = false
 
-    /// To be called before something is appended to an outlet that is not attached.
-    package func attach(_ buffer: OutputBuffer?, _ destination: (any Destination)?) {
+    /// To be called before something is appended to a batch writer that is not attached.
+    package func attach(_ buffer: RecordBuffer?, _ destination: (any Destination)?) {
         isAttached = true
         self.buffer = buffer
         self.destination = destination
         cfd_pending_redirect(queue.pending, number)
         cfd_crash_install()
         loop.oblige(self)
-        descriptor?.outlets.append(self)
+        descriptor?.batchWriters.append(self)
         destination?.didAttach()
     }
 
@@ -146,27 +146,27 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         return true
     }
 
-    /// The failure that the outlet waits to get over, if there is one.
+    /// The failure that the batch writer waits to get over, if there is one.
     package var failure: IOError? { machine.failure }
 
     // MARK: Another place to write to
 
     /// Keeps everything back from now on until `resume`. False: a write is under way, and the client is asked before the next one.
-    package func hold() -> Bool { machine.hold() }
+    package func pause() -> Bool { machine.pause() }
 
-    /// From now on the bytes go there, beginning with the whole of a record that has not gone out whole. Only while the outlet is held; whose the
+    /// From now on the bytes go there, beginning with the whole of a record that has not gone out whole. Only while the batch writer is held; whose the
     /// old descriptor is, closes it.
-    package func lead(to descriptor: AsyncFD?) {
-        precondition(machine.hold(), "an outlet is led elsewhere while it writes")
+    package func redirect(to descriptor: AsyncFD?) {
+        precondition(machine.pause(), "an writer is led elsewhere while it writes")
         if cfd_pending_done(queue.pending) > begun { takeOffWritten() }
-        self.descriptor?.outlets.removeAll { $0 === self }
+        self.descriptor?.batchWriters.removeAll { $0 === self }
         self.descriptor = descriptor
         mustHaveName = false
         spool = nil
         chooseBatchSize()
         begun = 0
         cfd_pending_redirect(queue.pending, isAttached ? number : -2)
-        if isAttached { descriptor?.outlets.append(self) }
+        if isAttached { descriptor?.batchWriters.append(self) }
     }
 
     /// The descriptor's number may be somebody else's from now on.
@@ -202,7 +202,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     /// Suspends until everything appended so far is in the kernel.
     package func flush() async throws(IOError) {
         guard !queue.isEmpty else { return }
-        if machine.isHeld, let failure = machine.failure, destination?.willRecover(isEnding: false) != true { throw failure }
+        if machine.isPaused, let failure = machine.failure, destination?.willRecover(isEnding: false) != true { throw failure }
         let position = appended
         let error = await withUnsafeContinuation { continuation in
             flushes.enter(position, continuation)
@@ -226,9 +226,9 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
     package var isSettled: Bool { queue.isEmpty || machine.hasGivenUp }
     package var progress: UInt64 { left &+ UInt64(begun) }
 
-    package func settle() { carryOut(machine.settle(isSeenTo: destination?.willRecover(isEnding: true) ?? false)) }
+    package func settle() { carryOut(machine.settle(willRecover: destination?.willRecover(isEnding: true) ?? false)) }
 
-    package func conclude() {
+    package func giveUp() {
         if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         let error = machine.failure
         let count = queue.count
@@ -239,18 +239,18 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         }
         underWay.forget()
         giveUpWait()
-        if machine.conclude() { leaveTurn() }
+        if machine.giveUp() { leaveTurn() }
         if count > 0 {
             while !records.isEmpty { lose(records.removeFirst(), error == nil ? .timeout : .failure) }
             destination?.didGiveUp(count, because: error)
             flushes.resume(upTo: left, error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
         }
-        buffer?.didConclude(because: count > 0 ? error : nil)
+        buffer?.didEnd(because: count > 0 ? error : nil)
     }
 
     package func released() {
         isAttached = false
-        descriptor?.outlets.removeAll { $0 === self }
+        descriptor?.batchWriters.removeAll { $0 === self }
         let (buffer, destination) = (buffer.take(), destination.take())
         destination?.didRelease()
         buffer?.didRelease()
@@ -263,7 +263,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         destination = nil
         descriptorCloses()
         loop.discharge(self)
-        descriptor?.outlets.removeAll { $0 === self }
+        descriptor?.batchWriters.removeAll { $0 === self }
     }
 
     func lose(_ record: PendingRecords.Record, _ reason: Ledger.DropReason) { buffer?.didLose(record, reason) }

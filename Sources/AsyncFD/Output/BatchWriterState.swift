@@ -5,12 +5,12 @@
 //                                                                 │  │ regular file ──► offloaded │
 //                                                                 └──┴───────────────────────────┘
 //     any write that fails ──► failing ── retry is due ──► queued
-//     the client forbids to write ──► held ── resumed ──► queued
+//     the client forbids to write ──► paused ── resumed ──► queued
 import EventLoop
 import SystemPackage
 
 /// Pure: each function says what to do next and does nothing itself.
-struct OutletMachine {
+struct BatchWriterState {
     private enum Phase: Equatable {
         case idle
         /// Bytes are there; they go out when the turn ends.
@@ -23,7 +23,7 @@ struct OutletMachine {
         /// Pauses before it tries again.
         case failing
         /// The client has reasons not to write now: it rotates a file, or has no connection. `resumed` ends it.
-        case held
+        case paused
     }
 
     enum Action: Equatable {
@@ -48,7 +48,7 @@ struct OutletMachine {
     private static let longestPause = Duration.seconds(10)
 
     private var phase = Phase.idle
-    private var pause = firstPause
+    private var retryPause = firstPause
     private var isEnding = false
     /// Why the last write failed, until one succeeds.
     private(set) var failure: IOError?
@@ -56,7 +56,7 @@ struct OutletMachine {
     private(set) var hasGivenUp = false
 
     var isOffloaded: Bool { phase == .offloaded }
-    var isHeld: Bool { phase == .held }
+    var isPaused: Bool { phase == .paused }
 
     mutating func appended(isMuch: Bool) -> Action {
         switch phase {
@@ -67,7 +67,7 @@ struct OutletMachine {
             guard isMuch else { return .none }
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded, .failing, .held: return .none
+        case .queued, .writing, .blocked, .offloaded, .failing, .paused: return .none
         }
     }
 
@@ -87,25 +87,25 @@ struct OutletMachine {
         case .idle, .gathering, .failing:
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded, .held: return .none
+        case .queued, .writing, .blocked, .offloaded, .paused: return .none
         }
     }
 
     /// Nothing is written from now on. False: a write is under way, and the client will be asked before the next one.
-    mutating func hold() -> Bool {
+    mutating func pause() -> Bool {
         switch phase {
-        case .idle, .gathering, .failing, .held:
-            phase = .held
+        case .idle, .gathering, .failing, .paused:
+            phase = .paused
             return true
         case .queued, .writing, .blocked, .offloaded: return false
         }
     }
 
     /// The client forbids the write that was about to be made. The caller has to give the descriptor's turn away.
-    mutating func forbidden() { phase = .held }
+    mutating func forbidden() { phase = .paused }
 
     mutating func resumed(isEmpty: Bool) -> Action {
-        guard phase == .held else { return .none }
+        guard phase == .paused else { return .none }
         phase = isEmpty ? .idle : .queued
         return isEmpty ? .none : .enter
     }
@@ -120,7 +120,7 @@ struct OutletMachine {
     /// There is a place to write to again. Returns true if there was none before.
     mutating func recovered() -> Bool {
         defer { failure = nil }
-        pause = Self.firstPause
+        retryPause = Self.firstPause
         return failure != nil
     }
 
@@ -132,7 +132,7 @@ struct OutletMachine {
     mutating func wrote(isTurnOver: Bool) -> (Action, hasRecovered: Bool) {
         let hasRecovered = failure != nil
         failure = nil
-        pause = Self.firstPause
+        retryPause = Self.firstPause
         phase = .writing
         return (isTurnOver ? .leave : .write, hasRecovered)
     }
@@ -168,8 +168,8 @@ struct OutletMachine {
             hasGivenUp = true
             return (.none, isNews)
         }
-        defer { pause = min(pause * 2, Self.longestPause) }
-        return (.retry(after: pause), isNews)
+        defer { retryPause = min(retryPause * 2, Self.longestPause) }
+        return (.retry(after: retryPause), isNews)
     }
 
     mutating func retryIsDue() -> Action {
@@ -178,22 +178,22 @@ struct OutletMachine {
         return .enter
     }
 
-    /// The loop ends: what gathers or pauses goes out now, and a failure is final. `isSeenTo`: of what is held somebody takes care.
-    mutating func settle(isSeenTo: Bool) -> Action {
+    /// The loop ends: what gathers or pauses goes out now, and a failure is final. `willRecover`: of what is held somebody takes care.
+    mutating func settle(willRecover: Bool) -> Action {
         isEnding = true
-        if phase == .held, failure != nil, !isSeenTo { hasGivenUp = true }
+        if phase == .paused, failure != nil, !willRecover { hasGivenUp = true }
         if hasGivenUp { return .none }
         return phase == .idle ? .none : hurry()
     }
 
     /// The end has been waited for. Should the loop run again, all begins anew. Returns true if the descriptor's turn is to be given away.
-    mutating func conclude() -> Bool {
-        defer { phase = phase == .held ? .held : hasGivenUp ? .failing : .idle }
+    mutating func giveUp() -> Bool {
+        defer { phase = phase == .paused ? .paused : hasGivenUp ? .failing : .idle }
         isEnding = false
         hasGivenUp = failure?.code == .badDescriptor
         switch phase {
         case .writing, .blocked, .offloaded: return true
-        case .idle, .gathering, .queued, .failing, .held: return false
+        case .idle, .gathering, .queued, .failing, .paused: return false
         }
     }
 }
