@@ -1,4 +1,5 @@
-// How a batch writer's bytes come into the kernel: what BatchWriterState decides is carried out here, step by step, until there is nothing to do but wait.
+// How a batch writer's bytes reach the kernel: this carries out the actions of BatchWriterState, step by step, until
+// the next one has to be waited for.
 import CAsyncFD
 import EventLoop
 import SystemPackage
@@ -29,7 +30,7 @@ extension BatchWriter {
         }
     }
 
-    /// Stands in line with the other writers.
+    /// Waits for the descriptor's turn to write, behind the other writers.
     private func awaitTurn(_ descriptor: AsyncFD) {
         wait.begin(descriptor.writers.nextTicket)
         descriptor.writers.wait(
@@ -61,7 +62,8 @@ extension BatchWriter {
         return completed(inSection { descriptor.moveNow(.write, vectors) })
     }
 
-    /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not write them again.
+    /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not
+    /// write them again.
     private func inSection(_ write: () -> IOOutcome) -> IOOutcome {
         let done = cfd_pending_enter(queue.pending)
         defer { cfd_pending_leave(queue.pending) }
@@ -72,7 +74,7 @@ extension BatchWriter {
         return outcome
     }
 
-    /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
+    /// The oldest bytes of this writer's turn; all bytes, if no other writer waits for its turn.
     private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
         return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
@@ -106,7 +108,8 @@ extension BatchWriter {
         }
     }
 
-    /// Takes off what is in the kernel, as far as it need not be kept, and enters it into the books.
+    /// Removes the bytes that are in the kernel, unless they must be kept to be sent again, and enters them into the
+    /// books.
     func takeOffWritten() {
         let moved = cfd_pending_done(queue.pending) - begun
         var count = moved
@@ -122,7 +125,7 @@ extension BatchWriter {
         flushes.resume(upTo: left, nil)
     }
 
-    /// The oldest record cannot be sent, and the others can.
+    /// The oldest record is too large to be sent, and is dropped.
     private func skip(_ error: IOError) -> BatchWriterState.Action {
         let record = records.removeFirst()
         let size = Int(record.length)
@@ -134,7 +137,8 @@ extension BatchWriter {
         return machine.wrote(isTurnOver: left >= turnEnd).0
     }
 
-    /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another file.
+    /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another
+    /// file.
     private func lostFile() -> BatchWriterState.Action {
         let rest = records.restOfBegun
         if rest > 0 { lose(records.removeFirst(), .failure) }
@@ -166,7 +170,8 @@ extension BatchWriter {
                 guard wait.number == number else { return }
                 wait.end()
                 descriptor?.endWait(.write)
-                // Nobody but the writer that has the turn waits for room. Should somebody do so all the same, asking at once again would not end.
+                // Only the writer that has the turn waits for room. Should another waiter exist all the same, retrying
+                // at once would loop for ever.
                 carryOut(wake == .busy ? failed(IOError("write", on: descriptor?.label ?? "nowhere", .busy)) : machine.isWritable())
             }
             wait.begin(registration, waiter)
@@ -175,7 +180,7 @@ extension BatchWriter {
         }
     }
 
-    /// Waits for nothing any more: neither for the turn nor for room.
+    /// Cancels the wait for the turn, or for room.
     func giveUpWait() {
         guard let descriptor else { return }
         wait.giveUp(descriptor.writers)
@@ -188,7 +193,8 @@ extension BatchWriter {
         carryOut(completed(outcome))
     }
 
-    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
+    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them
+    /// meanwhile.
     private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> BatchWriterState.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }

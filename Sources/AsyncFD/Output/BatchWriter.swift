@@ -1,8 +1,9 @@
 // Buffered output to one descriptor: what is appended in a turn goes out at the turn's end, with one `writev`.
 //
-// It is the engine below `print` and below the logger's handlers. An append never waits; how many bytes may pend, and what happens
-// beyond that, is decided above it: by a record buffer, or by a `BufferedWriter`. Below it stands a `Destination`, where one is needed. The order of things is in BatchWriterState.swift;
-// BatchWriter+Writing.swift carries out what that machine decides.
+// It is the engine below `print` and below the logger's handlers. An append never waits; how many bytes may pend, and
+// what happens beyond that, is decided above it: by a record buffer, or by a `BufferedWriter`. Below it stands a
+// `Destination`, where one is needed. The order of things is in BatchWriterState.swift; BatchWriter+Writing.swift
+// carries out what that machine decides.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -10,16 +11,17 @@ import SystemPackage
 
 /// Loop thread only.
 package final class BatchWriter: EndOfTurnWork, ExitObligation {
-    /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be opened.
+    /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be
+    /// opened.
     package private(set) var descriptor: AsyncFD?
     package let loop: EventLoop
-    /// These two are kept, like the batch writer itself, until the loop's end or `retire`: pending bytes go out even if their handler has gone.
-    /// The books of the records that the bytes are, if they are records.
+    /// The books of the records, if the bytes are records. Kept until the loop's end or `retire`, as `destination` and
+    /// the batch writer itself are: pending bytes go out even if their handler has gone.
     private(set) var buffer: RecordBuffer?
     package private(set) var destination: (any Destination)?
 
-    // The path of every record runs through these, on one thread and never from within each other: what the dynamic check of
-    // exclusive access would find is already ruled out, and it costs as much as formatting the record.
+    // The path of every record runs through these, on one thread and never from within each other: what the dynamic
+    // check of exclusive access would find is already ruled out, and it costs as much as formatting the record.
     @exclusivity(unchecked) package var queue = ByteQueue()
     /// The records whose bytes are in the queue, oldest first; none if the bytes are a mere stream.
     @exclusivity(unchecked) var records = PendingRecords()
@@ -32,17 +34,18 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
     package internal(set) var writeCalls: UInt64 = 0
     /// How bytes are handed to the kernel.
     package enum Delivery {
-        /// As a stream: what has been taken is gone from here.
+        /// As a stream: bytes that the kernel has taken leave the queue.
         case stream
-        /// As a stream that may break: the begun record is kept until it is out, to be sent whole once more to wherever the batch writer then leads.
+        /// As a stream that may break: the begun record is kept until it is out, to be sent whole once more to the next
+        /// descriptor.
         case wholeRecords
         /// Each record is a datagram; those that pend go out with one sendmmsg(2).
         case datagrams
     }
-    /// To be set before the batch writer leads anywhere, or while it is held.
+    /// The caller sets it before the batch writer has a descriptor, or while the batch writer is paused.
     package var delivery = Delivery.stream
-    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not written. To be set while the batch writer is
-    /// held, and false again when it leads elsewhere.
+    /// The bytes go into a file that has a name: what is written to one whose name has been removed counts as not
+    /// written. The destination sets it while the batch writer is paused; `redirect` makes it false again.
     package var mustHaveName = false
     /// The bytes go into this spool, record by record. As `mustHaveName`.
     package var spool: SpoolFile?
@@ -56,13 +59,15 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
     package var bytesInFlight: Int { begun + underWay.size }
     @exclusivity(unchecked) var underWay = WriteUnderWay()
 
-    /// Gathered bytes that are written at once, without waiting for the turn's end: as many as a pipe takes. A file's go over a thread of the pool,
-    /// for which threads are switched twice: four times as many of them per write make a line cheaper by a tenth, and its delays rarer.
+    /// Gathered bytes that are written at once, without waiting for the turn's end: as many as a pipe takes. A file's
+    /// go over a thread of the pool, for which threads are switched twice: four times as many of them per write make a
+    /// line cheaper by a tenth, and its delays rarer.
     @exclusivity(unchecked) private(set) var batchSize = ByteQueue.chunkSize
     /// The bound of the buffer above: a quarter of it may gather before the writing begins.
     package var capacity = Int.max { didSet { chooseBatchSize() } }
 
-    /// No write has more bytes. What a thread of the pool is writing cannot be dropped: a handler that drops the oldest keeps some back.
+    /// No write has more bytes. What a thread of the pool is writing cannot be dropped: a handler that drops the oldest
+    /// keeps some back.
     package var writeLimit = Int.max
 
     private func chooseBatchSize() {
@@ -77,16 +82,16 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         chooseBatchSize()
     }
 
-    /// A batch writer that leads nowhere until `redirect(to:)`. Any thread.
+    /// A batch writer without a descriptor, and so paused, until `redirect(to:)`. Any thread.
     package init(on loop: EventLoop) {
         self.loop = loop
         _ = machine.pause()
     }
 
-    /// Whether the loop's end sees to what is appended.
+    /// Whether the loop settles the batch writer before it ends.
     @exclusivity(unchecked) package private(set) var isAttached = false
 
-    /// To be called before something is appended to a batch writer that is not attached.
+    /// The caller must call this before it appends to a batch writer that is not attached.
     package func attach(_ buffer: RecordBuffer?, _ destination: (any Destination)?) {
         isAttached = true
         self.buffer = buffer
@@ -98,15 +103,16 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         destination?.didAttach()
     }
 
-    /// For the crash handler; -2 if there is nowhere to write to. It does not know where a datagram ends.
+    /// The number that the crash handler writes to; -2 if it must not write: it does not know where a datagram ends.
     var number: CInt { delivery == .datagrams ? -2 : descriptor?.numberForWriting ?? -2 }
 
     deinit { vectors.deallocate() }
 
-    /// What the crash handler writes behind what pends, instead of what it had. The words are its own from now on.
+    /// Replaces the record that the crash handler writes behind the pending bytes. The crash handler owns it from now
+    /// on.
     package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { cfd_pending_set_crash_record(queue.pending, record) }
 
-    /// So many records more, or less, wait for room: they are lost if the program crashes now, and the last words say so.
+    /// Adds to the number of records that wait for room. A crash loses them, and the crash record counts them.
     package func addUnwritten(_ records: Int) { cfd_pending_add_unwritten(queue.pending, Int64(records)) }
 
     // MARK: Appending
@@ -118,27 +124,28 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         didAppend(record.count)
     }
 
-    /// To be called after each `queue.commit(size)`.
+    /// The caller must call this after each `queue.commit(size)`.
     package func didAppend(_ size: Int) {
         appended &+= UInt64(size)
         let action = machine.appended(isMuch: queue.count >= batchSize)
         if action != .none { carryOut(action) } else if appended >= underWay.nextLook { lookForAnswer() }
     }
 
-    /// A task that logs without a pause keeps the loop from its inbox, where the pool's answer waits; without it the next write could not begin before the
-    /// buffer is full, and writing and logging would take turns instead of going on side by side.
+    /// A task that logs without a pause keeps the loop from its inbox, where the pool's result waits. Without this
+    /// look, the next write could not begin before the buffer is full, and writing and logging would alternate instead
+    /// of running side by side.
     private func lookForAnswer() {
         underWay.nextLook = appended &+ UInt64(batchSize)
         if let outcome = underWay.outcome { answered(outcome) }
     }
 
-    /// Takes back the record of `size` bytes that stands behind the oldest `kept` bytes. False: it is in flight, be it only in part.
+    /// Removes the record of `size` bytes behind the oldest `kept` bytes. False: it is in flight, at least in part.
     package func discard(_ size: Int, behind kept: Int) -> Bool {
         guard kept >= max(bytesInFlight, cfd_pending_done(queue.pending)) else { return false }
         queue.remove(size, behind: kept)
         destination?.didDiscard(size, behind: kept)
         appended &-= UInt64(size)
-        // Whoever waits for bytes that are gone waits for what is before them.
+        // A task that waits for bytes that are gone now waits for those before them.
         let gap = left &+ UInt64(kept)
         func moved(_ position: UInt64) -> UInt64 { position > gap ? max(gap, position &- UInt64(size)) : position }
         turnEnd = moved(turnEnd)
@@ -146,18 +153,20 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         return true
     }
 
-    /// The failure that the batch writer waits to get over, if there is one.
+    /// Why the descriptor takes no bytes, until it does.
     package var failure: IOError? { machine.failure }
 
     // MARK: Another place to write to
 
-    /// Keeps everything back from now on until `resume`. False: a write is under way, and the client is asked before the next one.
+    /// Stops writing until `resume`. False: a write is under way, and the destination is asked before the next one.
     package func pause() -> Bool { machine.pause() }
 
-    /// From now on the bytes go there, beginning with the whole of a record that has not gone out whole. Only while the batch writer is held; whose the
-    /// old descriptor is, closes it.
+    /// From now on the bytes go to `descriptor`, beginning with the whole of a record that has not gone out whole. The
+    /// old descriptor stays open; its owner closes it.
+    ///
+    /// - Precondition: the batch writer is paused.
     package func redirect(to descriptor: AsyncFD?) {
-        precondition(machine.pause(), "an writer is led elsewhere while it writes")
+        precondition(machine.pause(), "redirect: the batch writer must be paused")
         if cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         self.descriptor?.batchWriters.removeAll { $0 === self }
         self.descriptor = descriptor
@@ -169,13 +178,14 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         if isAttached { descriptor?.batchWriters.append(self) }
     }
 
-    /// The descriptor's number may be somebody else's from now on.
+    /// From now on the descriptor's number may belong to another file.
     func descriptorCloses() { cfd_pending_redirect(queue.pending, -2) }
 
-    /// What was held back may go out.
+    /// Ends the pause.
     package func resume() { carryOut(machine.resumed(isEmpty: queue.isEmpty)) }
 
-    /// There is no place to write to, for this reason: whoever flushes is told, and the client, if it is news.
+    /// No descriptor can be had, for this reason. Tasks that flush get the error; the destination and the buffer get
+    /// the first one.
     package func fail(_ error: IOError) {
         let isNews = machine.failedBeforehand(error)
         flushes.resume(upTo: left, error)
@@ -192,7 +202,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         buffer?.didRecover()
     }
 
-    /// There is a place to write to again.
+    /// There is a descriptor to write to again.
     package func recover() {
         if machine.recovered() { tellRecovery() }
     }
@@ -211,7 +221,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         if let error { throw error }
     }
 
-    /// Writes as much as is possible right now.
+    /// Writes as much as the descriptor takes now.
     package func pushOut() {
         if let outcome = underWay.outcome { answered(outcome) }
         if !queue.isEmpty { carryOut(machine.hurry()) }
@@ -256,7 +266,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         buffer?.didRelease()
     }
 
-    /// The loop need not see to it any more.
+    /// Detaches the batch writer from the loop.
     package func retire() {
         isAttached = false
         buffer = nil
@@ -268,7 +278,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
 
     func lose(_ record: PendingRecords.Record, _ reason: Ledger.DropReason) { buffer?.didLose(record, reason) }
 
-    /// A thread of the pool may still be reading the oldest bytes: it keeps all memory until it has answered.
+    /// A thread of the pool may still be reading the oldest bytes: it keeps all memory until it has finished.
     private func leaveQueueToWriter() {
         var given = ByteQueue()
         swap(&queue, &given)

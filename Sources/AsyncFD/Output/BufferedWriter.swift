@@ -1,5 +1,5 @@
-// Many small writes, few system calls: what is written in one turn of the loop goes out together, and a writer that is ahead of
-// its reader waits.
+// Many small writes, few system calls: what is written in one turn of the loop goes out together, and a writer that is
+// ahead of its reader waits.
 import EventLoop
 import SystemPackage
 
@@ -10,21 +10,23 @@ import SystemPackage
 ///     try await writer.flush()
 ///     try await writer.close()
 ///
-/// A write is put into the buffer; the whole of what one turn of the event loop has gathered goes out with one system call. When more than the high
-/// water mark waits to be written, writers wait until the low water mark is reached. So memory is bounded (by the high water mark and the
-/// largest write), and a slow reader slows the writer down.
+/// A write is put into the buffer; the whole of what one turn of the event loop has gathered goes out with one system
+/// call. When more than the high water mark waits to be written, writers wait until the low water mark is reached. So
+/// memory is bounded (by the high water mark and the largest write), and a slow reader slows the writer down.
 ///
-/// What has been written goes out before the loop ends, even if nobody holds the writer any more; `close` lets go of it earlier.
+/// What has been written goes out before the loop ends, even if the program has released the writer; `close` ends it
+/// earlier.
 ///
-/// Lives on its descriptor's loop; its methods may be called from any task. Writes of several tasks stay whole, in the order of the calls.
+/// Lives on its descriptor's loop; its methods may be called from any task. Writes of several tasks stay whole, in the
+/// order of the calls.
 ///
 /// Unchecked: everything that changes is touched on the loop's thread only.
 public final class BufferedWriter: @unchecked Sendable {
-    /// What is written to. The writer never closes it: whoever made it does.
+    /// The descriptor that the writer writes to. Its owner closes it, never the writer.
     public let descriptor: AsyncFD
-    /// More bytes than these make writers wait.
+    /// When more bytes than these are pending, writes wait.
     public let highWaterMark: Int
-    /// When no more bytes than these are left, they go on.
+    /// When no more bytes than these are pending, the waiting writes go on.
     public let lowWaterMark: Int
 
     // Loop thread only.
@@ -50,9 +52,10 @@ public final class BufferedWriter: @unchecked Sendable {
         get async { await descriptor.onLoop(orElse: 0) { _ in self.writer.queue.count } }
     }
 
-    /// Takes all of `bytes`; waits first if too much waits already.
+    /// Takes all of `bytes`. Waits first while more than `highWaterMark` bytes are pending.
     ///
-    /// - Throws: `IOError` if an earlier write has failed, or when the task is cancelled while it waits. Nothing of `bytes` was taken then.
+    /// - Throws: `IOError` if an earlier write has failed, or when the task is cancelled while it waits. Nothing of
+    ///   `bytes` was taken then.
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
@@ -71,7 +74,8 @@ public final class BufferedWriter: @unchecked Sendable {
 
     /// Waits until everything that was written so far is in the kernel.
     ///
-    /// - Throws: `IOError` if the descriptor does not take it, with the reason. It stays in the buffer, and is tried again.
+    /// - Throws: `IOError` if the descriptor does not take it, with the reason. The bytes stay in the buffer, and are
+    ///   tried again.
     public func flush() async throws(IOError) {
         try await descriptor.onLoop("write") { _ async throws(IOError) in
             if self.writer.failure != nil { self.writer.pushOut() }

@@ -1,7 +1,7 @@
 // What stands below a batch writer: the place to which its bytes go, if that is more than a descriptor.
 //
-// A descriptor that was handed in needs none. A log file is a destination, because it is rotated, and a connection is one, because it
-// breaks and is made again. A destination is asked and told once per write, never once per record.
+// A descriptor that was handed in needs none. A log file is a destination, because it is rotated, and a connection is
+// one, because it breaks and is made again. A destination is asked and told once per write, never once per record.
 
 /// The place to which a batch writer's bytes go. The writer keeps it from `attach` until `retire` or the loop's end.
 ///
@@ -9,7 +9,8 @@
 package protocol Destination: AnyObject {
     /// The loop settles the writer before it ends, until `didRelease`.
     func didAttach()
-    /// Asked before each write: how many of the `count` pending bytes may go out with it? 0: the writer pauses until `resume`.
+    /// Asked before each write: how many of the `count` pending bytes may go out with it? 0: the writer pauses until
+    /// `resume`.
     func mayWrite(_ count: Int) -> Int
     /// The oldest `count` bytes are in the kernel.
     func didWrite(_ count: Int)
@@ -19,14 +20,17 @@ package protocol Destination: AnyObject {
     func didSkip(_ error: IOError)
     /// A write has failed. Called for every failure, the first and later ones.
     func didFailToWrite(_ error: IOError)
-    /// The descriptor takes nothing now. Called once, until `didRecover`. What is pending is kept, and tried again with growing pauses.
+    /// The descriptor takes nothing now. Called once, until `didRecover`. What is pending is kept, and tried again with
+    /// growing pauses.
     func didFail(_ error: IOError)
     /// The descriptor takes bytes again.
     func didRecover()
-    /// Whether a paused writer will be resumed, or will fail, before long. `isEnding`: the loop ends, and this is the last attempt.
+    /// Whether a paused writer will be resumed, or will fail, before long. `isEnding`: the loop ends, and this is the
+    /// last attempt.
     func willRecover(isEnding: Bool) -> Bool
-    /// The file has been removed; the bytes of the last write count as not written. True: the destination opens another file, and then
-    /// resumes the writer, which drops the rest of a record whose beginning is in the removed file. False: a failure like others.
+    /// The file has been removed; the bytes of the last write count as not written. True: the destination opens another
+    /// file, and then resumes the writer, which drops the rest of a record whose beginning is in the removed file.
+    /// False: a failure like others.
     func didLoseFile() -> Bool
     /// `count` bytes could not be written, and are gone. `error` is nil if the descriptor took nothing in time.
     func didGiveUp(_ count: Int, because error: IOError?)

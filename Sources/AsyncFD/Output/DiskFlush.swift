@@ -1,4 +1,4 @@
-// Making what has been written durable: one fdatasync(2) at a time, for all who wait for it.
+// Making what has been written durable: one fdatasync(2) at a time, shared by all tasks that wait for it.
 import EventLoop
 import SystemPackage
 
@@ -8,7 +8,7 @@ final class DiskFlush {
     private let label: String
     private var waiting: [UnsafeContinuation<IOError?, Never>] = []
     private var isUnderWay = false
-    /// How often the disk has been asked.
+    /// The number of calls of fdatasync(2).
     private(set) var calls = 0
 
     init(_ writer: BatchWriter, label: String) {
@@ -16,8 +16,8 @@ final class DiskFlush {
         self.label = label
     }
 
-    /// Suspends until what the batch writer has written is on the disk. Whoever asks while others are being served is served with the next call, together
-    /// with all who have asked meanwhile.
+    /// Suspends until what the batch writer has written is on the disk. A task that asks while a call is being made is
+    /// served by the next call, together with all other tasks that have asked meanwhile.
     func flush() async throws(IOError) {
         let error = await withUnsafeContinuation { continuation in
             waiting.append(continuation)
@@ -36,7 +36,7 @@ final class DiskFlush {
         isUnderWay = true
         let answer = Answer<Errno?>()
         calls += 1
-        // The number stays open until then, whatever the batch writer is led to meanwhile.
+        // The number stays open until then, even if the batch writer is redirected meanwhile.
         descriptor.blockingCall({ answer.value = .some(Syscalls.sync($0, dataOnly: true)) }) { [self] in
             isUnderWay = false
             let error = answer.value!.map { IOError("fdatasync", on: label, $0) }

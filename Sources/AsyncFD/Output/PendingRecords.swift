@@ -1,7 +1,8 @@
 // The records whose bytes wait to be written: how long each is, how important, and which number it has.
 //
-// They come and go at the ends of a ring. When the oldest are to be dropped while others, older still, are being written, those step aside into a
-// ring of their own, once; so taking one out takes the same time however many are in flight.
+// They come and go at the ends of a ring. When the oldest are to be dropped while others, older still, are being
+// written, those step aside into a ring of their own, once; so taking one out takes the same time however many are in
+// flight.
 @_spi(Internals) import EventLoop
 
 /// Loop thread only.
@@ -10,7 +11,7 @@ struct PendingRecords: ~Copyable {
         /// Bytes of it that are not in the kernel yet.
         var length: UInt32
         let severity: UInt8
-        /// A report of ours is nobody's record.
+        /// A report of the library's own: it is in no ledger.
         let isReport: Bool
         /// Some of its bytes are in the kernel: there is no taking it back.
         var isBegun = false

@@ -1,5 +1,5 @@
-// What the batch writer tells the buffer of its records: which were written, and which are gone. The buffer keeps the books by it, lets
-// waiting records in, and has drops reported.
+// What the batch writer tells the buffer of its records: which were written, and which are gone. The buffer keeps the
+// books by it, lets waiting records in, and has drops reported.
 import SystemPackage
 
 /// Loop thread only.

@@ -1,12 +1,14 @@
-// A bounded buffer of records on their way to one descriptor: the batch writer's engine, with books, a bound, and a way to wait.
+// A bounded buffer of records on their way to one descriptor: a batch writer with books, a bound, and a queue of
+// waiters.
 //
-// `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller waits for room
-// (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they are there whole or not at all.
+// `print` and the logger's handlers stand on it. A record is formatted in place (`begin`, `commit`), or its caller
+// waits for room (`waitForRoom`) in the order of arrival, or it is dropped and counted. Records are never split: they
+// are there whole or not at all.
 @_spi(Internals) import EventLoop
 import CAsyncFD
 import SystemPackage
 
-/// Loop thread only; unchecked because a cancelled task hands it back to its loop from wherever it is.
+/// Loop thread only; unchecked because the cancellation handler of a task, on any thread, passes it to the loop.
 package final class RecordBuffer: @unchecked Sendable {
     /// How many bytes may pend. One record beyond it is let in when the buffer is empty, however large.
     package let capacity: Int
@@ -29,7 +31,8 @@ package final class RecordBuffer: @unchecked Sendable {
     /// The oldest records that cannot be taken back, as long as this write is under way.
     private var unremovable = (count: 0, bytes: 0, write: UInt64.max)
 
-    /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend, and what is missing was dropped.
+    /// The number of the next record that is written to the buffer, or dropped. So the numbers in the output ascend,
+    /// and what is missing was dropped.
     package var nextSequence: UInt64 { next }
     @exclusivity(unchecked) private var next: UInt64 = 1
     /// Records that were dropped, by severity.
@@ -42,10 +45,10 @@ package final class RecordBuffer: @unchecked Sendable {
     @exclusivity(unchecked) var unreported = DropSummary()
 
     private lazy var disk = DiskFlush(writer, label: label)
-    /// How often the disk has been asked.
+    /// The number of calls of fdatasync(2).
     package var syncCalls: Int { disk.calls }
 
-    /// What became of the wait for room.
+    /// The outcome of a wait for room.
     package enum Room: Equatable {
         /// Append the record now.
         case granted
@@ -85,16 +88,17 @@ package final class RecordBuffer: @unchecked Sendable {
 
     // MARK: A record
 
-    /// Has the loop's end, and a crash, see to the buffer, also if nothing is in it yet.
+    /// From now on the loop settles the buffer before it ends, and a crash writes it, even if it is still empty.
     package func attach() {
         guard !writer.isAttached else { return }
         writer.attach(self, destination)
     }
 
-    /// The record that a crash leaves behind all that pends (CrashWriter.h). The output owns it from now on.
+    /// Sets the record that a crash writes behind the pending bytes (CrashWriter.h). The buffer owns it from now on.
     package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { writer.setCrashRecord(record) }
 
-    /// Opens the books for a record and appends it, if there is room. False: there is none, and the record will be committed or dropped.
+    /// Counts a record as accepted, and appends it if there is room. False: there is none, and the record will be
+    /// committed or dropped.
     package func append(_ record: UnsafeRawBufferPointer, _ severity: UInt8) -> Bool {
         accept()
         guard hasRoom(record.count, severity) else { return false }
@@ -103,13 +107,14 @@ package final class RecordBuffer: @unchecked Sendable {
         return true
     }
 
-    /// Opens the books for a record: it will be committed or dropped.
+    /// Counts a record as accepted: the caller must commit or drop it.
     package func accept() {
         if !writer.isAttached { attach() }
         books.accept()
     }
 
-    /// True if a record of at most `size` bytes may be formatted now. One of the severity for which room is kept need not stand in line.
+    /// True if a record of at most `size` bytes may be formatted now. A record of a reserved severity does not wait
+    /// behind others.
     @inline(__always)
     package func hasRoom(_ size: Int, _ severity: UInt8 = 0) -> Bool {
         fits(size, severity) && (waiting.isEmpty || severity >= reservedFrom)
@@ -135,7 +140,7 @@ package final class RecordBuffer: @unchecked Sendable {
         append(size)
     }
 
-    /// Adds a report of ours, whatever room there is.
+    /// Appends a report of the library's own, even if there is no room.
     package func commitReport(_ size: Int) {
         writer.records.append(PendingRecords.Record(length: UInt32(size), severity: 0, isReport: true, sequence: 0))
         append(size)
@@ -153,7 +158,7 @@ package final class RecordBuffer: @unchecked Sendable {
         next += 1
     }
 
-    /// Enters records into the books that were refused before they came here. They are reported like others that were dropped.
+    /// Counts records that were refused before they reached this buffer. They are reported like other dropped records.
     package func refuse(_ count: UInt64, _ severity: UInt8) {
         if !writer.isAttached { attach() }
         books.refuse(count)
@@ -182,7 +187,7 @@ package final class RecordBuffer: @unchecked Sendable {
         var (kept, bytes) = isSameWrite ? (unremovable.count, unremovable.bytes) : (0, 0)
         while !fits(size, severity), kept < writer.records.count {
             let record = writer.records[kept]
-            // What is in flight, what is there in part, and reports cannot be taken back.
+            // Records in flight, records written in part, and reports cannot be removed.
             guard !record.isReport, !record.isBegun, writer.discard(Int(record.length), behind: bytes) else {
                 kept += 1
                 bytes += Int(record.length)
@@ -196,9 +201,10 @@ package final class RecordBuffer: @unchecked Sendable {
 
     // MARK: Waiting for room
 
-    /// Calls `body` when `size` bytes are free and all who came before have been let in, or when it is known that they never will be: at once or
-    /// later. With `.granted` it appends its record on the spot, before anything else can happen. So records come out in the order in which they
-    /// were accepted, and none that has been let in is lost when the program ends and no task runs any more.
+    /// Calls `body` when `size` bytes are free and every earlier waiter has been let in, or when it is known that they
+    /// never will be: at once or later. With `.granted` it appends its record on the spot, before anything else can
+    /// happen. So records come out in the order in which they were accepted, and none that has been let in is lost when
+    /// the program ends and no task runs any more.
     ///
     /// - Returns: what `cancel` needs. Nil if there will be no waiting.
     @discardableResult
@@ -215,7 +221,7 @@ package final class RecordBuffer: @unchecked Sendable {
         return ticket
     }
 
-    /// The same for a task: suspends until `body` has been called. One that is cancelled is refused.
+    /// The same for a task: suspends until `body` has been called. The record of a cancelled task is refused.
     package func waitForRoom(_ size: Int, _ body: @escaping (Room) -> Void) async {
         let ticket = waiting.nextTicket
         await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
@@ -254,7 +260,8 @@ package final class RecordBuffer: @unchecked Sendable {
 
     // MARK: Flushing
 
-    /// Suspends until everything that was accepted is in the kernel, be it in the buffer or with a task that waits for room.
+    /// Suspends until everything that was accepted is in the kernel, be it in the buffer or with a task that waits for
+    /// room.
     package func flush() async throws(IOError) {
         let target = waiting.nextTicket
         repeat {
@@ -269,9 +276,10 @@ package final class RecordBuffer: @unchecked Sendable {
         try await disk.flush()
     }
 
-    /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
+    /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as
+    /// dropped, and reports it.
     package func finish(within limit: Duration) async {
-        // The deadline ends the waiting by giving up early. An error of the flush is what `giveUp` reports, with the count.
+        // The timer ends the wait by giving up early. `giveUp` reports an error of the flush, with the count.
         let timer = loop.after(limit) { [writer] in writer.giveUp() }
         _ = writer.destination?.willRecover(isEnding: true)
         try? await flush()
@@ -305,6 +313,6 @@ package final class RecordBuffer: @unchecked Sendable {
     /// Why the descriptor takes nothing, while it does not.
     package var failure: IOError? { writer.failure }
 
-    /// Writes what pends as far as that is possible now, for a caller who cannot wait and has found no room.
+    /// Writes what pends as far as that is possible now, for a caller that cannot wait and has found no room.
     package func pushOut() { writer.pushOut() }
 }

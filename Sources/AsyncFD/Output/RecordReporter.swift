@@ -6,7 +6,8 @@ package protocol RecordReporter: AnyObject {
     func reportDrops(_ drops: DropSummary)
     /// The loop ends, and these drops have not been reported.
     func reportAtEnd(_ drops: DropSummary, because error: IOError?)
-    /// The descriptor takes nothing. Called once, until `outputRecovered`. With a `Destination`, which reports for itself, neither is called.
+    /// The descriptor takes nothing. Called once, until `outputRecovered`. With a `Destination`, which reports for
+    /// itself, neither is called.
     func outputFailed(_ error: IOError)
     /// The descriptor takes bytes again.
     func outputRecovered()

@@ -46,7 +46,8 @@ extension LogFile {
 
     // MARK: A file that has been removed
 
-    /// What has just been written went into a file that nobody can open: it counts as not written, and goes into the next one.
+    /// What has just been written went into a file that cannot be opened: it counts as not written, and goes into the
+    /// next one.
     func didLoseFile() -> Bool {
         guard !isClosed else { return false }
         machine.lostFile()

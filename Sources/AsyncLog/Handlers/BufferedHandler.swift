@@ -1,4 +1,5 @@
-// A handler with a bounded buffer in front of a descriptor: what happens between the layout of a record and its way out.
+// A handler with a bounded buffer in front of a descriptor: what happens between the layout of a record and its way
+// out.
 import AsyncFD
 import EventLoop
 
@@ -17,11 +18,13 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     @exclusivity(unchecked) private final var line = LineBuffer()
     private final var hasCrashRecord = false
 
-    /// - Parameter batch writer: what it leads to may change (`BatchWriter.redirect`); `label` says what it is all the same.
+    /// - Parameter writer: its descriptor may change (`BatchWriter.redirect`); `label` names the destination all the
+    ///   same.
     init(
         _ writer: BatchWriter, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
     ) {
-        precondition(capacity > 0 && reserve >= 0 && reserve < capacity, "a buffer of \(capacity) bytes with \(reserve) kept for errors")
+        precondition(capacity > 0, "capacity: must be at least 1 byte")
+        precondition(reserve >= 0 && reserve < capacity, "reserve: must be at least 0 and less than capacity")
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
         buffer = RecordBuffer(writer, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
@@ -60,7 +63,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     private final func acceptIntoFullBuffer(_ record: borrowing Record, _ canWait: Bool) -> Bool {
         let level = record.level.rawValue
         buffer.pushOut()
-        // Writing may have had others dropped, who have taken this record's number.
+        // Writing may have dropped other records, which have taken this record's number.
         if line.sequence != buffer.nextSequence, !prepare(record) { return true }
         if !buffer.hasRoom(line.count, level) {
             becameFull()
@@ -199,7 +202,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
         return statistics
     }
 
-    /// How often the disk has been asked to make records durable. Loop thread.
+    /// The number of calls of fdatasync(2) that made records durable. Loop thread.
     public final var diskFlushes: Int { buffer.syncCalls }
 
     // MARK: Reports
@@ -228,7 +231,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     package final func outputRecovered() { enter(.ready) }
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
-        let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"
+        let reason = error.map { "\($0)" } ?? "write \(buffer.label): the reader did not read it in time"
         condition.wasReported()
         report("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
     }
@@ -237,7 +240,7 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     override final var canReportToStandardError: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
 }
 
-/// A line that remains too long however its texts are cut: a formatter of somebody's own does not let them be cut.
+/// A line that remains too long however its texts are cut: a user's own formatter does not let them be cut.
 struct OversizeError: Error, CustomStringConvertible {
     let size: Int
     let limit: Int

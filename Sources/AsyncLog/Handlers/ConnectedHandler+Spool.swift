@@ -1,10 +1,11 @@
-// Where a connected handler's records go: to the connection, to the disk, or nowhere for now; and how they are led from one to the other.
+// Where a connected handler's records go: to the connection, to the disk, or nowhere for now; and how the batch writer
+// is redirected from one to the other.
 //
 //     nowhere ── a connection, and nothing on disk ──► connection
 //        │ no connection, or something on disk             │ broke
 //        ▼                                                 ▼
 //      disk ◄───────────────────────────────────────── nowhere
-//        │ a connection; the drain has sent all that was in the file; the batch writer is held; the file is emptied
+//        │ a connection; the drain has sent all that was in the file; the batch writer is paused; the file is emptied
 //        └──► connection
 //
 // `reroute` is called whenever one of these may have changed, and does what follows from how things stand.
@@ -23,13 +24,13 @@ extension ConnectedHandler {
         }
     }
 
-    /// Records have nowhere to go, and nobody is looking for a place: who waits for a flush is told now.
+    /// Records have nowhere to go, and no place is being looked for: tasks that wait for a flush get the error now.
     final func failIfNowhere() {
         guard target == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
         buffer.writer.fail(reason)
     }
 
-    /// Leads records to where they have to go as things stand.
+    /// Redirects the batch writer to the place where records must go now.
     final func reroute() {
         guard disk?.isBusy != true else { return }
         guard let disk, let tail = disk.tail else {
@@ -39,7 +40,8 @@ extension ConnectedHandler {
         if let connection, disk.isEmpty {
             guard target != .connection else { return }
             isSwitching = true
-            // What is being written right now will be in the file, and has to go first. It may be the last for long: nobody else would ask again.
+            // What is being written right now will be in the file, and has to go first. It may be the last write for
+            // long: no later one would call `reroute` again.
             guard buffer.writer.pause() else { return rerouteLater() }
             if !disk.isSpent { return redirect(to: connection) }
             disk.clear { [self] error in
@@ -79,7 +81,7 @@ extension ConnectedHandler {
         buffer.writer.resume()
     }
 
-    /// The connection that records were about to be led to has gone.
+    /// The connection to which the batch writer was about to be redirected has gone.
     final func cancelSwitch() {
         isSwitching = false
         buffer.writer.resume()
@@ -104,7 +106,8 @@ extension ConnectedHandler {
         }
     }
 
-    /// How many bytes may go to the disk, of `count` that pend: those of whole records, which have room there with what the file adds to them.
+    /// How many bytes may go to the disk, of `count` that pend: those of whole records, which have room there with what
+    /// the file adds to them.
     final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
         if isSwitching {
             loop.soon { [self] in reroute() }

@@ -1,11 +1,13 @@
 // A handler whose destination is reached by a connection: it is made, watched, and made again.
 //
-// Without one the records wait in the buffer, whose bound is the spool's. A connection that breaks in the middle of a record takes the
-// record's beginning with it; the record is kept until it is out, and goes whole to the next connection. What the kernel had taken before,
-// and the other side has not got, is lost: TCP says neither when nor whether something arrives. To lose little, the connection is watched
-// for its end, so that nothing is handed to one that is known to be dead.
+// Without one the records wait in the buffer, whose bound is the spool's. A connection that breaks in the middle of a
+// record takes the record's beginning with it; the record is kept until it is out, and goes whole to the next
+// connection. What the kernel had taken before, and the other side has not got, is lost: TCP says neither when nor
+// whether something arrives. To lose little, the connection is watched for its end, so that nothing is handed to one
+// that is known to be dead.
 //
-// With a spool on disk, records that find no connection go to its file, and from there to the next connection; see DiskSpool.swift.
+// With a spool on disk, records that find no connection go to its file, and from there to the next connection; see
+// DiskSpool.swift.
 //
 // Nothing here is a task: a loop that ends runs no more jobs, and makes its last attempt all the same.
 import AsyncFD
@@ -27,7 +29,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     final let disk: DiskSpool?
     final var drain: SpoolDrain?
     final var target = Target.nowhere
-    /// The batch writer is held, or will be at its next write, to be led from the disk to the connection.
+    /// The batch writer is paused, or will be at its next write, to be redirected from the disk to the connection.
     final var isSwitching = false
     /// `reroute` will be called in a moment.
     final var isRerouteScheduled = false
@@ -41,7 +43,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
 
     final var probation = Probation.none
 
-    /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for a moment.
+    /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for
+    /// a moment.
     enum Probation {
         case none
         case probing
@@ -70,8 +73,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         buffer.destination = self
     }
 
-    /// Sends what waits, for at most as long as `limit`, says what could not be sent, and closes the connection. Records that come later are sent by
-    /// a new one. Any task.
+    /// Sends what waits, for at most as long as `limit`, reports what could not be sent, and closes the connection.
+    /// Records that come later are sent by a new one. Any task.
     @discardableResult
     public final func close(within limit: Duration = EventLoop.exitPatience) async -> Ledger {
         guard loop.canBeVisited else { return await closeHere(limit) }
@@ -129,7 +132,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         enter(disk?.trouble.map { .degraded($0) } ?? .ready)
     }
 
-    /// Never from within a write: the batch writer would be led away under it.
+    /// Never call this from within a write: it redirects the batch writer.
     final func didLose(_ error: IOError, _ broken: AsyncFD) {
         guard connection === broken else { return }
         disconnect()
@@ -144,7 +147,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         probation = .none
         drain.take()?.stop()
         if target == .connection { target = .nowhere }
-        connection.closeHere()  // a write that waited is forbidden now, and the batch writer held
+        connection.closeHere()  // this forbids a waiting write, and so pauses the batch writer
         if target == .nowhere { buffer.writer.redirect(to: nil) }
     }
 
@@ -152,7 +155,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     private final func didFailToConnect(_ error: IOError) {
         reason = error
         openDisk()
-        // That the disk takes nothing either is the greater trouble, and stays the one that is told.
+        // A failing disk is the greater trouble, and stays the reported state.
         if target == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
         if case .failed = condition.state { return enter(.failed(error)) }
         enter(.degraded(error))
@@ -163,7 +166,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     package final func mayWrite(_ count: Int) -> Int {
         if target == .disk, let disk { return spoolable(count, disk) }
         guard target == .connection, let connection else { return 0 }
-        // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once a write.
+        // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once
+        // a write.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
             loop.soon { [self] in didLose(error, connection) }
             return 0
@@ -186,7 +190,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         loop.soon { [self] in didLose(error, connection) }
     }
 
-    // Of a connection we know better: a write that works is no news of it, and an error ends it.
+    // The state of a connection does not depend on writes: an error ends it, and a write that works proves nothing.
     package final func didFail(_ error: IOError) {
         if target == .disk { enter(.failed(error)) }
     }
@@ -215,7 +219,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
 
     package final func didSkip(_ error: IOError) { reportError(error) }
 
-    /// The loop has ended, and makes no calls for us any more.
+    /// The loop has ended: no timer and no dial will call back.
     package final func didRelease() { letGo()?() }
 
     /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.

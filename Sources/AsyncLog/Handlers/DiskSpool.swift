@@ -1,13 +1,14 @@
 // Where records wait on disk until there is a connection: what is in the file, and how it gets out again.
 //
-// The handler's batch writer appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a connection, a second batch writer sends what is in the file, piece by piece and in
-// order, while new records still go to its end; when the file is empty, the handler's batch writer is led to the connection.
+// The handler's batch writer appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a
+// connection, a second batch writer sends what is in the file, piece by piece and in order, while new records still go
+// to its end; when the file is empty, the handler's batch writer is redirected to the connection.
 import AsyncFD
 import EventLoop
 
 /// The spool's file. Loop thread only; the file is read and emptied on a thread of the pool.
 final class DiskSpool {
-    /// With this the file begins.
+    /// The file's first words.
     static let title = "asynclog spool"
     let path: String
     /// In bytes. The file is never larger.
@@ -44,7 +45,7 @@ final class DiskSpool {
     /// Everything in the file has been sent, but it is still there.
     var isSpent: Bool { isEmpty && end > SpoolFormat.headerSize }
 
-    /// Has the batch writer, which leads to `tail`, append records.
+    /// The batch writer, whose descriptor is `tail`, appends to this file.
     func redirect(_ writer: BatchWriter) { writer.spool = file }
 
     func sent(_ record: SpoolFile.Batch.Record) { (head, number) = (record.end, record.number + 1) }
@@ -211,7 +212,7 @@ final class SpoolDrain: Destination {
     }
 }
 
-/// What a thread of the pool has found out. Unchecked: written before the pool reports, read after.
+/// The result of a call on a thread of the pool. Unchecked: written before the pool reports, read after.
 private final class Found<Value>: @unchecked Sendable {
     var value: Value?
 }

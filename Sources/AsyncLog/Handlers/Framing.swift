@@ -3,9 +3,10 @@ import AsyncFD
 
 /// How a receiver tells where a record ends.
 public enum Framing: Sendable, Equatable {
-    /// A line feed behind each record that does not end with one. For formats without line feeds within records: all text formats of this library.
+    /// A line feed behind each record that does not end with one. For formats without line feeds within records: all
+    /// text formats of this library.
     case newline
-    /// The record's length in bytes, a blank, the record (RFC 6587, section 3.4.1). For any format.
+    /// The record's length in bytes, a space, the record (RFC 6587, section 3.4.1). For any format.
     case octetCounting
     /// Nothing: for datagrams, which have bounds, and for formats that say themselves where they end (MessagePack).
     case none
@@ -22,7 +23,7 @@ public enum Framing: Sendable, Equatable {
 }
 
 extension LineBuffer {
-    /// Puts `length blank` in front of what has been written.
+    /// Puts the length and a space in front of what has been written.
     fileprivate mutating func prefixLength() {
         let length = count
         ensure(Decimal.maximumLength + 1)

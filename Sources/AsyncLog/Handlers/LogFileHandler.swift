@@ -44,8 +44,8 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         try await onLoop { handler async throws(IOError) in try await handler.file.demand(.rotate(ifLargerThan: 0)) }
     }
 
-    /// Opens what is at the path now, or makes a new file if nothing is: for who has renamed the file. The handler notices that by itself, a moment
-    /// later. Any task.
+    /// Opens what is at the path now, or makes a new file if nothing is: for a program that has renamed the file. The
+    /// handler notices that by itself, a moment later. Any task.
     ///
     /// - Throws: `IOError` if that does not work; the old file is written to on, and it is tried again by itself.
     public final func reopen() async throws(IOError) {
@@ -68,8 +68,9 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         await file.settle(until: deadline)
     }
 
-    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file: `state` is
-    /// `.closed` then, which no fallback is told of. Records that come later are never written, and counted as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
+    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file:
+    /// `state` is `.closed` then, which no fallback is told of. Records that come later are never written, and counted
+    /// as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
     public final func close() async {
         guard !loop.isCurrent else { return await closeHere() }
         guard loop.ensureOwner() else { return }

@@ -14,17 +14,22 @@ public struct Spool: Sendable {
     ///
     ///     SocketHandler(.tcp("logs.example.com", port: 5170), formatter: JSONFormatter(), spool: .disk("/var/spool/app/log"))
     ///
-    /// The file is made for its owner alone (0600); one that is there already with another owner or mode, and a symbolic link, are refused. It is locked while it is used, and emptied when all in it has been sent; what an earlier run of the program has
-    /// left in it is sent first. A record that is in the file counts as written, and `flush(.durable)` has it on the disk; `statistics.spooledBytes` says how
-    /// much has not been sent. Each record has a checksum: one that is damaged is not sent, those behind it are, and the fallback is told how many are lost. Records may be sent twice if the program is killed while it sends them. Not for UDP, which does not tell when to spool,
-    /// nor without a framing.
+    /// The file is made for its owner alone (0600); one that is there already with another owner or mode, and a
+    /// symbolic link, are refused. It is locked while it is used, and emptied when all in it has been sent; what an
+    /// earlier run of the program has left in it is sent first. A record that is in the file counts as written, and
+    /// `flush(.durable)` has it on the disk; `statistics.spooledBytes` says how much has not been sent. Each record has
+    /// a checksum: one that is damaged is not sent, those behind it are, and the fallback is told how many are lost.
+    /// Records may be sent twice if the program is killed while it sends them. Not for UDP, which does not tell when to
+    /// spool, nor without a framing.
     ///
     /// - Parameters:
     ///   - path: the file's, in a folder that exists. Each handler has its own.
-    ///   - limit: how large the file may become, in bytes. Beyond it records wait in memory until all in the file has been sent.
-    ///   - memory: how many bytes may wait in memory: while the file is being written, and when it is full, or the disk is.
+    ///   - limit: how large the file may become, in bytes. Beyond it records wait in memory until all in the file has
+    ///     been sent.
+    ///   - memory: how many bytes may wait in memory: while the file is being written, and when it is full, or the disk
+    ///     is.
     public static func disk(_ path: String, upTo limit: Int = 64 << 20, memory: Int = BufferedHandler.defaultCapacity) -> Spool {
-        precondition(limit > SpoolFormat.headerSize, "a spool of \(limit) bytes")
+        precondition(limit > SpoolFormat.headerSize, "limit: must be more than \(SpoolFormat.headerSize) bytes")
         return Spool(memory: memory, disk: (path, limit))
     }
 }

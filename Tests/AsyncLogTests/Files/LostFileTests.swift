@@ -1,4 +1,4 @@
-// Log files and folders that somebody removes: no record goes into a file that nobody can open and is called written.
+// Log files and folders that another program removes: no record that went into a removed file counts as written.
 #if DEBUG
 import AsyncFD
 import EventLoop
@@ -51,7 +51,7 @@ struct LostFileTests {
             try await logger.flush()
             #expect(folder.lines("logs/app.log") == (0..<100).map { "\($0)" })
             #expect(await handler.state == .ready)
-            // Nobody logs when it happens.
+            // No record is logged when it happens.
             remove(folder.file("logs"), "app.log")
             #expect(await eventually { folder.names == ["logs"] && LogFolder.isThere(folder.file("logs/app.log")) })
             #expect(await handler.statistics.ledger.written == 101)

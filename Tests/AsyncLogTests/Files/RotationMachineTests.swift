@@ -31,7 +31,7 @@ struct RotationMachineTests {
         #expect(next(&machine, 480) == .begin(.rotate(ifLargerThan: 90)))
     }
 
-    @Test("a record that is half in a file is finished there, whoever wants another file")
+    @Test("a record that is half in a file is finished there, although another file is wanted")
     func begun() {
         var machine = machine()
         _ = next(&machine, 30)

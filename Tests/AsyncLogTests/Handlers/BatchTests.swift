@@ -1,4 +1,5 @@
-// How much gathers before it is written, in a task that logs without a pause: enough to be worth a write, and never so much that the buffer is full first.
+// How much gathers before it is written, in a task that logs without a pause: enough to be worth a write, and never so
+// much that the buffer is full first.
 import EventLoop
 import Testing
 

@@ -134,7 +134,8 @@ struct DiskSpoolTests {
             #expect(await eventually { await handler.state == .ready })
             #expect(await eventually { server.lines.contains { $0.contains("records dropped here") } })
             let numbers = server.lines.compactMap { Int($0.dropFirst("record ".count)) }
-            // How far the file is behind when memory is full is a matter of the threads' luck: so a record may be dropped and the next one find room.
+            // How far the file is behind when memory is full is a matter of the threads' luck: so a record may be
+            // dropped and the next one find room.
             #expect(numbers == Set(numbers).sorted() && numbers.count == 500 - Int(before.ledger.droppedTotal))
             await handler.close()
             await server.vanish()
@@ -186,7 +187,7 @@ struct DiskSpoolTests {
             }
             let foreign = folder.file("foreign")
             let file = Glibc.open(foreign, O_WRONLY | O_CREAT, 0o600)
-            _ = write(file, "somebody else's, and rather long for a file of that kind: more than a header\n", 77)
+            _ = write(file, "another program's, and rather long for a file of that kind: more than a header\n", 77)
             close(file)
             let handlers = [made(path), made(path), made(foreign)]
             for (index, handler) in handlers.enumerated() { await Logger("app", handlers: [handler]).info("\(index)") }

@@ -1,4 +1,5 @@
-// dropOldest on a regular file: what a thread of the pool is writing stays, what stands behind it can be taken back all the same.
+// dropOldest on a regular file: what a thread of the pool is writing stays, what stands behind it can be taken back all
+// the same.
 import AsyncFD
 import EventLoop
 import Glibc
@@ -70,7 +71,7 @@ struct DropOldestTests {
         }
     }
 
-    @Test("what is being written is not taken back, whoever wants room")
+    @Test("what is being written is not taken back to make room")
     func nothingInFlight() throws {
         try onLoop {
             let bench = try await Bench(.stream)
@@ -137,7 +138,7 @@ struct DropOldestTests {
         }
     }
 
-    @Test("what is given up while a thread writes it stays that thread's, and is nobody else's output")
+    @Test("what is given up while a thread writes it stays that thread's, and goes to no other output")
     func givenUpInFlight() throws {
         try onLoop {
             let benches = [try await Bench(.stream), try await Bench(.file), try await Bench(.stream)]

@@ -1,4 +1,5 @@
-// Spools that are damaged, or that others could have got at: what is whole is sent, what is lost is counted and said, what is not ours is refused.
+// Spools that are damaged, or that others could have got at: what is whole is sent, what is lost is counted and said,
+// what is not ours is refused.
 #if DEBUG
 import AsyncLog
 import Glibc
@@ -150,7 +151,7 @@ struct SpoolDamageTests {
     }
 
     @Test(
-        "a spool that others may write to, that is somebody else's, or that is a symbolic link, is refused; the reason is said, and it is not touched"
+        "a spool that others may write to, that another user owns, or that is a symbolic link, is refused; the reason is said, and it is not touched"
     )
     func notPrivate() throws {
         let port = Ports.next()
