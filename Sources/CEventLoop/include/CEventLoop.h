@@ -59,6 +59,12 @@ int cel_pidfd_open(pid_t pid);
 /// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1 with errno.
 int cel_pidfd_reap(int pidfd, int *code, int *status);
 
+/// The same with waitid(P_PID, pid, …).
+int cel_child_reap(pid_t pid, int *code, int *status);
+
+/// waitid(P_PID, pid, …, WEXITED | WNOWAIT): blocks until the child has ended, and does not collect it. 0, or -1 with errno.
+int cel_child_wait(pid_t pid);
+
 /// write(2) and read(2), of several vectors writev(2) and readv(2), which take a fifth longer for one. With `flags`, of the RWF_ family below:
 /// pwritev2(2) and preadv2(2) at the current position.
 ssize_t cel_writev(int descriptor, const struct iovec *vectors, int count, int flags);
