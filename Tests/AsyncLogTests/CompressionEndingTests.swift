@@ -8,7 +8,8 @@ import Testing
 
 @Suite("Compression at the end")
 struct CompressionEndingTests {
-    /// Runs LogProgram with a `gzip` of this shell script's making, on a kernel that has pidfd_open(2), or refuses it. Returns how many seconds it took.
+    /// Runs LogProgram with a `gzip` of this shell script's making, on a kernel that has pidfd_open(2), or refuses it.
+    /// Returns how many seconds it took.
     private func run(_ folder: LogFolder, hasPidfd: Bool, gzip script: String) throws -> Double {
         let programs = try LogFolder()
         programs.write("gzip", "#!/bin/sh\n\(script)\n")
@@ -16,15 +17,19 @@ struct CompressionEndingTests {
         let begin = ContinuousClock.now
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         let child = try ChildProcess(
-            "LogProgram", ["compress", folder.path, hasPidfd ? "pidfd" : "no-pidfd"], error: .descriptor(2), environment: ["PATH": programs.path + ":" + path])
+            "LogProgram", ["compress", folder.path, hasPidfd ? "pidfd" : "no-pidfd"], error: .descriptor(2),
+            environment: ["PATH": programs.path + ":" + path])
         #expect(try child.wait() == .exited(0))
         return (ContinuousClock.now - begin) / .seconds(1)
     }
 
-    @Test("one that goes on and on is ended, and its half of a file removed; the original stays", arguments: [true, false])
+    @Test(
+        "one that goes on and on is ended, and its half of a file removed; the original stays, whether or not the kernel has pidfd_open",
+        arguments: [true, false])
     func endless(hasPidfd: Bool) throws {
         let folder = try LogFolder()
-        let seconds = try run(folder, hasPidfd: hasPidfd, gzip: "echo half; echo $$ > \(folder.file("pid")); touch \(folder.file("begun")); exec sleep 1000")
+        let script = "echo half; echo $$ > \(folder.file("pid")); touch \(folder.file("begun")); exec sleep 1000"
+        let seconds = try run(folder, hasPidfd: hasPidfd, gzip: script)
         #expect(folder.names == ["app.log", "app.log.1", "begun", "pid"])
         #expect(seconds < 20, "the end was held up for \(seconds) s")
         let pid = try #require(pid_t(folder.text("pid").dropLast()))

@@ -85,7 +85,9 @@ struct RemovedSpoolTests {
         }
     }
 
-    @Test("the run ends without a connection: it is said how many records were in the file, and those in memory are counted", arguments: [true, false])
+    @Test(
+        "the run ends without a connection: it is said how many records were in the file, and those in memory are counted",
+        arguments: [true, false])
     func lost(isClosed: Bool) throws {
         let fallback = Shared<MemoryHandler?>(nil)
         try onLoop {
