@@ -6,7 +6,7 @@ import EventLoop
 extension EventLoop {
     /// Makes a call that may block where that holds nobody up, and returns what it returns. Loop thread. Not cancellable: the kernel does
     /// not give such calls back, so what `body` uses must stay valid until this returns.
-    func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    package func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         let answer = Answer<Value>()
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             offloadCall({ answer.value = body() }) { continuation.resume() }

@@ -104,8 +104,15 @@ extension BatchWriter {
         case .failed(let errno):
             if errno == .staleNFSFileHandle, destination?.didLoseFile() == true { return lostFile() }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
-            return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
+            return failed(writeError(errno))
         }
+    }
+
+    /// For a file with a name ESTALE comes from `PinnedVectors.write`, not from the kernel: the file has been removed.
+    private func writeError(_ errno: Errno) -> IOError {
+        let label = descriptor?.label ?? "nowhere"
+        if errno == .staleNFSFileHandle, mustHaveName || spool != nil { return IOError("write", on: label, .removed) }
+        return IOError("write", on: label, errno)
     }
 
     /// Removes the bytes that are in the kernel, unless they must be kept to be sent again, and enters them into the
@@ -138,13 +145,15 @@ extension BatchWriter {
     }
 
     /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another
-    /// file.
+    /// file. If there was such a record, every task that waits for a flush waits for it, and gets the error.
     private func lostFile() -> BatchWriterState.Action {
         let rest = records.restOfBegun
-        if rest > 0 { lose(records.removeFirst(), .failure) }
+        if rest > 0 {
+            flushes.resume(upTo: left, writeError(.staleNFSFileHandle))
+            lose(records.removeFirst(), .failure)
+        }
         queue.consume(rest)
         left &+= UInt64(rest)
-        flushes.resume(upTo: left, nil)
         leaveTurn()
         machine.forbidden()
         return .none

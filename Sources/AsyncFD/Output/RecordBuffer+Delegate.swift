@@ -24,6 +24,7 @@ extension RecordBuffer {
 
     func didRecover() {
         if writer.destination == nil { reporter?.outputRecovered() }
+        reportDrops()
     }
 
     func didEnd(because error: IOError?) {

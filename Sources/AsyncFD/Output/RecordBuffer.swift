@@ -168,7 +168,8 @@ package final class RecordBuffer: @unchecked Sendable {
         if writer.queue.isEmpty { reportDrops() }
     }
 
-    func reportDrops() {
+    /// Has dropped records that have not been reported yet reported in the output, if the output takes records.
+    package func reportDrops() {
         guard !unreported.isEmpty, writer.failure == nil else { return }
         let drops = unreported
         unreported = DropSummary()

@@ -98,6 +98,7 @@ extension LogFile {
         note(.switching, nil)
         note(.link, file.linkError)
         if buffer.pendingBytes == 0 { writer.recover() }
+        buffer.reportDrops()  // a record may have been lost with the file before
         if isRotated { housekeeper.tidy(openPath) }
     }
 

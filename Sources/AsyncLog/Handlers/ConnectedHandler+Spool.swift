@@ -44,14 +44,35 @@ extension ConnectedHandler {
             // long: no later one would call `reroute` again.
             guard buffer.writer.pause() else { return rerouteLater() }
             if !disk.isSpent { return redirect(to: connection) }
-            disk.clear { [self] error in
-                if let error { return didLose(error, connection) }
+            disk.clear { [self] result in
+                switch result {
+                case .failure(let error): return didLose(error, connection)
+                case .success(let isRemoved): if isRemoved { leaveDisk() }
+                }
                 reroute()
             }
         } else if connection != nil || reason != nil || !disk.isEmpty {
             if target != .disk { spool(to: tail) } else if isSwitching, connection == nil { cancelSwitch() }
             if let connection, drain?.isOver != false { send(disk, over: connection) }
         }
+    }
+
+    /// The spool's file has been removed, and nothing in it is left to be sent. Another one takes its place when there
+    /// is no connection. The batch writer is paused.
+    private final func leaveDisk() {
+        isSwitching = false
+        target = .nowhere
+        buffer.writer.redirect(to: nil)
+        disk?.leave()
+        if connection == nil { openDisk() }
+    }
+
+    /// A write to the spool has failed because its file has been removed. What is in it can still be read: it is kept
+    /// until that has been sent.
+    final func diskIsRemoved() {
+        guard target == .disk, !isSwitching, let disk, disk.isEmpty, !disk.isBusy, buffer.writer.pause() else { return }
+        leaveDisk()
+        reroute()
     }
 
     private final func rerouteLater() {

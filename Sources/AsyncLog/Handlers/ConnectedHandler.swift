@@ -85,7 +85,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         await buffer.finish(within: limit)
         let rest = letGo()
         buffer.writer.retire()
-        if let rest { await withUnsafeContinuation { continuation in loop.offloadCall(rest) { continuation.resume() } } }
+        if let rest { reportLost(await loop.blocking(rest)) }
         return ledger
     }
 
@@ -186,6 +186,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     }
 
     package final func didFailToWrite(_ error: IOError) {
+        if target == .disk, error.code == .removed { loop.soon { [self] in diskIsRemoved() } }
         guard target == .connection, let connection else { return }
         loop.soon { [self] in didLose(error, connection) }
     }
@@ -220,10 +221,16 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     package final func didSkip(_ error: IOError) { reportError(error) }
 
     /// The loop has ended: no timer and no dial will call back.
-    package final func didRelease() { letGo()?() }
+    package final func didRelease() { if let rest = letGo() { reportLost(rest()) } }
 
-    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
-    private final func letGo() -> (@Sendable () -> Void)? {
+    private final func reportLost(_ records: UInt64) {
+        guard records > 0, let disk else { return }
+        report("\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent", .error)
+    }
+
+    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block, and how
+    /// many records are lost with the file.
+    private final func letGo() -> (@Sendable () -> UInt64)? {
         disconnect()
         if target == .disk, buffer.writer.pause() {
             target = .nowhere

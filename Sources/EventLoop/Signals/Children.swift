@@ -57,8 +57,13 @@ extension EventLoop {
     }
 
     private static func collect(_ pidfd: CInt, _ pid: pid_t) throws(EventLoopError) -> TerminationStatus? {
+        try collect(pid) { cel_pidfd_reap(pidfd, &$0, &$1) }
+    }
+
+    /// Nil: it has not ended.
+    private static func collect(_ pid: pid_t, _ reap: (inout CInt, inout CInt) -> CInt) throws(EventLoopError) -> TerminationStatus? {
         var (code, status) = (CInt(0), CInt(0))
-        switch cel_pidfd_reap(pidfd, &code, &status) {
+        switch reap(&code, &status) {
         case 0: return nil
         case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
@@ -88,24 +93,14 @@ extension EventLoop {
         body(try? end.get())
     }
 
-    /// Where there is no pidfd to be had: a thread waits.
+    /// Where there is no pidfd to be had: a thread waits. It does not collect the child, so that the number stays the child's until the loop knows of the end.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
-        let end = ChildEnd()
         let work = OffloadedWork {
-            var status: CInt = 0
-            var collected = waitpid(pid, &status, 0)
-            while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
-            if collected == pid {
-                let signal = status & 0x7F
-                end.status = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
-            }
+            _ = cel_child_wait(pid)
         } on: {
-            body(end.status)
+            body(try? EventLoop.collect(pid) { cel_child_reap(pid, &$0, &$1) })
         }
         // Not one thread to be had: how it ended stays unknown.
         if !childPool.submit(work) { soon { body(nil) } }
     }
 }
-
-/// Unchecked: written by a thread of the pool before it reports, read after.
-private final class ChildEnd: @unchecked Sendable { var status: TerminationStatus? }
