@@ -30,19 +30,19 @@ extension Logger {
     ) {
         if let gate, !gate.mayPass(level, site, core) { return }
         let tree = core.tree
-        let (bound, scope) = (common ?? bound, LogScope.current)
-        let head = Record.Head(
-            level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: tree.clock.now), callSite: site,
-            bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
-        withExtendedLifetime((bound, scope)) {
-            Record.build(
-                head, message: { LogMessage(Text(message)) },
-                fields: { scratch in
-                    FieldRegion(scratch) { writer in
-                        tree.context?(&writer)
-                        fields(&writer)
-                    }
-                }, { tree.pipeline.submit($0, gate: gate) })
-        }
+        let (time, bound, scope) = (tree.clock.now, common ?? bound, LogScope.current)
+        Record.build(
+            Record.Head(
+                level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: time), callSite: site,
+                bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained),
+                core: Unmanaged.passUnretained(core)),
+            message: { LogMessage(Text(message)) },
+            fields: { scratch in
+                FieldRegion(scratch) { writer in
+                    tree.context?(&writer)
+                    fields(&writer)
+                }
+            }
+        ) { record in withExtendedLifetime((bound, scope)) { tree.pipeline.submit(record, gate: gate) } }
     }
 }

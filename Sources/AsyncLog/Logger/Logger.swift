@@ -146,19 +146,13 @@ public struct Logger: Sendable {
         _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
     ) -> Result? {
         if let gate, !gate.mayPass(level, site, core) { return nil }
-        let scope = LogScope.current
-        let head = Record.Head(
-            level: level, time: WallTime(nanoseconds: core.clock.now), callSite: site, bound: bound.map(Unmanaged.passUnretained),
-            scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
-        return withExtendedLifetime(scope) {
-            Record.build(
-                head, message: message,
-                fields: { scratch in
-                    let region = writeFields(scratch)
-                    guard let context = core.context else { return region }
-                    return Logger.extend(region, scratch, context)
-                }, body)
-        }
+        let (time, scope) = (core.clock.now, LogScope.current)
+        return Record.build(
+            Record.Head(
+                level: level, time: WallTime(nanoseconds: time), callSite: site, bound: bound.map(Unmanaged.passUnretained),
+                scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core)),
+            message: message, fields: writeFields, context: core.context
+        ) { record in withExtendedLifetime(scope) { body(record) } }
     }
 
     @inline(__always)
@@ -166,15 +160,4 @@ public struct Logger: Sendable {
 
     @inline(__always)
     private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion { FieldRegion(scratch, fields) }
-
-    @inline(never)
-    private static func extend(_ region: FieldRegion, _ scratch: Scratch, _ context: (inout FieldWriter) -> Void) -> FieldRegion {
-        FieldRegion(scratch) { writer in
-            context(&writer)
-            guard region.count > 0 else { return }
-            let begin = scratch.count
-            scratch.appendCopy(from: region.start, count: region.count)
-            writer.append(bodyAt: begin)
-        }
-    }
 }

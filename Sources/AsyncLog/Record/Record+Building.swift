@@ -4,21 +4,25 @@ extension Record {
     /// Builds a record and hands it to `body`. The one place that does.
     ///
     /// - Parameters:
+    ///   - head: evaluated last, so that it is made where it stays.
     ///   - message: evaluated first; what it interpolates may stand in the scratch.
     ///   - fields: writes the call's fields into the scratch.
+    ///   - context: writes fields that come before the call's.
     @inline(__always)
     static func build<Result>(
-        _ head: Head, message: () -> LogMessage, fields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
+        _ head: @autoclosure () -> Head, message: () -> LogMessage, fields: (Scratch) -> FieldRegion,
+        context: (@Sendable (inout FieldWriter) -> Void)? = nil, _ body: (borrowing Record) -> Result
     ) -> Result {
         let scratch = Scratch.current
         scratch.enter()
         defer { scratch.leave() }
         let message = message()
         scratch.beginValues()
-        let region = fields(scratch)
+        var region = fields(scratch)
+        if let context { region = region.following(context, scratch) }
         return message.withBytes(scratch) { bytes in
             scratch.seal()
-            return body(Record(head: head, message: Text(bytes), fields: region.list(scratch)))
+            return body(Record(head: head(), message: Text(bytes), fields: region.list(scratch)))
         }
     }
 
@@ -36,7 +40,7 @@ extension Record {
 
     /// Hands this record with more fields to `body`.
     func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        let (message, fields) = (message, fields)
+        let (head, message, fields) = (head, message, fields)
         Record.build(
             head, message: { LogMessage(message) },
             fields: { scratch in
@@ -52,8 +56,9 @@ extension Record {
         var failure: (any Error)?
         var head = head
         (head.bound, head.scope) = (nil, nil)
+        let bare = head
         let message = message
-        Record.build(head, message: { LogMessage(message) }, fields: { FieldRegion($0, fields) }) { record in
+        Record.build(bare, message: { LogMessage(message) }, fields: { FieldRegion($0, fields) }) { record in
             do { try body(record) } catch { failure = error }
         }
         if let failure { throw failure }

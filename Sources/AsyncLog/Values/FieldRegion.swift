@@ -25,4 +25,16 @@ struct FieldRegion {
     func list(_ scratch: Scratch) -> FieldList {
         count > 0 ? FieldList(body: UnsafeRawBufferPointer(scratch.bytes(from: start, count: count))) : FieldList()
     }
+
+    /// The same fields behind those that `context` writes.
+    @inline(never)
+    func following(_ context: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion {
+        FieldRegion(scratch) { writer in
+            context(&writer)
+            guard count > 0 else { return }
+            let begin = scratch.count
+            scratch.appendCopy(from: start, count: count)
+            writer.append(bodyAt: begin)
+        }
+    }
 }
