@@ -41,7 +41,7 @@ final class Route: @unchecked Sendable {
     /// The logger's own say in whether a record goes on.
     @inline(__always)
     func selects(_ record: borrowing Record) -> Bool {
-        if record.level.rawValue < level, !record.head.isAboveThreshold, !isLetIn(record) { return false }
+        if record.level.rawValue < level, !record.isAboveThreshold, !isLetIn(record) { return false }
         return filters.isEmpty || passes(record)
     }
 

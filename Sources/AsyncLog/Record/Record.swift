@@ -19,24 +19,38 @@ public struct Record: ~Copyable {
         let core: Unmanaged<LoggerCore>
     }
 
-    let head: Head
+    /// How grave it is, as the caller said.
+    public let level: Level
+    let isAboveThreshold: Bool
+    /// When the logger was called.
+    public let time: WallTime
+    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
+    public let callSite: CallSite
     /// The message, as the caller wrote it.
     public let message: Text
     /// The fields of the call itself.
     public let fields: FieldList
+    let bound: Unmanaged<BoundFields>?
+    let scope: Unmanaged<BoundFields>?
+    let core: Unmanaged<LoggerCore>
 
-    /// How grave it is, as the caller said.
-    public var level: Level { head.level }
+    @inline(__always)
+    init(head: Head, message: Text, fields: FieldList) {
+        level = head.level
+        isAboveThreshold = head.isAboveThreshold
+        time = head.time
+        callSite = head.callSite
+        bound = head.bound
+        scope = head.scope
+        core = head.core
+        self.message = message
+        self.fields = fields
+    }
 
-    /// When the logger was called.
-    public var time: WallTime { head.time }
-
-    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
-    public var callSite: CallSite { head.callSite }
-
-    var bound: Unmanaged<BoundFields>? { head.bound }
-    var scope: Unmanaged<BoundFields>? { head.scope }
-    var core: Unmanaged<LoggerCore> { head.core }
+    @inline(__always)
+    var head: Head {
+        Head(level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, bound: bound, scope: scope, core: core)
+    }
 
     /// The logger's full name.
     public var logger: Text { core._withUnsafeGuaranteedRef { $0.nameText } }
