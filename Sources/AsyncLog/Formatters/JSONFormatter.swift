@@ -68,7 +68,7 @@ public struct JSONFormatter: Formatter {
     private let dates: DateStyle
     private let exclude: ExcludedKeys
     private let reserved: YieldingKeys
-    private var finishedKeys = FinishedKeys()
+    private var keyCache = KeyCache()
 
     // Finished pieces of text.
     private let beforeTime: PaddedText
@@ -167,7 +167,7 @@ public struct JSONFormatter: Formatter {
         line.append(beforeFields)
         let begin = line.count
         line.appendFields(of: record) { field, line in
-            if !finishedKeys.append(field, to: &line), !appendKey(field, &line) { return }
+            if !keyCache.append(field, to: &line), !appendKey(field, &line) { return }
             JSONText.append(field, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
@@ -183,7 +183,7 @@ public struct JSONFormatter: Formatter {
         line.appendKey(field.key, .json)
         if reserved.contains(field) { for _ in 0..<reserved.underscores { line.append(UInt8(ascii: "_")) } }
         line.appendPair("\"", ":")
-        finishedKeys.keep(field, line, from: begin)
+        keyCache.keep(field, line, from: begin)
         return true
     }
 

@@ -1,11 +1,11 @@
-// How a record is built: in the thread's scratch, above one that may be under way there.
+// Building a record: in the thread's scratch, above a record that may be under way there.
 
 extension Record {
-    /// Builds a record and hands it to `body`. The one place that does.
+    /// Builds a record and hands it to `body`. All records are built here.
     ///
     /// - Parameters:
-    ///   - head: evaluated last, so that it is made where it stays.
-    ///   - message: evaluated first; what it interpolates may stand in the scratch.
+    ///   - head: evaluated last, so that it is made in its place.
+    ///   - message: evaluated first; its interpolated pieces may be in the scratch.
     ///   - fields: writes the call's fields into the scratch.
     ///   - context: writes fields that come before the call's.
     @inline(__always)
@@ -51,7 +51,7 @@ extension Record {
             }, body)
     }
 
-    /// Hands this record with these fields in place of its own, the logger's and the scope's to `body`.
+    /// Hands this record to `body`, with these fields in place of its own, the logger's and the scope's.
     func withoutFields(_ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) throws -> Void) throws {
         var failure: (any Error)?
         var head = head

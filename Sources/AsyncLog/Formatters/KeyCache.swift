@@ -4,7 +4,7 @@
 
 /// Loop thread only, like the formatter that has it; copies of a formatter share what is kept until one of them keeps more. A key that finds its place
 /// taken takes it over.
-struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy that has them for itself
+struct KeyCache: @unchecked Sendable {  // the entries are written by a copy that has them for itself
     private struct Entry {
         var key: UInt = 0
         var header: UInt64 = 0
@@ -16,11 +16,11 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         let entries: UnsafeMutablePointer<Entry>
 
         init(copying other: Storage? = nil) {
-            entries = .allocate(capacity: FinishedKeys.size)
+            entries = .allocate(capacity: KeyCache.size)
             if let other {
-                entries.initialize(from: other.entries, count: FinishedKeys.size)
+                entries.initialize(from: other.entries, count: KeyCache.size)
             } else {
-                entries.initialize(repeating: Entry(), count: FinishedKeys.size)
+                entries.initialize(repeating: Entry(), count: KeyCache.size)
             }
         }
 
@@ -43,7 +43,7 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
     @inline(__always)
     func append(_ field: Field, to line: inout LineBuffer) -> Bool {
         let address = UInt(bitPattern: field.key.bytes.baseAddress)
-        let entry = entries + FinishedKeys.place(address)
+        let entry = entries + KeyCache.place(address)
         guard entry.pointee.key == address, entry.pointee.header == field.header.bits, line.textLimit == .max else { return false }
         line.ensure(40)
         let (from, to) = (UnsafeRawPointer(entry) + 24, UnsafeMutableRawPointer(line.cursor))
@@ -65,6 +65,6 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         }
         var entry = Entry(key: UInt(bitPattern: base), header: field.header.bits, count: text.count)
         for (index, byte) in text.enumerated() { entry.text[index] = byte }
-        entries[FinishedKeys.place(entry.key)] = entry
+        entries[KeyCache.place(entry.key)] = entry
     }
 }
