@@ -1,5 +1,6 @@
-// Integers in decimal: eight digits at once, worked out in the lanes of one register and without a branch (P. Khuong, "How to print integers
-// really fast", 2017); where their number is known, two at a time (A. Alexandrescu, "Three Optimization Tips for C++", 2012).
+// Integers in decimal: eight digits at once, computed in the lanes of one register and without a branch (P. Khuong,
+// "How to print integers really fast", 2017); if the number of digits is known, two at a time (A. Alexandrescu, "Three
+// Optimization Tips for C++", 2012).
 
 enum Decimal {
     /// The length of Int.min, the longest.
@@ -16,7 +17,8 @@ enum Decimal {
         return 1 + write(value.magnitude, to: memory + 1)
     }
 
-    /// Writes `value` and returns the number of bytes. The memory has room for `maximumLength`, of which those behind the digits may be written too.
+    /// Writes `value` and returns the number of bytes. The memory must have room for `maximumLength`; the function may
+    /// also write the bytes behind the digits.
     @inline(__always)
     static func write(_ value: UInt, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         guard value < 100_000_000 else { return writeLong(value, to: memory) }
@@ -58,7 +60,8 @@ enum Decimal {
         UnsafeMutableRawPointer(memory).storeBytes(of: digits.littleEndian, as: UInt64.self)
     }
 
-    /// Writes the digits behind a decimal point, without zeros at the end, and returns their number: 5000 of six digits is `005`.
+    /// Writes the digits behind a decimal point, without zeros at the end, and returns their number: 5000 of six digits
+    /// is `005`.
     static func writeFraction(_ value: UInt, digits: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         if digits <= 8 {
             let fraction = eightDigits(value) >> UInt64(truncatingIfNeeded: 8 &* (8 &- digits))

@@ -12,7 +12,7 @@ struct PosixZone: Sendable {
         let begin, end: Change
     }
 
-    /// When the clocks are changed, in a year.
+    /// The moment in a year at which the clocks are changed.
     private struct Change: Sendable {
         enum Day: Sendable {
             /// `J60`: the day of the year from 1, February 29th never counted.
@@ -49,7 +49,7 @@ struct PosixZone: Sendable {
         }
     }
 
-    /// Nil if the text is no rule.
+    /// Nil if the text is not a rule.
     init?(_ text: String) {
         var parser = Parser(text)
         guard parser.name(), let west = parser.offset() else { return nil }
@@ -73,7 +73,7 @@ struct PosixZone: Sendable {
         let year = Timestamp.date((second + Int64(standard)).quotientFloored(by: 86_400).0).year
         let begin = daylight.begin.second(in: year) - Int64(standard)
         let end = daylight.end.second(in: year) - Int64(daylight.offset)
-        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end  // the south has its summer over new year
+        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end  // in the southern hemisphere summer includes new year
         return isDaylight ? daylight.offset : standard
     }
 
