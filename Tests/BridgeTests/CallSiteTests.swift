@@ -1,4 +1,5 @@
-// Where a call stands in the source: texts made at run time, which outlive the call only as copies, and are not made where nobody reads them.
+// Where a call stands in the source: texts made at run time, which outlive the call only as copies, and are not made
+// where nobody reads them.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop

@@ -1,4 +1,5 @@
-// The end of a server: what the others say on their way out is written, and a destination that takes nothing holds nobody up beyond the deadline.
+// The end of a server: what the others say on their way out is written, and a destination that takes nothing holds
+// nobody up beyond the deadline.
 import AsyncFD
 import AsyncLog
 import AsyncLogBridge

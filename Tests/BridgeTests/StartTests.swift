@@ -1,4 +1,5 @@
-// Starting a backend whose handlers can fail to be made: the caller is told, and the thread that was started for them ends.
+// Starting a backend whose handlers can fail to be made: the caller is told, and the thread that was started for them
+// ends.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop

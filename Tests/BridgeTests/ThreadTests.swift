@@ -1,4 +1,5 @@
-// Many threads and tasks that log through swift-log at once. Nothing is lost without being counted, nothing is torn, and each thread's order is kept.
+// Many threads and tasks that log through swift-log at once. Nothing is lost without being counted, nothing is torn,
+// and each thread's order is kept.
 import AsyncFD
 import AsyncLog
 import AsyncLogBridge
@@ -39,7 +40,8 @@ struct ThreadTests {
         }
     }
 
-    /// Logs from threads of our own and from tasks, with constant metadata that changes, providers, levels of copies; waits until all have ended.
+    /// Logs from threads of our own and from tasks, with constant metadata that changes, providers, levels of copies;
+    /// waits until all have ended.
     private static func logFromEverywhere(_ backend: AsyncLogBackend, perSource count: Int) async throws {
         let provider = Logging.Logger.MetadataProvider { ["provided": .stringConvertible(1)] }
         let root = Logging.Logger(label: "bench") { backend.handler(label: $0, metadataProvider: provider) }

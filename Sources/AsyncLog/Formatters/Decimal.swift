@@ -43,7 +43,8 @@ enum Decimal {
     @inline(__always)
     private static func eightDigits(_ value: UInt) -> UInt64 {
         let value = UInt64(truncatingIfNeeded: value)
-        // Two lanes of four digits, then four of two, then eight. A quotient by 100 or 10 is a product that is exact for so few digits.
+        // Two lanes of four digits, then four of two, then eight. A quotient by 100 or 10 is a product that is exact
+        // for so few digits.
         let high = value / 10_000
         let fours = high | (value &- high &* 10_000) << 32
         let hundreds = (fours &* 10_486) >> 20 & 0x0000_007F_0000_007F

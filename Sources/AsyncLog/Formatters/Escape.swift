@@ -113,8 +113,8 @@ enum Escape {
         return count
     }
 
-    /// The high bit of each byte that needs a look (S. E. Anderson, "Bit Twiddling Hacks", hasless and haszero). A borrow can raise a
-    /// false alarm, but only behind a true one: the lowest bit is right.
+    /// The high bit of each byte that needs a look (S. E. Anderson, "Bit Twiddling Hacks", hasless and haszero). A
+    /// borrow can raise a false alarm, but only behind a true one: the lowest bit is right.
     @inline(__always)
     private static func needLook(_ word: UInt64, _ style: Style) -> UInt64 {
         var found = (word &- ones &* 0x20) & ~word

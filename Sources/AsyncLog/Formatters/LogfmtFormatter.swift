@@ -1,4 +1,5 @@
-// `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog write it.
+// `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog
+// write it.
 
 /// Formats records as logfmt: pairs of key and value, separated by blanks, one record per line. LogfmtText.swift has
 /// the grammar.

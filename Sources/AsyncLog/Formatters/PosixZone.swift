@@ -1,4 +1,5 @@
-// A time zone's rule in POSIX notation, for all the years to come: `CET-1CEST,M3.5.0,M10.5.0/3` (POSIX.1-2024, 8.3 TZ; RFC 9636, 3.3).
+// A time zone's rule in POSIX notation, for all the years to come: `CET-1CEST,M3.5.0,M10.5.0/3` (POSIX.1-2024, 8.3 TZ;
+// RFC 9636, 3.3).
 //
 //     rule = name offset [ name [ offset ] , date [ / time ] , date [ / time ] ]
 

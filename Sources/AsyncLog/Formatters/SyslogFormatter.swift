@@ -246,7 +246,8 @@ struct SyslogDate: Sendable {
 
     init(_ zone: LogTimeZone) { self.zone = zone }
 
-    /// Writes 15 bytes, and one more that does not count; returns 15. `time` is in nanoseconds since 1970-01-01T00:00:00Z.
+    /// Writes 15 bytes, and one more that does not count; returns 15. `time` is in nanoseconds since
+    /// 1970-01-01T00:00:00Z.
     mutating func write(_ time: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         let now = Int64(time.quotientFloored(by: 1_000_000_000).0)
         if now != second { writeSecond(now) }

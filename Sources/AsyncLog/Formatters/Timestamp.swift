@@ -139,8 +139,8 @@ struct Timestamp: Sendable {
         suffixLength = 6
     }
 
-    /// The civil date of a day counted from 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
-    /// Int64 nanoseconds reach from 1677 to 2262, so years have four digits.
+    /// The civil date of a day counted from 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+    /// civil_from_days). Int64 nanoseconds reach from 1677 to 2262, so years have four digits.
     static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = Int64(days + 719_468).quotientFloored(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

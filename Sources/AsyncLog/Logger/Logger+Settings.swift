@@ -1,4 +1,5 @@
-// A logger's settings beyond the level: handlers, filters, propagation, directives. All of them belong to the name, not to the copy.
+// A logger's settings beyond the level: handlers, filters, propagation, directives. All of them belong to the name, not
+// to the copy.
 
 extension Logger {
     /// Adds a handler: from now on, records of this logger and of the loggers below it go there, too. Any thread.

@@ -28,7 +28,8 @@ extension Logger {
         return with(Sampler(.sampled(probability)))
     }
 
-    /// Of the records of each call site at most `count` go on in each span of this length. Keep the logger that this returns.
+    /// Of the records of each call site at most `count` go on in each span of this length. Keep the logger that this
+    /// returns.
     public func limited(to count: Int, per span: Duration) -> Logger {
         precondition(count > 0 && span > .zero, "limited: count and span must be positive, not \(count) and \(span)")
         return with(Sampler(.limited(count, span.wholeNanoseconds)))

@@ -33,7 +33,8 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
         self.own = own
     }
 
-    /// Encodes the fields at once, in the order of the literal. Allocates nothing: the compiler keeps the literal on the stack.
+    /// Encodes the fields at once, in the order of the literal. Allocates nothing: the compiler keeps the literal on
+    /// the stack.
     @inlinable
     public init(dictionaryLiteral elements: (FieldKey, any LogValue)...) {
         self = elements.withUnsafeBufferPointer { Fields(encoding: $0) }

@@ -1,4 +1,5 @@
-// Syslog: what the formatter writes is what the RFCs say, whatever is logged; and rsyslog, which knows nothing of us, takes it all.
+// Syslog: what the formatter writes is what the RFCs say, whatever is logged; and rsyslog, which knows nothing of us,
+// takes it all.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -70,7 +71,8 @@ struct SyslogTests {
         }
     }
 
-    /// Names as they have to come out, and the values of texts, integers, booleans and nulls; the others' looks are for other tests.
+    /// Names as they have to come out, and the values of texts, integers, booleans and nulls; the others' looks are for
+    /// other tests.
     private func flatten(_ fields: KeptFields, _ prefix: String, _ result: inout [(String, String?)]) {
         for key in fields.keys {
             let name = prefix + key

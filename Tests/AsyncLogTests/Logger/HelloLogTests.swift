@@ -1,5 +1,5 @@
-// The first promise of the package, tried from outside: ten thousand tasks log to any kind of standard output, nothing blocks,
-// nothing is lost, and nobody else notices.
+// The first promise of the package, tried from outside: ten thousand tasks log to any kind of standard output, nothing
+// blocks, nothing is lost, and nobody else notices.
 import Glibc
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
-// What may still speak keeps what it speaks with, and what nobody holds any more goes: on real processes, whose memory is looked at.
+// What may still speak keeps what it speaks with, and what nobody holds any more goes: on real processes, whose memory
+// is looked at.
 import AsyncLog
 import EventLoop
 import Glibc

@@ -1,4 +1,5 @@
-// A loop that has ended, and that nobody holds any more, is gone: with its epoll descriptor, its threads' work and its handlers.
+// A loop that has ended, and that nobody holds any more, is gone: with its epoll descriptor, its threads' work and its
+// handlers.
 import AsyncFD
 import EventLoop
 import Glibc

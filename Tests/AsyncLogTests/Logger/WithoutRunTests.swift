@@ -1,4 +1,5 @@
-// A program may use the libraries before `EventLoop.run`, after it, or never call it: everything works, and nothing waits for ever.
+// A program may use the libraries before `EventLoop.run`, after it, or never call it: everything works, and nothing
+// waits for ever.
 import Glibc
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
-// The fields of a logger or a scope are not copied with each record, but kept alive by it. Bounds on memory count them, and those that records share once.
+// The fields of a logger or a scope are not copied with each record, but kept alive by it. Bounds on memory count them,
+// and those that records share once.
 import AsyncLog
 import EventLoop
 import Glibc

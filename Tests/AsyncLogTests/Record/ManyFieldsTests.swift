@@ -1,4 +1,5 @@
-// Records with so many fields, and loggers with such names, that work which grows with the square of their number would hold up the loop.
+// Records with so many fields, and loggers with such names, that work which grows with the square of their number would
+// hold up the loop.
 import AsyncLog
 import EventLoop
 import Testing

@@ -1,5 +1,5 @@
-// A record is made while another one is alive: by a filter, a formatter, a handler, a report, or a value that is being converted. Each must
-// come out as it was logged. Run these under AddressSanitizer, too.
+// A record is made while another one is alive: by a filter, a formatter, a handler, a report, or a value that is being
+// converted. Each must come out as it was logged. Run these under AddressSanitizer, too.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -157,7 +157,8 @@ struct NestedRecordTests {
             let memory = MemoryHandler()
             let stream = StreamHandler(pipe.descriptor, formatter: Fastidious(), capacity: 4096, reserve: 0, overflow: .dropNewest)
             let logger = Logger("app", handlers: [stream, memory])
-            // All in one turn of the loop: the buffer is written, and the report is made, when the next record finds it full.
+            // All in one turn of the loop: the buffer is written, and the report is made, when the next record finds it
+            // full.
             for number in 0..<400 { logger.nowait.info("number \(number)", ["number": number, "text": "a text \(number)"]) }
             #expect(String(decoding: pipe.drain(), as: UTF8.self).contains("records dropped here"))
             for (number, record) in memory.records.enumerated() {

@@ -79,7 +79,8 @@ struct Crash {
         }
     }
 
-    /// Fills the pipe and the buffer, has five tasks wait for room, and says so on standard error. Before anybody reads, nothing changes.
+    /// Fills the pipe and the buffer, has five tasks wait for room, and says so on standard error. Before anybody
+    /// reads, nothing changes.
     private func haveTasksWait() async {
         var ledger = await logger.ledger
         while ledger.droppedTotal == 0 {

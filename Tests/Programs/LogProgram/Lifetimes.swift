@@ -4,7 +4,8 @@ import AsyncLog
 import EventLoop
 @preconcurrency import Glibc
 
-/// The ways of `LogProgram lifetimes WAY [COUNT]`. Each of the counting ways prints by how many bytes the process has grown.
+/// The ways of `LogProgram lifetimes WAY [COUNT]`. Each of the counting ways prints by how many bytes the process has
+/// grown.
 enum Lifetimes {
     static func happen(_ way: String, _ count: Int) throws {
         switch way {
@@ -88,7 +89,8 @@ enum Lifetimes {
 
     // MARK: Made and dropped
 
-    /// Prints by how many bytes the process grows while `body` is called `count` times, once all that can be kept for the next time is kept.
+    /// Prints by how many bytes the process grows while `body` is called `count` times, once all that can be kept for
+    /// the next time is kept.
     private static func grow(_ count: Int, _ body: @escaping () -> Void) throws {
         nonisolated(unsafe) let body = body
         try EventLoop.run {

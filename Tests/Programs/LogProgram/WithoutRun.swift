@@ -1,4 +1,5 @@
-// Programs that use the libraries before `EventLoop.run`, after it, or without it: one way each, named by the first argument behind `without-run`.
+// Programs that use the libraries before `EventLoop.run`, after it, or without it: one way each, named by the first
+// argument behind `without-run`.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -115,8 +116,8 @@ enum WithoutRun {
 
     private static let started = Atomic<Int>(0)
 
-    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Says when they do, and what became of
-    /// all records. Before anybody reads, nothing changes.
+    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Says when
+    /// they do, and what became of all records. Before anybody reads, nothing changes.
     static func awaitCalls(inTasks count: Int) {
         let logger = Logger("app", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())])
         let text = String(repeating: "x", count: 4096)
