@@ -23,7 +23,7 @@ struct NestedRecordTests {
         }
     }
 
-    /// What is logged, and what has to arrive.
+    /// The record that is logged, and the record that must arrive.
     private static func logAndCheck(_ logger: Logger, _ memory: MemoryHandler, sourceLocation: SourceLocation = #_sourceLocation) async {
         for number in 0..<3 {
             await logger.info(
@@ -181,7 +181,7 @@ struct NestedRecordTests {
         }
     }
 
-    @Test("fields and messages made in a filter, and logged later in it, are what they were")
+    @Test("fields and messages made in a filter, and logged later in it, keep their values")
     func keptInFilter() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())
@@ -218,7 +218,7 @@ struct NestedRecordTests {
         #expect(text.contains("a FieldWriter was used while another record was being written"), "\(text)")
     }
 
-    @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, are what they were")
+    @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, keep their values")
     func usedTwice() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())

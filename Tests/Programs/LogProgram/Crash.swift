@@ -79,7 +79,7 @@ struct Crash {
         }
     }
 
-    /// Fills the pipe and the buffer, has five tasks wait for room, and says so on standard error. Before anybody
+    /// Fills the pipe and the buffer, has five tasks wait for room, and reports it on standard error. Before the test
     /// reads, nothing changes.
     private func haveTasksWait() async {
         var ledger = await logger.ledger
@@ -105,7 +105,7 @@ struct OctetCounted: Formatter {
     }
 }
 
-/// Writes times as nobody else does.
+/// Writes times in a style of its own.
 struct Hexadecimal: Formatter {
     func format(_ record: borrowing Record, to line: inout LineBuffer) {
         line.append(String(record.time.nanoseconds, radix: 16))

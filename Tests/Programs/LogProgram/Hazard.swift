@@ -1,5 +1,5 @@
-// What can happen to a program that logs, beside a plain crash: signals that are survived, descriptors that become
-// somebody else's, forks, crashes of other threads. One sub-command of `hazard` each.
+// What can happen to a program that logs, beside a plain crash: signals that are survived, descriptors that another
+// file takes over, forks, crashes of other threads. One sub-command of `hazard` each.
 import AsyncFD
 import AsyncLog
 import EventLoop
