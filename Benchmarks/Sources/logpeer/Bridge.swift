@@ -1,12 +1,12 @@
-// One call of swift-log's `Logger` with four values of metadata, with ours behind it and with `StreamLogHandler`: in turns, in one process, to the
-// same destination, which is standard output.
+// One call of swift-log's `Logger` with four values of metadata, with `AsyncLogHandler` behind it and with
+// `StreamLogHandler`: in turns, in one process, to the same destination, which is standard output.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
 @preconcurrency import Glibc
 import Logging
 
-/// What swift-log itself costs: the event is made, and thrown away.
+/// Measures the cost of swift-log itself: it makes the event and throws it away.
 private struct NoHandler: LogHandler {
     var logLevel = Logging.Logger.Level.info
     var metadata = Logging.Logger.Metadata()
@@ -19,7 +19,7 @@ private struct NoHandler: LogHandler {
 }
 
 enum BridgeBench {
-    /// What one handler's calls took: wall time, and processor time of the calling thread alone.
+    /// The time of one handler's calls: wall time, and processor time of the calling thread alone.
     private struct Times {
         var wall: [UInt64] = []
         var thread: [UInt64] = []
@@ -56,7 +56,7 @@ enum BridgeBench {
         return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + books(backend)
     }
 
-    /// On our loop: one thread.
+    /// On this package's loop: one thread.
     static func onLoop(_ rounds: Int) async throws -> String {
         let backend = AsyncLogBackend(AsyncLog.Logger("", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())]))
         let (ours, theirs) = loggers(backend)

@@ -1,14 +1,15 @@
-// One entry for all targets: the environment variable FUZZ_TARGET says which.
+// The entry point of all targets: the environment variable FUZZ_TARGET selects one.
 //
-// Of the bytes a record is made (RandomRecord's cousin: the fuzzer chooses), every formatter lays it out, and what comes out is checked by a
-// checker that knows only the format. A failed check is a crash, which is what the fuzzer looks for.
+// A target makes a record from the fuzzer's bytes (RandomRecord does the same from a random number), formats it with every
+// formatter, and checks the output with a checker that knows only the format. A failed check is a crash, which the fuzzer
+// reports.
 import AsyncLog
 import EventLoop
 import Glibc
 
 private let target = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? "directives"
 
-/// What libFuzzer calls for each input.
+/// libFuzzer calls this function for each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
@@ -78,7 +79,7 @@ private final class Sieve<Format: Formatter>: Handler, @unchecked Sendable {
     }
 }
 
-/// The fuzzer's bytes as choices.
+/// Choices made from the fuzzer's bytes.
 private struct Source {
     let bytes: [UInt8]
     var at = 0
