@@ -53,7 +53,7 @@ enum BridgeBench {
             drain(backend)
             frontEnd.measure { log(none) }
         }
-        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + books(backend)
+        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + ledgerJSON(backend)
     }
 
     /// On this package's loop: one thread.
@@ -79,7 +79,7 @@ enum BridgeBench {
             bridge.measure { log(ours) }
             drain(backend)
         }
-        return bridge.json("asynclog_bridge") + books(backend)
+        return bridge.json("asynclog_bridge") + ledgerJSON(backend)
     }
 
     private static func loggers(_ backend: AsyncLogBackend) -> (Logging.Logger, Logging.Logger) {
@@ -116,7 +116,7 @@ enum BridgeBench {
         semaphore.deallocate()
     }
 
-    private static func books(_ backend: AsyncLogBackend) -> String {
+    private static func ledgerJSON(_ backend: AsyncLogBackend) -> String {
         drain(backend)
         nonisolated(unsafe) var dropped: UInt64 = 0
         nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)

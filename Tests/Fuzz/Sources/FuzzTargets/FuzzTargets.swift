@@ -29,7 +29,7 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 private func fuzzDirectives(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     do throws(DirectiveError) {
-        let logger = fuzzLogger(Sieve(TextFormatter()))
+        let logger = fuzzLogger(LineKeeper(TextFormatter()))
         logger.apply(try Directives(text))
         logger["net.http"].debug("m", ["user": 7])
     } catch {
@@ -40,8 +40,8 @@ private func fuzzDirectives(_ bytes: [UInt8]) {
 private func fuzzPattern(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     do throws(PatternError) {
-        let sieve = Sieve(TextFormatter(pattern: try TextPattern(text)))
-        fuzzLogger(sieve).info("m\n", ["a": 1, "b": "x y"])
+        let keeper = LineKeeper(TextFormatter(pattern: try TextPattern(text)))
+        fuzzLogger(keeper).info("m\n", ["a": 1, "b": "x y"])
     } catch {
         precondition(error.offset >= 0 && error.offset <= text.utf8.count && !error.description.isEmpty)
     }
@@ -50,20 +50,20 @@ private func fuzzPattern(_ bytes: [UInt8]) {
 // MARK: Records
 
 private func fuzz<Format: Formatter>(_ bytes: [UInt8], _ formatter: Format, _ check: ([UInt8]) -> Void) {
-    let sieve = Sieve(formatter)
-    let logger = fuzzLogger(sieve)
+    let keeper = LineKeeper(formatter)
+    let logger = fuzzLogger(keeper)
     var source = Source(bytes: bytes)
     let message = source.text()
     let bound = Bool(source.next() & 1 == 1)
     let fields = Fields { source.fields(&$0, depth: 3) }
     if bound { logger.with(fields).info("\(message)") } else { logger.info("\(message)", fields) }
-    for line in sieve.lines { check(line) }
-    precondition(sieve.lines.count == 1)
+    for line in keeper.lines { check(line) }
+    precondition(keeper.lines.count == 1)
 }
 
 private func fuzzLogger(_ handler: Handler) -> Logger { Logger("fuzz", level: .trace, handlers: [handler], clock: .manual(ManualLogClock())) }
 
-private final class Sieve<Format: Formatter>: Handler, @unchecked Sendable {
+private final class LineKeeper<Format: Formatter>: Handler, @unchecked Sendable {
     private var formatter: Format
     private(set) var lines: [[UInt8]] = []
 
