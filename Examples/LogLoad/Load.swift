@@ -28,7 +28,7 @@ final class Load {
     /// Returns when all records have been logged and flushed; the end of the loop writes records that are still pending.
     func run() async {
         if options.crash?.line == 0 { options.crash!.happen() }
-        // A crash finds what was logged only when there is a file to write it to.
+        // The crash handler can write records only if the file is open: so the load waits until it is.
         try? await (handler as? LogFileHandler)?.reopen()
         let ticker = Task { await tick() }
         let threads = ThreadLoad(count: options.threads, firstTask: options.tasks, logger: logger, pace: pace, words: words) { seq in
