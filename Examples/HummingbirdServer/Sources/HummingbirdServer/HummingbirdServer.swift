@@ -26,7 +26,7 @@ struct HummingbirdServer {
 
         let router = Router()
         router.add(middleware: AccessLog())
-        router.get("hello/:name") { _, context in "Hello, \(context.parameters.get("name") ?? "nobody")!\n" }
+        router.get("hello/:name") { _, context in "Hello, \(context.parameters.get("name") ?? "world")!\n" }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: arguments.port)), services: services,
             logger: Logger(label: "server"))
