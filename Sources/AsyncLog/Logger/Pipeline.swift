@@ -137,8 +137,8 @@ final class Pipeline: @unchecked Sendable {
         let hasOnlyItself = record.bound == nil && record.scope == nil
         let cost = hasOnlyItself ? size : InFlightCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
-            let blockLimit = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-            guard let blockLimit, EventLoop.wait(upTo: blockLimit, until: { hasRoom(cost) }) else { return false }
+            let limit = mayBlock && EventLoop.current == nil ? blockingLimit(record.core) : nil
+            guard let limit, EventLoop.wait(upTo: limit, until: { hasRoom(cost) }) else { return false }
         }
         var charge = InFlightCharge(bytes: size)
         clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
@@ -159,7 +159,7 @@ final class Pipeline: @unchecked Sendable {
     }
 
     /// How long a thread without a loop may be blocked on behalf of one of the handlers; nil: it may not be.
-    private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
+    private func blockingLimit(_ core: Unmanaged<LoggerCore>) -> Duration? {
         core._withUnsafeGuaranteedRef { core in
             core.tree.recipients(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.blockLimit }.max()
         }
