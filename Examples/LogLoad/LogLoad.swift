@@ -87,7 +87,7 @@ struct LogLoad: ParsableCommand {
         try require(lines >= 0, "--lines \(lines): there is no negative number of records")
         try require(tasks >= 0, "--tasks \(tasks): there is no negative number of tasks")
         try require(threads >= 0, "--threads \(threads): there is no negative number of threads")
-        try require(tasks + threads > 0 || lines == 0, "--tasks 0 without --threads: there is nobody to log")
+        try require(tasks + threads > 0 || lines == 0, "--tasks 0 without --threads: no task and no thread logs")
         try require(rate.map { $0 > 0 && $0.isFinite } ?? true, "--rate \(rate ?? 0): it is a number of records a second, more than 0")
         try require(size >= 0 && size <= 65_536, "--size \(size): from 0 to 65536 bytes")
         try require(capacity >= 16, "--capacity \(capacity): it is at least 16 bytes")

@@ -22,7 +22,7 @@ struct LoadTests {
             (["--to", "nowhere"], "\"nowhere\" is no destination"), (["--to", "tcp:host"], "\"tcp:host\" is no address"),
             (["--format", "xml"], "\"xml\" is no format: text, console, json, logfmt, msgpack"),
             (["--lines=-1"], "no negative number of records"),
-            (["--lines", "many"], "many"), (["--tasks", "0"], "there is nobody to log"), (["--rate", "0"], "more than 0"),
+            (["--lines", "many"], "many"), (["--tasks", "0"], "no task and no thread logs"), (["--rate", "0"], "more than 0"),
             (["--overflow", "shed:loud"], "\"loud\" is no level"), (["--overflow", "explode"], "\"explode\" is no overflow policy"),
             (["--crash", "bang@5"], "\"bang\" is no way to crash: trap, segv, abort, exit, kill, thread"),
             (["--crash", "segv"], "\"segv\" is not HOW@LINE"),
