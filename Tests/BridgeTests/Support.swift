@@ -4,6 +4,7 @@ import AsyncLogBridge
 import EventLoop
 import Glibc
 import Logging
+import TestSupport
 
 /// What a memory handler has after `body`, which is given a backend whose root has no name.
 func records(
@@ -64,23 +65,4 @@ func onThread(_ body: @escaping @Sendable () -> Void) async {
     }
     // What was logged there stands in the loop's inbox, which the next turn empties; a quick thread has not made this task wait for one.
     await Task.yield()
-}
-
-/// Runs `body` on a thread of its own.
-func detachThread(_ body: @escaping @Sendable () -> Void) {
-    var thread = pthread_t()
-    let start = Unmanaged.passRetained(ThreadBody(body))
-    let code = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, start.toOpaque())
-    precondition(code == 0, "pthread_create: \(code)")
-    pthread_detach(thread)
-}
-
-private final class ThreadBody {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }

@@ -30,9 +30,9 @@ struct OffloadTests {
 
     @Test("never more bodies at a time than there may be threads; the others wait in the order in which they came", arguments: [1, 3])
     func bounded(threads: Int) throws {
-        let running = Shared(0)
-        let most = Shared(0)
-        let order = Shared<[Int]>([])
+        let running = Locked(0)
+        let most = Locked(0)
+        let order = Locked<[Int]>([])
         try EventLoop.run {
             let loop = EventLoop.current!
             loop.userPool = OffloadPool(loop: loop) { threads }
@@ -40,14 +40,14 @@ struct OffloadTests {
                 for number in 0..<50 {
                     group.addTask {
                         try? await EventLoop.offload {
-                            order.change { $0.append(number) }
-                            let now = running.change {
+                            order.withLock { $0.append(number) }
+                            let now = running.withLock {
                                 $0 += 1
                                 return $0
                             }
-                            most.change { $0 = max($0, now) }
+                            most.withLock { $0 = max($0, now) }
                             usleep(200)
-                            running.change { $0 -= 1 }
+                            running.withLock { $0 -= 1 }
                         }
                     }
                 }
@@ -62,7 +62,7 @@ struct OffloadTests {
     @Test("who is cancelled while waiting for a thread gives up his turn; who has begun is heard out; who said so is abandoned")
     func cancellation() throws {
         let gate = DispatchlessSemaphore()
-        let ranWaiting = Shared(false)
+        let ranWaiting = Locked(false)
         try EventLoop.run {
             let loop = EventLoop.current!
             loop.userPool = OffloadPool(loop: loop) { 1 }
@@ -108,7 +108,7 @@ struct OffloadTests {
             loop.userPool = OffloadPool(loop: loop) { 1 }
             async let stuck = EventLoop.offload { gate.wait(seconds: 30) }
             while loop.offloaded == 0 { await Task.yield() }
-            await withUnsafeContinuation { continuation in loop.offload({}, then: { continuation.resume() }) }
+            await withUnsafeContinuation { continuation in loop.submitIO({}, then: { continuation.resume() }) }
             gate.signal()
             let opened = try await stuck
             #expect(opened)

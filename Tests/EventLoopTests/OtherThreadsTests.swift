@@ -155,8 +155,8 @@ struct OtherThreadsTests {
         let loop = try EventLoop.start(name: "nested")
         defer { loop.stop() }
         let (isHeld, mayGo, ended) = (DispatchlessSemaphore(), DispatchlessSemaphore(), DispatchlessSemaphore())
-        let second = Shared(false)
-        let wasDelivered = Shared(false)
+        let second = Locked(false)
+        let wasDelivered = Locked(false)
         loop.perform {
             isHeld.signal()
             _ = mayGo.wait(seconds: 30)

@@ -20,9 +20,9 @@ public final class BusyPool {
     }
 
     public init(_ loop: EventLoop) {
-        threads = loop.poolThreads
+        threads = EventLoop.ioThreads
         for _ in 0..<threads {
-            loop.offload({ [gate] in while sem_wait(gate.semaphore) != 0 {} }, then: {})
+            loop.submitIO({ [gate] in while sem_wait(gate.semaphore) != 0 {} }, then: {})
         }
     }
 

@@ -104,20 +104,15 @@ private final class Watchdog {
 
     init(_ pid: pid_t, after limit: Double) {
         watch = Watch(pid, after: limit)
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Watch>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(watch).toOpaque())
-        pthread_detach(thread)
+        detachThread { [watch] in watch.run() }
     }
 
     func cancel() { sem_post(watch.semaphore) }
 
-    /// Kept by both sides: who posts may still be inside of `sem_post` when the other has long been woken.
-    private final class Watch {
+    /// Kept by both sides: the one that posts may still be inside of `sem_post` when the other has long been woken.
+    ///
+    /// Unchecked: a semaphore is made for any thread; the deadline is the watching thread's alone.
+    private final class Watch: @unchecked Sendable {
         let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         private let pid: pid_t
         private var deadline = timespec()

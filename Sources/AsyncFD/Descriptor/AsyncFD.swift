@@ -118,7 +118,7 @@ public final class AsyncFD: @unchecked Sendable {
         let leak = owns && !mayBeForgotten ? label : nil
         loop.performFromDeinit { [loop] in
             leftovers.forget()
-            if mayWait { loop.offloadCall({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
+            if mayWait { loop.offloadIO({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
             #if DEBUG
             if let leak { LastResort.say("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
             #endif

@@ -32,7 +32,7 @@ extension AsyncFD {
         afterUses = { [self] in
             if owns, kind == .file || kind == .socket {
                 // A network file system, or SO_LINGER, makes close(2) wait.
-                loop.offloadCall({ leftovers.closeNumbers() }, then: done)
+                loop.offloadIO({ leftovers.closeNumbers() }, then: done)
             } else {
                 leftovers.closeNumbers()
                 done()

@@ -111,7 +111,7 @@ private struct Copying {
             if way.isOffLoop {
                 // Both numbers stay open until the call is over.
                 guard source.uses.begin() else { continue }
-                outcome = await destination.blocking { way.call(from, $0, way.step) }
+                outcome = await destination.offloadIO { way.call(from, $0, way.step) }
                 source.endUse()
             } else {
                 outcome = way.call(from, to, way.step)

@@ -126,12 +126,10 @@ extension AsyncFD {
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
         let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
-        let answer = Answer<(Int, Errno?)>()
-        blockingCall({ number in
+        offloadIO({ number in
             if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
-            answer.value = pieces.writeAll(to: number)
-        }) { [self] in
-            let (moved, errno) = answer.value!
+            return pieces.writeAll(to: number)
+        }) { [self] (moved: Int, errno: Errno?) in
             let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
             // Others who write here, prints and logs, come between batches.

@@ -119,7 +119,7 @@ extension AsyncFD {
     private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Value) async throws(IOError) -> Value {
         if isClosed { throw IOError(operation, on: label, .closed) }
         if Task.isCancelled { throw IOError(operation, on: label, .cancelled) }
-        return await blocking(body)
+        return await offloadIO(body)
     }
 
     private func result<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Result<Value, Errno>) async throws(IOError)

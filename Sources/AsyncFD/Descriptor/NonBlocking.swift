@@ -70,13 +70,13 @@ struct Lane {
     var hasStandIn: Bool { standIn >= 0 }
     private let direction: Direction
     private let isNonBlocking: Bool
-    private let kind: Kind
+    private let kind: AsyncFD.Kind
     private let features: KernelFeatures
     /// Nil: nobody has asked.
     private var isTCP: Bool?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
-    init(_ direction: Direction, of descriptor: CInt, kind: Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
+    init(_ direction: Direction, of descriptor: CInt, kind: AsyncFD.Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
         self.descriptor = descriptor
         self.direction = direction
         self.kind = kind

@@ -44,7 +44,7 @@ private struct OpenRequest: Sendable {
         var pause = Self.firstPause
         while true {
             if Task.isCancelled { throw IOError("open", on: label, .cancelled) }
-            switch await loop.blocking({ attempt() }) {
+            switch await loop.offloadIO({ attempt() }) {
             case .success(let (number, kind)):
                 let descriptor = AsyncFD(FileDescriptor(rawValue: number), owns: true, label: label, isOurs: true, kind: kind)
                 if Task.isCancelled {
@@ -63,11 +63,11 @@ private struct OpenRequest: Sendable {
     }
 
     /// Blocks for as long as the path's disk or network takes.
-    private func attempt() -> Result<(CInt, Kind), Errno> {
+    private func attempt() -> Result<(CInt, AsyncFD.Kind), Errno> {
         let creates = options.contains(.create) || options.contains(.exclusiveCreate)
         let bits = creates ? (permissions ?? [.ownerReadWrite, .groupRead, .otherRead]).rawValue : 0
         return Syscalls.open(path, mode.rawValue | options.rawValue, bits).flatMap { number in
-            let kind = Kind(of: number)
+            let kind = AsyncFD.Kind(of: number)
             // For reading the kernel would open it, and complain only when it is read.
             if kind == .directory, !options.contains(.directory) {
                 Syscalls.close(number)

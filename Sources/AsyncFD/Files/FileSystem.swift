@@ -196,30 +196,6 @@ package enum FileSystem {
     }
 }
 
-extension EventLoop {
-    /// Makes blocking calls on a thread of the pool; `done` gets what they came to, on the loop. Loop thread.
-    package func offWork<Value: Sendable>(
-        _ body: @escaping @Sendable () throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
-    ) {
-        let answer = Answer<Result<Value, IOError>>()
-        offloadCall({
-            do throws(IOError) { answer.value = .success(try body()) } catch { answer.value = .failure(error) }
-        }) { done(answer.value!) }
-    }
-}
-
-extension AsyncFD {
-    /// The same with this descriptor's number, which stays open until the calls have been made.
-    package func offWork<Value: Sendable>(
-        _ body: @escaping @Sendable (CInt) throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
-    ) {
-        let answer = Answer<Result<Value, IOError>>()
-        blockingCall({ number in
-            do throws(IOError) { answer.value = .success(try body(number)) } catch { answer.value = .failure(error) }
-        }) { done(answer.value!) }
-    }
-}
-
 extension IOError {
     /// The path names a folder, where a file is wanted.
     package static func isFolder(_ path: FilePath) -> IOError { IOError("open", on: "\"\(path)\"", Errno.isDirectory) }

@@ -79,7 +79,7 @@ enum Syscalls {
     }
 
     /// sendmsg(2) of one datagram to `address`.
-    static func send(_ descriptor: CInt, _ vectors: Vectors, to address: Address) -> IOOutcome {
+    static func send(_ descriptor: CInt, _ vectors: Vectors, to address: AsyncFD.Address) -> IOOutcome {
         outcome(vectors, mayBeShort: false) { vectors in
             address.withSocketAddress { name, length in
                 var message = msghdr()
@@ -100,11 +100,11 @@ enum Syscalls {
     }
 
     /// recvmsg(2) of one datagram, and who sent it. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
-    static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, Address) {
-        var sender = Address.unnamed
+    static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, AsyncFD.Address) {
+        var sender = AsyncFD.Address.unnamed
         let result = outcome(vectors, mayBeShort: false) { vectors in
             var size = 0
-            sender = Address.filled { name, length in
+            sender = AsyncFD.Address.filled { name, length in
                 var message = msghdr()
                 message.msg_name = UnsafeMutableRawPointer(name)
                 message.msg_namelen = length

@@ -11,10 +11,10 @@ extension AsyncFD {
     ///     let (bytes, sender) = try await socket.receive(upTo: 1500)
     ///     try await socket.send(bytes, to: sender)
     ///
-    /// - Parameter family: an address of the family that is meant, if `address` is not given: `Address("0.0.0.0:0")` unless set.
-    public static func datagrams(on address: Address? = nil, family: Address = .ipv4(0, 0, 0, 0, port: 0)) async throws(IOError) -> AsyncFD {
+    /// - Parameter family: the socket's address family if no `address` is given.
+    public static func datagrams(on address: Address? = nil, family: Address.Family = .ipv4) async throws(IOError) -> AsyncFD {
         func label(_ address: Address?) -> String { "datagrams" + (address.map { " on \($0)" } ?? "") }
-        switch Syscalls.socket((address ?? family).family, CInt(SOCK_DGRAM.rawValue)) {
+        switch Syscalls.socket(address?.family ?? family.number, CInt(SOCK_DGRAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: label(address), errno)
         case .success(let number):
             if let address, let errno = Syscalls.bind(number, address) {

@@ -34,15 +34,15 @@ package final class Dial: @unchecked Sendable {
         guard completion != nil else { return }
         switch endpoint {
         case .unix(let path), .unixDatagrams(let path):
-            let address = path.hasPrefix("@") ? Address.abstract(String(path.dropFirst())) : Address.unix(FilePath(path))
+            let address = path.hasPrefix("@") ? AsyncFD.Address.abstract(String(path.dropFirst())) : AsyncFD.Address.unix(FilePath(path))
             guard let address else { return finish(.failure(error(Errno.fileNameTooLong))) }
             reach([address])
         case .tcp(let host, let port), .udp(let host, let port):
-            if let address = Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
+            if let address = AsyncFD.Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
             stopLooking = loop.findAddresses(of: host, service: "\(port)") { [self] answer in
                 stopLooking = nil
                 switch answer {
-                case .success(let addresses): reach(addresses.map(Address.init))
+                case .success(let addresses): reach(addresses.map(AsyncFD.Address.init))
                 case .failure(let failure):
                     finish(.failure(IOError("connect", on: "\(endpoint) (\(String(cString: gai_strerror(failure.code))))", .unresolved)))
                 }
@@ -50,7 +50,7 @@ package final class Dial: @unchecked Sendable {
         }
     }
 
-    private func reach(_ addresses: [Address]) {
+    private func reach(_ addresses: [AsyncFD.Address]) {
         guard completion != nil else { return }
         if endpoint.isDatagrams { return finish(open(addresses)) }
         let attempts = ConnectionAttempts(label: "\(endpoint)", timeout: nil, waitsForBusyListener: false)
@@ -59,7 +59,7 @@ package final class Dial: @unchecked Sendable {
     }
 
     /// A datagram socket is connected at once, or not at all.
-    private func open(_ addresses: [Address]) -> Result<CInt, IOError> {
+    private func open(_ addresses: [AsyncFD.Address]) -> Result<CInt, IOError> {
         var failure = error(IOError.Code.unresolved)
         for address in addresses {
             switch Syscalls.socket(address.family, CInt(SOCK_DGRAM.rawValue)) {

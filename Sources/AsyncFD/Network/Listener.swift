@@ -21,7 +21,7 @@ public final class Listener: AsyncSequence, Sendable {
     /// The listening socket.
     public let socket: AsyncFD
     /// Where it listens; with the port that the kernel chose, if 0 was asked for.
-    public let address: Address
+    public let address: AsyncFD.Address
     private let onTrouble: @Sendable (IOError) -> Void
 
     private static let firstPause = Duration.milliseconds(10)
@@ -38,7 +38,7 @@ public final class Listener: AsyncSequence, Sendable {
     ///     standard error unless set. Loop thread.
     /// - Throws: `IOError` that names the address: `.addressInUse`, `.permissionDenied`, …
     public init(
-        on address: Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
+        on address: AsyncFD.Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
     ) async throws(IOError) {
         self.onTrouble = onTrouble ?? { LastResort.say("\($0); connections wait, trying again") }
         let number = try Listener.listen(on: address, backlog, reusePort)
@@ -46,7 +46,7 @@ public final class Listener: AsyncSequence, Sendable {
         socket = AsyncFD(socket: number, label: "listener \(self.address)")
     }
 
-    private static func listen(on address: Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt {
+    private static func listen(on address: AsyncFD.Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt {
         switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: "\(address)", errno)
         case .success(let number):

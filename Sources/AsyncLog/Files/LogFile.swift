@@ -97,10 +97,10 @@ final class LogFile: OutputGate {
         case true: reopenOnHangUp()
         case false: break
         case nil:
-            loop.offWork { () throws(IOError) in
+            loop.offloadIO {
                 !FileSystem.hasTerminal
             } then: { [weak self] isWanted in
-                if case .success(true) = isWanted { self?.reopenOnHangUp() }
+                if isWanted { self?.reopenOnHangUp() }
             }
         }
     }

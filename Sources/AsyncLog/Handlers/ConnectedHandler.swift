@@ -81,7 +81,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         await buffer.finish(within: limit)
         let rest = letGo()
         buffer.outlet.retire()
-        if let rest { await withUnsafeContinuation { continuation in loop.offloadCall(rest) { continuation.resume() } } }
+        if let rest { await withUnsafeContinuation { continuation in loop.offloadIO(rest) { continuation.resume() } } }
         return ledger
     }
 

@@ -54,10 +54,9 @@ final class DiskSpool {
     func open(then done: @escaping (_ torn: Int, _ isHeaderDamaged: Bool) -> Void) {
         guard tail == nil, !isOpening else { return }
         isOpening = true
-        let answer = Found<Result<SpoolFile.Contents, IOError>>()
-        loop.offloadCall({ [path, bounds] in answer.value = SpoolFile.open(path, bounds) }) { [self] in
+        loop.offloadIO({ [path, bounds] in SpoolFile.open(path, bounds) }) { [self] (result: Result<SpoolFile.Contents, IOError>) in
             isOpening = false
-            switch answer.value! {
+            switch result {
             case .failure(let error):
                 trouble = error
                 done(0, false)
@@ -74,23 +73,22 @@ final class DiskSpool {
     /// The next records to be sent. Notes in the file how far the sending has come.
     func read(then done: @escaping (Result<SpoolFile.Batch, IOError>) -> Void) {
         guard let file else { return }
-        let answer = Found<Result<SpoolFile.Batch, IOError>>()
-        loop.offloadCall({ [head, end, number] in
-            answer.value = Result { () throws(IOError) in
-                try file.setHead(head, number)
-                return try file.records(from: head, to: end, expecting: number)
-            }
-        }) { done(answer.value!) }
+        loop.offloadIO(
+            { [head, end, number] in
+                Result { () throws(IOError) in
+                    try file.setHead(head, number)
+                    return try file.records(from: head, to: end, expecting: number)
+                }
+            }, then: done)
     }
 
     /// Empties a file all of which has been sent.
     func clear(then done: @escaping (IOError?) -> Void) {
         guard let file else { return }
         isClearing = true
-        let answer = Found<Result<Void, IOError>>()
-        loop.offloadCall({ answer.value = Result { () throws(IOError) in try file.clear() } }) { [self] in
+        loop.offloadIO({ Result { () throws(IOError) in try file.clear() } }) { [self] (result: Result<Void, IOError>) in
             isClearing = false
-            guard case .failure(let error) = answer.value! else {
+            guard case .failure(let error) = result else {
                 head = SpoolFormat.headerSize
                 return done(nil)
             }
@@ -220,9 +218,4 @@ final class SpoolDrain: OutletClient {
         if isEnding { stop() }
         return false
     }
-}
-
-/// What a thread of the pool has found out. Unchecked: written before the pool reports, read after.
-private final class Found<Value>: @unchecked Sendable {
-    var value: Value?
 }

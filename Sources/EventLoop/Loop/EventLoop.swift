@@ -72,7 +72,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         didSet { hasObligations.store(!obligations.isEmpty, ordering: .releasing) }
     }
     // Threads, made when they are needed (Offload.swift).
-    lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
+    lazy var ioPool = OffloadPool(loop: self) { EventLoop.ioThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
     lazy var childPool = OffloadPool(loop: self) { .max }
     lazy var names = NameLookups(self)

@@ -5,6 +5,19 @@
 // runs on whatever thread the caller was on. `arrive` is the statement for whose sake the hop must stay, and the check that it did.
 
 extension EventLoop {
+    /// Calls `body` with the current loop, on its thread; outside of any loop, with the main loop, on that one's thread.
+    ///
+    /// - Parameter operation: names the public function that calls this, for the error.
+    /// - Throws: what `body` throws; `EventLoopError` if no thread runs the main loop and none can be started.
+    static func onCurrentLoop<Value: Sendable>(
+        _ operation: String, _ body: (EventLoop) async throws -> Value
+    ) async throws -> Value {
+        let loop = current ?? main
+        if loop.isCurrent { return try await body(loop) }
+        guard loop.ensureOwner() else { throw EventLoopError.noLoop(operation) }
+        return try await loop.visit { try await body(loop) }
+    }
+
     /// Runs `body` on the loop's thread, for a task that may be elsewhere. The caller has made sure that there is a thread (`ensureOwner`).
     package func visit<Value, Failure: Error>(_ body: @concurrent () async throws(Failure) -> Value) async throws(Failure) -> Value {
         try await withTaskExecutorPreference(self) { () async throws(Failure) -> Value in

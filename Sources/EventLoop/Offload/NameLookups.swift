@@ -20,9 +20,6 @@ final class NameLookups {
         var waiting: [UInt64: (Answer) -> Void] = [:]
     }
 
-    /// Unchecked: written by a thread of the pool before it reports, read after.
-    private final class Box: @unchecked Sendable { var answer: Answer? }
-
     private let pool: OffloadPool
     private var questions: [Name: Question] = [:]
     private var lastWait: UInt64 = 0
@@ -40,11 +37,11 @@ final class NameLookups {
 
     private func ask(_ name: Name) -> Question {
         let question = Question()
-        let box = Box()
+        let answer = ResultBox<Answer>()
         let work = OffloadedWork {
-            box.answer = Result { () throws(ResolveError) in try EventLoop.addresses(of: name.host, service: name.service) }
+            answer.value = Result { () throws(ResolveError) in try EventLoop.addresses(of: name.host, service: name.service) }
         } on: { [self] in
-            answered(name, question, box.answer!)
+            answered(name, question, answer.value!)
         }
         question.work = work
         questions[name] = question

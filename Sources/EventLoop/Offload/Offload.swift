@@ -19,11 +19,10 @@ extension EventLoop {
         set { userThreads.store(max(1, newValue), ordering: .relaxed) }
     }
 
-    static let layersThreads = 4
+    /// How many blocking calls of the layers above run at a time.
+    package static let ioThreads = 4
     /// How many names are looked up at a time.
     static let nameThreads = 4
-    /// How many blocking calls of the layers above run at a time.
-    package var poolThreads: Int { Self.layersThreads }
 
     /// Runs `body` on a thread where it may block, while the loop goes on, and returns what it returns.
     ///
@@ -42,10 +41,7 @@ extension EventLoop {
     public static func offload<Value: Sendable>(
         abandonOnCancel: Bool = false, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
-        let loop = current ?? main
-        if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("offload") }
-        return try await loop.visit { try await loop.offloadHere(abandonOnCancel, body) }
+        try await onCurrentLoop("offload") { loop in try await loop.offloadHere(abandonOnCancel, body) }
     }
 
     private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -59,9 +55,9 @@ extension EventLoop {
     }
 
     /// Runs `off` on a thread where it may block for as long as a disk does, then `on` on the loop. For the layers above. Loop thread.
-    package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
+    package func submitIO(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
         // With not one thread to be had, late is better than never: the pool is the last resort already.
-        if !offloadPool.submit(OffloadedWork(off: off, on: on)) {
+        if !ioPool.submit(OffloadedWork(off: off, on: on)) {
             off()
             soon(on)
         }

@@ -36,10 +36,7 @@ extension EventLoop {
     /// - Throws: `ResolveError`; `CancellationError` as soon as the task is cancelled, while the resolver finishes in the background; `EventLoopError` if no
     ///   loop runs.
     public static func resolve(_ host: String, service: String) async throws -> [ResolvedAddress] {
-        let loop = current ?? main
-        if loop.isCurrent { return try await loop.resolveHere(host, service) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("resolve") }
-        return try await loop.visit { try await loop.resolveHere(host, service) }
+        try await onCurrentLoop("resolve") { loop in try await loop.resolveHere(host, service) }
     }
 
     private func resolveHere(_ host: String, _ service: String) async throws -> [ResolvedAddress] {

@@ -13,11 +13,10 @@
 // - EPOLLPRI (urgent data of TCP, a state change of a terminal or a file of sysfs) counts as readable: whoever reads finds out.
 // - Regular files, directories, /dev/null and the like answer EPERM: they never block in epoll's sense, and count as always ready.
 // - The loop's own wake-up is an eventfd that nobody reads: edge-triggered, every write is an edge.
+// - An epoll descriptor can be polled itself: it is readable while there are events to fetch. So a loop can be a guest of another one.
 import CEventLoop
 import Glibc
 import SystemPackage
-
-// - An epoll descriptor can be polled itself: it is readable while there are events to fetch. So a loop can be a guest of another one.
 
 /// Loop thread only, but for `wake`.
 struct Poller: ~Copyable {

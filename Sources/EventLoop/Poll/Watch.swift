@@ -6,33 +6,6 @@
 import Glibc
 import SystemPackage
 
-/// What a descriptor is ready for, or what has become of it: the bits of `poll(2)`.
-public struct ReadyFor: OptionSet, Sendable, CustomStringConvertible {
-    /// The bits, as poll(2) has them.
-    public let rawValue: Int16
-
-    /// Bits of poll(2).
-    public init(rawValue: Int16) { self.rawValue = rawValue }
-
-    /// A read would not block (`POLLIN`): there are bytes, a connection, or the end of the stream.
-    public static let reading = ReadyFor(rawValue: Int16(POLLIN))
-    /// A write would not block (`POLLOUT`).
-    public static let writing = ReadyFor(rawValue: Int16(POLLOUT))
-    /// The other end will send no more (`POLLRDHUP`); what it has sent can still be read. Comes unasked.
-    public static let endOfInput = ReadyFor(rawValue: 0x2000)
-    /// The other end is gone (`POLLHUP`). Comes unasked.
-    public static let hangUp = ReadyFor(rawValue: Int16(POLLHUP))
-    /// An error is pending (`POLLERR`): the next system call, or `SO_ERROR`, says which. On the writing end of a pipe: nobody reads. Comes unasked.
-    public static let error = ReadyFor(rawValue: Int16(POLLERR))
-
-    public var description: String {
-        let names: [(ReadyFor, String)] = [
-            (.reading, "reading"), (.writing, "writing"), (.endOfInput, "endOfInput"), (.hangUp, "hangUp"), (.error, "error"),
-        ]
-        return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
-    }
-}
-
 /// A wait for a descriptor ended otherwise than with readiness.
 public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Why. An open set: switches need a default.
@@ -56,7 +29,7 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The descriptor that was waited for.
     public let descriptor: FileDescriptor
     /// What was waited for.
-    public let interest: ReadyFor
+    public let interest: PollEvents
     /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it, `ENOSPC` beyond the user's limit
     /// of watches (`/proc/sys/fs/epoll/max_user_watches`), …
     public let errno: Errno?
@@ -114,14 +87,14 @@ public final class Watch: @unchecked Sendable {
     /// - Throws: `WatchError`. A wait that is cancelled leaves nothing behind.
     /// - Complexity: one `poll(2)` if it is ready; two and a wait if not.
     @discardableResult
-    public func readable() async throws(WatchError) -> ReadyFor { try await ready(for: .reading) }
+    public func readable() async throws(WatchError) -> PollEvents { try await ready(for: .reading) }
 
     /// Suspends the task until a write would not block; see `readable`.
     @discardableResult
-    public func writable() async throws(WatchError) -> ReadyFor { try await ready(for: .writing) }
+    public func writable() async throws(WatchError) -> PollEvents { try await ready(for: .writing) }
 
     /// Suspends the task until one of what `interest` names is so, or the descriptor has hung up or failed.
-    public func ready(for interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+    public func ready(for interest: PollEvents) async throws(WatchError) -> PollEvents {
         if loop.isCurrent { return try await readyHere(interest) }
         guard loop.ensureOwner() else { throw error(.noEventLoop, interest) }
         return try await loop.visit { () async throws(WatchError) in try await self.readyHere(interest) }
@@ -137,7 +110,7 @@ public final class Watch: @unchecked Sendable {
 
     // MARK: Loop thread
 
-    private func readyHere(_ interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+    private func readyHere(_ interest: PollEvents) async throws(WatchError) -> PollEvents {
         await loop.yieldIfSpent()
         while true {
             if isClosed { throw error(.closed, interest) }
@@ -160,16 +133,16 @@ public final class Watch: @unchecked Sendable {
     }
 
     /// poll(2), without waiting.
-    private func state(_ interest: ReadyFor) throws(WatchError) -> ReadyFor {
-        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | ReadyFor.endOfInput.rawValue, revents: 0)
+    private func state(_ interest: PollEvents) throws(WatchError) -> PollEvents {
+        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | PollEvents.endOfInput.rawValue, revents: 0)
         while poll(&request, 1, 0) < 0 {
             guard Glibc.errno == EINTR else { throw error(.system, interest, Errno(rawValue: Glibc.errno)) }
         }
         if request.revents & Int16(POLLNVAL) != 0 { throw error(.system, interest, .badFileDescriptor) }
-        return ReadyFor(rawValue: request.revents)
+        return PollEvents(rawValue: request.revents)
     }
 
-    private func register(_ interest: ReadyFor) throws(WatchError) -> Registration? {
+    private func register(_ interest: PollEvents) throws(WatchError) -> Registration? {
         if let registration { return registration }
         do {
             registration = try loop.register(descriptor.rawValue)
@@ -179,7 +152,7 @@ public final class Watch: @unchecked Sendable {
         }
     }
 
-    private func error(_ code: WatchError.Code, _ interest: ReadyFor, _ errno: Errno? = nil) -> WatchError {
+    private func error(_ code: WatchError.Code, _ interest: PollEvents, _ errno: Errno? = nil) -> WatchError {
         WatchError(code: code, descriptor: descriptor, interest: interest, errno: errno)
     }
 }

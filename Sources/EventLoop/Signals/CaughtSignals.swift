@@ -5,17 +5,17 @@ import SystemPackage
 
 /// Signals whose handler is ours for as long as somebody wants it. Any thread.
 struct CaughtSignals: Sendable {
-    private let signals: [Signal]
+    private let signals: [EventLoop.Signal]
     private let wakeup: CInt
     private let isStop: Bool
     /// How often each had been caught before.
-    let counts: [(signal: Signal, seen: UInt32)]
+    let counts: [(signal: EventLoop.Signal, seen: UInt32)]
 
     /// How many wait for each signal, in the whole process.
-    private static let users = Locked<[Signal: Int]>([:])
+    private static let users = Locked<[EventLoop.Signal: Int]>([:])
 
     /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
-    init(_ signals: Set<Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
+    init(_ signals: Set<EventLoop.Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
         guard signals.allSatisfy(\.canBeCaught) else { throw EventLoopError(operation: "sigaction", errno: .invalidArgument) }
         let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted { $0.rawValue < $1.rawValue }
         self.signals = wanted

@@ -9,7 +9,7 @@ public enum TerminationStatus: Sendable, Equatable, CustomStringConvertible {
     /// It returned from `main` or called `exit`, with this code.
     case exited(CInt)
     /// This signal killed it.
-    case killed(Signal, dumpedCore: Bool)
+    case killed(EventLoop.Signal, dumpedCore: Bool)
 
     public var description: String {
         switch self {
@@ -29,10 +29,7 @@ extension EventLoop {
     ///
     /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
     public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
-        let loop = current ?? main
-        if loop.isCurrent { return try await waitForExitHere(of: pid) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("waitForExit") }
-        return try await loop.visit { try await waitForExitHere(of: pid) }
+        try await onCurrentLoop("waitForExit") { _ in try await waitForExitHere(of: pid) }
     }
 
     private static func waitForExitHere(of pid: pid_t) async throws -> TerminationStatus {
@@ -60,7 +57,7 @@ extension EventLoop {
         var (code, status) = (CInt(0), CInt(0))
         switch cel_pidfd_reap(pidfd, &code, &status) {
         case 0: return nil
-        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
+        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(EventLoop.Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
         }
     }
@@ -90,22 +87,19 @@ extension EventLoop {
 
     /// Where there is no pidfd to be had: a thread waits.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
-        let end = ChildEnd()
+        let end = ResultBox<TerminationStatus>()
         let work = OffloadedWork {
             var status: CInt = 0
             var collected = waitpid(pid, &status, 0)
             while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
             if collected == pid {
                 let signal = status & 0x7F
-                end.status = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
+                end.value = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(EventLoop.Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
             }
         } on: {
-            body(end.status)
+            body(end.value)
         }
         // Not one thread to be had: how it ended stays unknown.
         if !childPool.submit(work) { soon { body(nil) } }
     }
 }
-
-/// Unchecked: written by a thread of the pool before it reports, read after.
-private final class ChildEnd: @unchecked Sendable { var status: TerminationStatus? }

@@ -50,10 +50,6 @@ struct TimerTable: ~Copyable {
 
     func contains(_ number: UInt64) -> Bool { find(number) != nil }
 
-    func forEach(_ body: (Timers.Action) -> Void) {
-        for slot in 0..<capacity where slots[slot].number != 0 { body(slots[slot].action) }
-    }
-
     /// - Precondition: `number` is new and not 0.
     mutating func insert(_ number: UInt64, _ action: Timers.Action) {
         if (count + 1) * 4 > capacity * 3 { resize(capacity * 2) }

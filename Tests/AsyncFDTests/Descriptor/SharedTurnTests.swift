@@ -54,7 +54,7 @@ struct SharedTurnTests {
     func oneLoop(firstPrints: Bool, secondPrints: Bool) throws {
         let pipe = try Pipe(size: 4096)
         let (readingEnd, writingEnd) = (pipe.reader, pipe.writer)
-        let reader = Shared("")
+        let reader = Locked("")
         let thread = try runThread { reader.value = Self.readSlowly(readingEnd) }
         try EventLoop.run {
             let numbers = [writingEnd, dup(writingEnd)]
@@ -76,7 +76,7 @@ struct SharedTurnTests {
     func severalLoops(prints: Bool) throws {
         let pipe = try Pipe(size: 4096)
         let (readingEnd, writingEnd) = (pipe.reader, pipe.writer)
-        let reader = Shared("")
+        let reader = Locked("")
         let thread = try runThread { reader.value = Self.readSlowly(readingEnd) }
         let names = ["a", "b", "c", "d"]
         let writers = try names.map { name in

@@ -222,9 +222,9 @@ struct WriteTableTests {
             let descriptor = open(folder.file("out"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
             let output = AsyncFD(owning: FileDescriptor(rawValue: descriptor))
             let loop = EventLoop.current!
-            #expect(loop.offloadPool.threads == 0)
+            #expect(loop.ioPool.threads == 0)
             try await output.write("x")
-            #expect(loop.offloadPool.threads == 1)
+            #expect(loop.ioPool.threads == 1)
             #expect(await !output.isBlocking)
             await output.close()
         }
