@@ -20,7 +20,7 @@ struct MetadataEncoder {
                 switch metadata.values[index] {
                 case .string(let text): fields.append(key, text, &order)
                 case .stringConvertible(let convertible):
-                    if let number = Existential(convertible).integer {
+                    if let number = ExistentialContainer.integer(convertible) {
                         fields.append(key, number, &order)
                     } else {
                         fields.append(key, &order) { encode(convertible, to: &$0) }
@@ -81,23 +81,13 @@ private struct TypedValue: LogValue {
     func encode(to valueEncoder: inout ValueEncoder) { encoder.encode(value, to: &valueEncoder) }
 }
 
-/// How `any CustomStringConvertible & Sendable` lies in memory ("Existential Containers" in the ABI's TypeLayout): a value of up to three words, its type,
-/// its witness table. Looked at where it stands, it need not be copied out by the runtime.
-private struct Existential {
-    private let word: Int
-    private let type: UInt
-
-    private static let integerType = UInt(bitPattern: unsafeBitCast(Int.self as Any.Type, to: UnsafeRawPointer.self))
-
+extension ExistentialContainer {
+    /// The value, if it is an `Int`. `Sendable` has no witness table, so the layout is that of a protocol type with one.
     @inline(__always)
-    init(_ value: borrowing any CustomStringConvertible & Sendable) {
-        (word, type) = withUnsafePointer(to: value) { pointer in
-            let words = UnsafeRawPointer(pointer)
-            return (words.load(as: Int.self), words.load(fromByteOffset: 24, as: UInt.self))
+    fileprivate static func integer(_ value: borrowing any CustomStringConvertible & Sendable) -> Int? {
+        withUnsafePointer(to: value) { pointer in
+            let container = UnsafeRawPointer(pointer).assumingMemoryBound(to: ExistentialContainer.self)
+            return container.pointee.type == Int.self ? container.pointee.words.0 : nil
         }
     }
-
-    /// The value, if it is an `Int`.
-    @inline(__always)
-    var integer: Int? { type == Existential.integerType ? word : nil }
 }

@@ -203,11 +203,7 @@ enum Syscalls {
     }
 
     /// Keeps 0, 1 and 2 free of ours, should the program have been started with one of them closed.
-    static func above2(_ descriptor: CInt) -> Result<CInt, Errno> {
-        guard counted(descriptor) <= 2 else { return .success(descriptor) }
-        defer { close(descriptor) }
-        return duplicate(descriptor)
-    }
+    static func above2(_ descriptor: CInt) -> Result<CInt, Errno> { StandardNumbers.above2(descriptor).map(counted) }
 
     static func bothAbove2(_ ends: (CInt, CInt)) -> Result<(CInt, CInt), Errno> {
         switch (above2(ends.0), above2(ends.1)) {

@@ -61,7 +61,7 @@ struct PaddedText: @unchecked Sendable {  // written once, when it is made
 
 /// One text for each level.
 struct LevelTexts: @unchecked Sendable {  // written once, when it is made
-    private let texts: InlineArray<7, PaddedBytes>
+    private let texts: PerLevel<PaddedBytes>
     private let memory: [PaddedText]
 
     init(_ text: (Level) -> String) {

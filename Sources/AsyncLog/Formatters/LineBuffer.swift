@@ -25,8 +25,8 @@ public struct LineBuffer: ~Copyable {
     /// How many keys have got a mark.
     var markedKeys = 0
 
-    /// The handler for which layouts of bound fields are kept; nil if none are.
-    unowned(unsafe) var handler: Handler?
+    /// For whom finished layouts of bound fields are kept; nil: they are not kept.
+    var layoutOwner: LayoutOwner?
 
     /// Beyond the bytes that were asked for there is always room for a few more, so that short texts can be copied in words.
     @usableFromInline static let slack = 32
@@ -58,11 +58,11 @@ public struct LineBuffer: ~Copyable {
     }
 
     private mutating func shrink() {
-        let (sequence, textLimit, handler) = (sequence, textLimit, handler)
+        let (sequence, textLimit, layoutOwner) = (sequence, textLimit, layoutOwner)
         self = LineBuffer()
         self.sequence = sequence
         self.textLimit = textLimit
-        self.handler = handler
+        self.layoutOwner = layoutOwner
     }
 
     // MARK: Appending
@@ -164,58 +164,10 @@ public struct LineBuffer: ~Copyable {
     mutating func cut(to offset: Int) { cursor = base + offset }
 }
 
-/// Copying a few bytes: a call of memcpy costs more than they do.
-@usableFromInline
-enum Memory {
-    /// - Precondition: the target has room for `count` bytes.
-    @inline(__always)
-    static func copy(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
-        if count > 32 { return target.update(from: source, count: count) }
-        copyShort(source, count, to: target)
-    }
-
-    /// - Precondition: at most 32 bytes, for which the target has room.
-    @inlinable
-    @inline(__always)
-    static func copyShort(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>) {
-        let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
-        if count >= 16 {
-            let first = from.loadUnaligned(as: SIMD2<UInt64>.self)
-            let last = from.loadUnaligned(fromByteOffset: count - 16, as: SIMD2<UInt64>.self)
-            to.storeBytes(of: first, as: SIMD2<UInt64>.self)
-            to.storeBytes(of: last, toByteOffset: count - 16, as: SIMD2<UInt64>.self)
-        } else if count >= 8 {
-            let first = from.loadUnaligned(as: UInt64.self)
-            let last = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-            to.storeBytes(of: first, as: UInt64.self)
-            to.storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
-        } else if count >= 4 {
-            let first = from.loadUnaligned(as: UInt32.self)
-            let last = from.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-            to.storeBytes(of: first, as: UInt32.self)
-            to.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
-        } else if count > 0 {
-            let (first, middle, last) = (source[0], source[count / 2], source[count - 1])
-            target[0] = first
-            target[count / 2] = middle
-            target[count - 1] = last
-        }
-    }
-
-    @inline(__always)
-    static func areEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        let (first, second) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
-        var offset = 0
-        while offset + 8 <= count {
-            if first.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != second.loadUnaligned(fromByteOffset: offset, as: UInt64.self) {
-                return false
-            }
-            offset += 8
-        }
-        while offset < count {
-            if a[offset] != b[offset] { return false }
-            offset += 1
-        }
-        return true
-    }
+/// A handler, as far as a formatter has to know it: fields that many records share are laid out once for each (`BoundFields.withLayout`).
+struct LayoutOwner: BitwiseCopyable {
+    /// The handler's number; no two handlers of the process have the same.
+    let handler: UInt64
+    /// The handler's loop.
+    let loop: ObjectIdentifier
 }

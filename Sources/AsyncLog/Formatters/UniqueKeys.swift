@@ -5,17 +5,7 @@
 // no such rule that would leave the usual keys alone: they note what was changed, and if that can have made two keys equal, they write the fields once more
 // and number those that come again: `a_b=1 a_b_2=2`.
 
-/// What has been done to the keys of a line.
-struct KeyChanges: OptionSet {
-    let rawValue: UInt8
-
-    /// A key was cut, or has another character in place of one that the format cannot hold.
-    static let repaired = KeyChanges(rawValue: 1)
-    /// An object was written as pairs.
-    static let flattened = KeyChanges(rawValue: 2)
-    /// A key that the format uses itself has got a prefix.
-    static let prefixed = KeyChanges(rawValue: 4)
-
+extension KeyChanges {
     /// Whether two keys of the record can have become the same. Names are parted by dots: as long as no key has a dot of its own, flattened ones are as
     /// different as they were.
     func mayCollide(in record: borrowing Record) -> Bool {

@@ -28,7 +28,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         super.init(levels: levels, loop: outlet.loop)
         buffer.owner = self
         if case .dropOldest = overflow.rule { buffer.writeLimit = capacity / 2 }
-        line.handler = self
+        line.layoutOwner = LayoutOwner(handler: id, loop: ObjectIdentifier(loop))
     }
 
     /// Writes the record in the handler's format.

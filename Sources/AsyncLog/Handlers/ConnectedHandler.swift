@@ -73,7 +73,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     /// a new one. Any task.
     @discardableResult
     public final func close(within limit: Duration = EventLoop.exitPatience) async -> Ledger {
-        guard !loop.isCurrent, loop.isRunning else { return await closeHere(limit) }
+        guard loop.canBeVisited else { return await closeHere(limit) }
         return await loop.visit { await closeHere(limit) }
     }
 

@@ -1,9 +1,7 @@
 // A handler that writes records to a file, in a format.
 import AsyncFD
 import EventLoop
-
-@_exported import struct SystemPackage.FilePath
-@_exported import struct SystemPackage.FilePermissions
+import SystemPackage
 
 /// Writes records to a file, each in one piece, all of one turn of the loop with one system call, off the loop.
 ///

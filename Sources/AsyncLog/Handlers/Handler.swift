@@ -213,7 +213,7 @@ open class Handler: @unchecked Sendable {
     /// The handler's figures. Any task.
     public final var statistics: HandlerStatistics {
         get async {
-            guard !loop.isCurrent, loop.isRunning else { return currentStatistics }
+            guard loop.canBeVisited else { return currentStatistics }
             return await loop.visit { currentStatistics }
         }
     }

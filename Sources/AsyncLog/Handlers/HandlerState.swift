@@ -151,7 +151,7 @@ extension Handler {
     /// Whether the handler's records go where they should. Any task.
     public final var state: HandlerState {
         get async {
-            guard !loop.isCurrent, loop.isRunning else { return condition.state }
+            guard loop.canBeVisited else { return condition.state }
             return await loop.visit { condition.state }
         }
     }

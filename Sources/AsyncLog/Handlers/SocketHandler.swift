@@ -1,6 +1,5 @@
 // A handler that sends records over the network, or to another process of the machine.
 import AsyncFD
-@_exported import enum AsyncFD.Endpoint
 
 /// Sends records in any format over TCP, UDP or a Unix socket.
 ///

@@ -1,5 +1,8 @@
 // How much a record matters.
 
+/// One element for each level, at its raw value. A test compares the count with that of `Level.allCases`.
+typealias PerLevel<Element> = InlineArray<7, Element>
+
 /// The severity of a record, and the threshold below which a logger or a handler ignores records.
 public enum Level: UInt8, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     case trace, debug, info, notice, warning, error, critical

@@ -30,20 +30,19 @@ extension Logger {
     ) {
         if let gate, !gate.mayPass(level, site, core) { return }
         let tree = core.tree
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let time = tree.clock.now
-        let region = FieldRegion(scratch) { writer in
-            tree.context?(&writer)
-            fields(&writer)
-        }
-        scratch.seal()
         let (bound, scope) = (common ?? bound, LogScope.current)
-        let record = Record(
-            level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: time), callSite: site, message: Text(message),
-            fields: region.list(scratch), bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained),
-            core: Unmanaged.passUnretained(core))
-        withExtendedLifetime((bound, scope)) { tree.pipeline.submit(record, gate: gate) }
+        let head = Record.Head(
+            level: level, isAboveThreshold: isAboveThreshold, time: WallTime(nanoseconds: tree.clock.now), callSite: site,
+            bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
+        withExtendedLifetime((bound, scope)) {
+            Record.build(
+                head, message: { LogMessage(Text(message)) },
+                fields: { scratch in
+                    FieldRegion(scratch) { writer in
+                        tree.context?(&writer)
+                        fields(&writer)
+                    }
+                }, { tree.pipeline.submit($0, gate: gate) })
+        }
     }
 }

@@ -1,9 +1,21 @@
-// The level methods. Swift takes the asynchronous one in an asynchronous function and the synchronous one elsewhere, so that
-// forgetting `await` does not compile. Fields are a dictionary literal here; Logger+FieldClosures.swift has those with a closure.
+// The level methods: `logger.info(…)`.
+//
+// Tools/generate-level-methods writes this file: change that program, not this text.
+//
+// In an asynchronous function Swift selects the asynchronous overload, elsewhere the synchronous one, so that a call
+// without `await` does not compile. Both exist with the fields as a dictionary literal, and with a closure that writes
+// them, for fields that come and go.
+//
+//     logger.info("logged in", ["user": id])
+//     logger.info("logged in") { fields in
+//         fields["user"] = id
+//         if let referrer { fields["referrer"] = referrer }
+//     }
 
 extension Logger {
-    /// Logs `message` at `level` with `fields`. Suspends while a handler's buffer is full. Any task; never throws: what goes wrong with the
-    /// destination is the handler's to tell.
+    /// Logs `message` at `level` with `fields`.
+    ///
+    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports failures of its destination.
     ///
     ///     await logger.log(.info, "user \(name) logged in", ["user": id, "ip": address])
     @inlinable
@@ -13,10 +25,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(level) else { return }
-        if let parked = submitOrPark(level, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            level, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs `message` at `level` with `fields`. Never waits; what finds no room is for the handler's overflow policy. Any thread.
+    /// Logs `message` at `level` with `fields`.
+    ///
+    /// Never waits. The handler's overflow policy decides about a record that finds no room. Any thread.
     @inlinable
     @inline(__always)
     public func log(
@@ -27,7 +43,9 @@ extension Logger {
         submit(level, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `trace`: fine detail, for following every step. Suspends while a handler's buffer is full.
+    /// Logs at level `trace`: fine detail, for following every step.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func trace(
@@ -35,10 +53,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.trace) else { return }
-        if let parked = submitOrPark(.trace, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .trace, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `trace`: fine detail, for following every step. Never waits.
+    /// Logs at level `trace`: fine detail, for following every step.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func trace(
@@ -49,7 +71,9 @@ extension Logger {
         submit(.trace, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `debug`: what a developer wants to know. Suspends while a handler's buffer is full.
+    /// Logs at level `debug`: what a developer wants to know.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func debug(
@@ -57,10 +81,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.debug) else { return }
-        if let parked = submitOrPark(.debug, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .debug, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `debug`: what a developer wants to know. Never waits.
+    /// Logs at level `debug`: what a developer wants to know.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func debug(
@@ -71,7 +99,9 @@ extension Logger {
         submit(.debug, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `info`: the normal course of events. Suspends while a handler's buffer is full.
+    /// Logs at level `info`: the normal course of events.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func info(
@@ -79,10 +109,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.info) else { return }
-        if let parked = submitOrPark(.info, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .info, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `info`: the normal course of events. Never waits.
+    /// Logs at level `info`: the normal course of events.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func info(
@@ -93,7 +127,9 @@ extension Logger {
         submit(.info, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `notice`: normal, but worth attention. Suspends while a handler's buffer is full.
+    /// Logs at level `notice`: normal, but worth attention.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func notice(
@@ -101,10 +137,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.notice) else { return }
-        if let parked = submitOrPark(.notice, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .notice, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `notice`: normal, but worth attention. Never waits.
+    /// Logs at level `notice`: normal, but worth attention.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func notice(
@@ -115,7 +155,9 @@ extension Logger {
         submit(.notice, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `warning`: something unexpected that the program copes with. Suspends while a handler's buffer is full.
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func warning(
@@ -123,10 +165,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.warning) else { return }
-        if let parked = submitOrPark(.warning, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .warning, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `warning`: something unexpected that the program copes with. Never waits.
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func warning(
@@ -137,7 +183,9 @@ extension Logger {
         submit(.warning, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `error`: something failed. Suspends while a handler's buffer is full.
+    /// Logs at level `error`: something failed.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func error(
@@ -145,10 +193,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.error) else { return }
-        if let parked = submitOrPark(.error, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .error, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `error`: something failed. Never waits.
+    /// Logs at level `error`: something failed.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func error(
@@ -159,7 +211,9 @@ extension Logger {
         submit(.error, message, fields, CallSite(file: file, function: function, line: line))
     }
 
-    /// Logs at level `critical`: the program cannot go on as it should. Suspends while a handler's buffer is full.
+    /// Logs at level `critical`: the program cannot go on as it should.
+    ///
+    /// Suspends while a handler's buffer is full.
     @inlinable
     @inline(__always)
     public func critical(
@@ -167,10 +221,14 @@ extension Logger {
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(.critical) else { return }
-        if let parked = submitOrPark(.critical, message, fields, CallSite(file: file, function: function, line: line)) { await parked.wait() }
+        let parked = submitOrPark(
+            .critical, message, fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
     }
 
-    /// Logs at level `critical`: the program cannot go on as it should. Never waits.
+    /// Logs at level `critical`: the program cannot go on as it should.
+    ///
+    /// Never waits.
     @inlinable
     @inline(__always)
     public func critical(
@@ -179,5 +237,245 @@ extension Logger {
     ) {
         guard isEnabled(.critical) else { return }
         submit(.critical, message, fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs `message` at `level` with the fields that `fields` writes.
+    ///
+    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports failures of its destination.
+    @inlinable
+    @inline(__always)
+    public func log(
+        _ level: Level, _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(level) else { return }
+        let parked = submitOrPark(
+            level, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs `message` at `level` with the fields that `fields` writes.
+    ///
+    /// Never waits. The handler's overflow policy decides about a record that finds no room. Any thread.
+    @inlinable
+    @inline(__always)
+    public func log(
+        _ level: Level, _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(level) else { return }
+        submit(level, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `trace`: fine detail, for following every step.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func trace(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.trace) else { return }
+        let parked = submitOrPark(
+            .trace, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `trace`: fine detail, for following every step.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func trace(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.trace) else { return }
+        submit(.trace, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `debug`: what a developer wants to know.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func debug(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.debug) else { return }
+        let parked = submitOrPark(
+            .debug, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `debug`: what a developer wants to know.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func debug(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.debug) else { return }
+        submit(.debug, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `info`: the normal course of events.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func info(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.info) else { return }
+        let parked = submitOrPark(
+            .info, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `info`: the normal course of events.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func info(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.info) else { return }
+        submit(.info, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `notice`: normal, but worth attention.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func notice(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.notice) else { return }
+        let parked = submitOrPark(
+            .notice, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `notice`: normal, but worth attention.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func notice(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.notice) else { return }
+        submit(.notice, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func warning(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.warning) else { return }
+        let parked = submitOrPark(
+            .warning, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `warning`: something unexpected that the program copes with.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func warning(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.warning) else { return }
+        submit(.warning, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `error`: something failed.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func error(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.error) else { return }
+        let parked = submitOrPark(
+            .error, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `error`: something failed.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func error(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.error) else { return }
+        submit(.error, message, writing: fields, CallSite(file: file, function: function, line: line))
+    }
+
+    /// Logs at level `critical`: the program cannot go on as it should.
+    ///
+    /// Suspends while a handler's buffer is full.
+    @inlinable
+    @inline(__always)
+    public func critical(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) async {
+        guard isEnabled(.critical) else { return }
+        let parked = submitOrPark(
+            .critical, message, writing: fields, CallSite(file: file, function: function, line: line))
+        if let parked { await parked.wait() }
+    }
+
+    /// Logs at level `critical`: the program cannot go on as it should.
+    ///
+    /// Never waits.
+    @inlinable
+    @inline(__always)
+    public func critical(
+        _ message: @autoclosure () -> LogMessage,
+        file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line,
+        _ fields: (inout FieldWriter) -> Void
+    ) {
+        guard isEnabled(.critical) else { return }
+        submit(.critical, message, writing: fields, CallSite(file: file, function: function, line: line))
     }
 }

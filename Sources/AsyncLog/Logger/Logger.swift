@@ -146,21 +146,18 @@ public struct Logger: Sendable {
         _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
     ) -> Result? {
         if let gate, !gate.mayPass(level, site, core) { return nil }
-        let scratch = Scratch.current
-        scratch.enter()
-        defer { scratch.leave() }
-        let time = core.clock.now
-        let message = message()
-        scratch.beginValues()
-        var region = writeFields(scratch)
-        if let context = core.context { region = Logger.extend(region, scratch, context) }
         let scope = LogScope.current
-        return message.withBytes(scratch) { bytes in
-            scratch.seal()
-            let record = Record(
-                level: level, time: WallTime(nanoseconds: time), callSite: site, message: Text(bytes), fields: region.list(scratch),
-                bound: bound.map(Unmanaged.passUnretained), scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
-            return withExtendedLifetime(scope) { body(record) }
+        let head = Record.Head(
+            level: level, time: WallTime(nanoseconds: core.clock.now), callSite: site, bound: bound.map(Unmanaged.passUnretained),
+            scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
+        return withExtendedLifetime(scope) {
+            Record.build(
+                head, message: message,
+                fields: { scratch in
+                    let region = writeFields(scratch)
+                    guard let context = core.context else { return region }
+                    return Logger.extend(region, scratch, context)
+                }, body)
         }
     }
 
@@ -180,45 +177,4 @@ public struct Logger: Sendable {
             writer.append(bodyAt: begin)
         }
     }
-}
-
-/// Where fields stand in the scratch.
-struct FieldRegion {
-    let start: Int
-    let count: Int
-
-    @inline(__always)
-    init(start: Int, count: Int) {
-        self.start = start
-        self.count = count
-    }
-
-    /// Where the fields stand that `body` writes.
-    @inline(__always)
-    init(_ scratch: Scratch, _ body: (inout FieldWriter) -> Void) {
-        scratch.beginFields()
-        var writer = FieldWriter(scratch)
-        body(&writer)
-        writer.close()
-        self.init(start: writer.start, count: scratch.count - writer.start)
-    }
-
-    @inline(__always)
-    func list(_ scratch: Scratch) -> FieldList {
-        count > 0 ? FieldList(body: UnsafeRawBufferPointer(scratch.bytes(from: start, count: count))) : FieldList()
-    }
-}
-
-/// Where timestamps come from.
-public struct LogClock: Sendable {
-    private let manual: ManualLogClock?
-
-    /// The machine's wall-clock time, read when the logger is called.
-    public static let system = LogClock(manual: nil)
-
-    /// A clock that stands still until it is told otherwise, for tests.
-    public static func manual(_ clock: ManualLogClock) -> LogClock { LogClock(manual: clock) }
-
-    @inline(__always)
-    var now: Int64 { manual?.now.nanoseconds ?? WallClock.now }
 }

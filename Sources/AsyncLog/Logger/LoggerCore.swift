@@ -60,10 +60,14 @@ final class LoggerCore: @unchecked Sendable {
 
     /// From now on records go there; returns the route that they took until now. Loop thread.
     ///
+    /// Threads that change the settings one after the other may post what follows from it in another order, and the loop itself posts nothing: a route
+    /// that follows from an earlier change than the one that is there leads nowhere, and the result is nil.
+    ///
     /// A handler or a filter may be the one who changes the settings, while a record is on its way along the old route: the caller keeps that until the loop
     /// next empties its inbox.
-    func lead(_ route: Route) -> Unmanaged<Route> {
+    func lead(_ route: Route) -> Unmanaged<Route>? {
         let old = self.route
+        guard old._withUnsafeGuaranteedRef({ $0.change <= route.change }) else { return nil }
         self.route = .passRetained(route)
         return old
     }

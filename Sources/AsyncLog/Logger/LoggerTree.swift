@@ -18,6 +18,8 @@ final class LoggerTree: Sendable {
     private struct State {
         let settings = LoggerSettings()
         var directives = Directives()
+        /// How often the settings have been changed.
+        var changes: UInt64 = 0
         /// The loggers that there are.
         var cores: [LoggerName: WeakCore] = [:]
         /// Routes that several of them have in common; of the settings as they are.
@@ -151,6 +153,7 @@ final class LoggerTree: Sendable {
     private func change(_ body: (inout State) -> Void) {
         let routes = state.withLock { state in
             body(&state)
+            state.changes += 1
             state.routes = [:]
             return state.cores.values.compactMap { weak -> (LoggerCore, Route)? in
                 guard let core = weak.core else { return nil }
@@ -160,7 +163,7 @@ final class LoggerTree: Sendable {
             }
         }
         pipeline.perform { pipeline in
-            let replaced = routes.map { core, route in core.lead(route) }
+            let replaced = routes.compactMap { core, route in core.lead(route) }
             pipeline.loop.soon { for route in replaced { route.release() } }
         }
     }
@@ -187,10 +190,12 @@ final class LoggerTree: Sendable {
         let level = level(of: name, path, chain, state)
         let rules = state.directives.rules(for: name)
         let filters = chain.count == path.count + 1 ? chain[path.count].filters : []
-        guard rules.isEmpty, filters.isEmpty else { return Route(handlers: handlers(chain), filters: filters, level: level, rules: rules) }
+        guard rules.isEmpty, filters.isEmpty else {
+            return Route(handlers: handlers(chain), filters: filters, level: level, rules: rules, change: state.changes)
+        }
         let key = RouteKey(settings: ObjectIdentifier(chain[chain.count - 1]), level: level)
         if let route = state.routes[key] { return route }
-        let route = Route(handlers: handlers(chain), level: level)
+        let route = Route(handlers: handlers(chain), level: level, change: state.changes)
         state.routes[key] = route
         return route
     }

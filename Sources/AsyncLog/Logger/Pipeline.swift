@@ -25,7 +25,7 @@ final class Pipeline: @unchecked Sendable {
     let blocks = BlockPool(EncodedRecord.blockKind)
     /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
     /// their books. Other threads wait for the lock, the loop's merely tries it.
-    private let refusals = Locked(InlineArray<7, UInt64>(repeating: 0))
+    private let refusals = Locked(PerLevel<UInt64>(repeating: 0))
     private let hasRefusals = Atomic<Bool>(false)
 
     init(loop: EventLoop, handlers: [Handler]) {
@@ -170,10 +170,10 @@ final class Pipeline: @unchecked Sendable {
 
     /// Has the handlers enter what was refused into their books and say so. Loop thread.
     private func settleRefusals() {
-        guard hasRefusals.load(ordering: .acquiring) else { return }
+        guard !loop.isClosing, hasRefusals.load(ordering: .acquiring) else { return }
         let taken = refusals.withLockIfAvailable { counts in
             hasRefusals.store(false, ordering: .relaxed)
-            defer { counts = InlineArray(repeating: 0) }
+            defer { counts = PerLevel(repeating: 0) }
             return counts
         }
         guard let taken else {
@@ -186,6 +186,11 @@ final class Pipeline: @unchecked Sendable {
     }
 
     private func deliver(_ encoded: EncodedRecord) {
+        // No handler accepts it: a thread that logs without an end would keep the process from ending.
+        guard !loop.isClosing else {
+            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), 1)
+            return encoded.free(to: blocks)
+        }
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
             clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
@@ -221,7 +226,7 @@ struct Parked: Sendable {
     func wait() async {
         let pipeline = record.core.tree.pipeline
         if pipeline.loop.isCurrent { return await waitHere(pipeline) }
-        guard pipeline.loop.isRunning else { return pipeline.refuse(record.level) }
+        guard pipeline.loop.canBeVisited else { return pipeline.refuse(record.level) }
         await pipeline.loop.visit { await self.waitHere(pipeline) }
     }
 
@@ -249,23 +254,5 @@ struct Parked: Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 
         func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
-    }
-}
-
-// MARK: The standard pipeline
-
-extension Pipeline {
-    /// Below warning to standard output, the rest to standard error, on the current loop (outside of any: on the main loop).
-    static var standard: Pipeline {
-        guard let loop = EventLoop.current, loop !== EventLoop.main else { return mainStandard }
-        return loop.local(Pipeline.self) { standard(on: loop) }
-    }
-
-    private static let mainStandard = standard(on: .main)
-
-    private static func standard(on loop: EventLoop) -> Pipeline {
-        Pipeline(
-            loop: loop,
-            handlers: .standardStreams(formatter: TextFormatter()))
     }
 }

@@ -8,12 +8,15 @@ final class Route: @unchecked Sendable {
     /// Records below get here only for the sake of `rules`.
     let level: UInt8
     let rules: [Directives.FieldRule]
+    /// The number of the change of its tree's settings that it follows from. A later one has a higher number.
+    let change: UInt64
 
-    init(handlers: [Handler] = [], filters: [Filter] = [], level: UInt8 = 0, rules: [Directives.FieldRule] = []) {
+    init(handlers: [Handler] = [], filters: [Filter] = [], level: UInt8 = 0, rules: [Directives.FieldRule] = [], change: UInt64 = 0) {
         self.handlers = handlers
         self.filters = filters
         self.level = level
         self.rules = rules
+        self.change = change
         let list = UnsafeMutableBufferPointer<Unmanaged<Handler>>.allocate(capacity: handlers.count)
         _ = list.initialize(from: handlers.map(Unmanaged.passUnretained))
         self.list = UnsafeBufferPointer(list)
@@ -38,7 +41,7 @@ final class Route: @unchecked Sendable {
     /// The logger's own say in whether a record goes on.
     @inline(__always)
     func selects(_ record: borrowing Record) -> Bool {
-        if record.level.rawValue < level, !record.isAboveThreshold, !isLetIn(record) { return false }
+        if record.level.rawValue < level, !record.head.isAboveThreshold, !isLetIn(record) { return false }
         return filters.isEmpty || passes(record)
     }
 

@@ -1,7 +1,5 @@
 // Making sure: flushing, and the end.
-@_exported import class AsyncFD.AsyncFD
-@_exported import struct AsyncFD.IOError
-@_exported import struct AsyncFD.Ledger
+import AsyncFD
 import EventLoop
 
 extension Logger {

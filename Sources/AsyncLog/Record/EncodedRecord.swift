@@ -7,14 +7,9 @@ import EventLoop
 
 /// What stands in front of the bytes.
 private struct RecordHeader {
-    let core: Unmanaged<LoggerCore>
-    let bound: Unmanaged<BoundFields>?
-    let scope: Unmanaged<BoundFields>?
+    /// The record's head. Its references to fields are counted here; the one to the logger is if `keepsTree` says so.
+    let head: Record.Head
     let gate: Unmanaged<Gate>?
-    let time: Int64
-    let callSite: CallSite
-    let level: Level
-    let isAboveThreshold: Bool
     let messageCount: Int
     let fieldsCount: Int
     let fieldsMask: KeyMask
@@ -34,7 +29,7 @@ struct EncodedRecord {
     static let blockKind = BlockPool.Kind(index: 1, blockSize: 512)
 
     /// `Envelope.headerSize`, as a constant.
-    private static let linkSize = 16
+    static let linkSize = 16
     private static let bodyOffset = linkSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
 
     private var header: UnsafeMutablePointer<RecordHeader> { (memory + EncodedRecord.linkSize).assumingMemoryBound(to: RecordHeader.self) }
@@ -46,13 +41,13 @@ struct EncodedRecord {
 
     /// What it takes in memory.
     var size: Int {
-        EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount + header.pointee.callSite.textSize
+        EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount + header.pointee.head.callSite.textSize
     }
 
-    var core: LoggerCore { header.pointee.core.takeUnretainedValue() }
+    var core: LoggerCore { header.pointee.head.core.takeUnretainedValue() }
     /// The same, for those who do not want to count references.
-    var unmanagedCore: Unmanaged<LoggerCore> { header.pointee.core }
-    var level: Level { header.pointee.level }
+    var unmanagedCore: Unmanaged<LoggerCore> { header.pointee.head.core }
+    var level: Level { header.pointee.head.level }
 
     /// Copies the record, to be kept.
     init(keeping record: borrowing Record, gate: Gate? = nil) {
@@ -71,12 +66,14 @@ struct EncodedRecord {
             memory = Envelope.make(size: EncodedRecord.size(record) - EncodedRecord.linkSize, deliver: deliver)
         }
         let body = memory + EncodedRecord.bodyOffset
+        var head = record.head
+        head.callSite = record.callSite.copy(to: body + messageCount + fieldsCount)
         header.initialize(
             to: RecordHeader(
-                core: record.core, bound: record.bound?.retain(), scope: record.scope?.retain(), gate: gate.map(Unmanaged.passRetained),
-                time: record.time.nanoseconds, callSite: record.callSite.copy(to: body + messageCount + fieldsCount), level: record.level,
-                isAboveThreshold: record.isAboveThreshold, messageCount: messageCount, fieldsCount: fieldsCount, fieldsMask: record.fields.mask,
-                isBlock: block != nil, charge: TravelCharge(bytes: 0), keepsTree: false))
+                head: head, gate: gate.map(Unmanaged.passRetained), messageCount: messageCount, fieldsCount: fieldsCount,
+                fieldsMask: record.fields.mask, isBlock: block != nil, charge: TravelCharge(bytes: 0), keepsTree: false))
+        _ = head.bound?.retain()
+        _ = head.scope?.retain()
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
@@ -86,13 +83,13 @@ struct EncodedRecord {
 
     /// A record that has arrived is to stay: it keeps its logger, which keeps its tree.
     func keepTree() {
-        _ = header.pointee.core.retain()
+        _ = header.pointee.head.core.retain()
         header.pointee.keepsTree = true
     }
 
     var gate: Gate? { header.pointee.gate?.takeUnretainedValue() }
-    var bound: BoundFields? { header.pointee.bound?.takeUnretainedValue() }
-    var scope: BoundFields? { header.pointee.scope?.takeUnretainedValue() }
+    var bound: BoundFields? { header.pointee.head.bound?.takeUnretainedValue() }
+    var scope: BoundFields? { header.pointee.head.scope?.takeUnretainedValue() }
 
     var charge: TravelCharge {
         get { header.pointee.charge }
@@ -115,24 +112,22 @@ struct EncodedRecord {
     }
 
     func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result {
-        let head = header.pointee
+        let header = header.pointee
         let message = (memory + EncodedRecord.bodyOffset).assumingMemoryBound(to: UInt8.self)
-        let fields = UnsafeRawPointer(message + head.messageCount)
+        let fields = UnsafeRawPointer(message + header.messageCount)
         return try body(
             Record(
-                level: head.level, isAboveThreshold: head.isAboveThreshold, time: WallTime(nanoseconds: head.time), callSite: head.callSite,
-                message: Text(UnsafeBufferPointer(start: message, count: head.messageCount)),
-                fields: FieldList(start: fields, end: fields + head.fieldsCount, mask: head.fieldsMask), bound: head.bound, scope: head.scope,
-                core: head.core))
+                head: header.head, message: Text(UnsafeBufferPointer(start: message, count: header.messageCount)),
+                fields: FieldList(start: fields, end: fields + header.fieldsCount, mask: header.fieldsMask)))
     }
 
     /// Lets go of everything. With `blocks`, on the loop's thread, the memory goes back there, if that is where it came from.
     func free(to blocks: BlockPool? = nil) {
         let isBlock = header.pointee.isBlock
-        header.pointee.bound?.release()
-        header.pointee.scope?.release()
+        header.pointee.head.bound?.release()
+        header.pointee.head.scope?.release()
         header.pointee.gate?.release()
-        if header.pointee.keepsTree { header.pointee.core.release() }
+        if header.pointee.keepsTree { header.pointee.head.core.release() }
         if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
     }
 }

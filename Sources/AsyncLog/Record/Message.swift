@@ -14,7 +14,7 @@ import EventLoop
 /// looked at. For a message that is in a `String` already, write `"\(text)"`.
 public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     // Flat, so that making one and passing it on is a matter of registers.
-    /// Where a literal stands; nil if the message is in the scratch or has bytes of its own.
+    /// Where a literal, or a text that outlives the call, stands; 0 if the message is in the scratch or has bytes of its own.
     private let literal: UInt
     /// Where it stands in the scratch, if it does.
     private let start: Int
@@ -33,6 +33,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         self.literal = UInt(bitPattern: literal)
         self.count = count
         (start, serial, own) = (0, 0, nil)
+    }
+
+    /// A message that stands elsewhere, and stays there during the call.
+    @inline(__always)
+    init(_ text: Text) {
+        let text = text.isEmpty ? Text("") : text
+        self.init(literal: text.bytes.baseAddress!, count: text.bytes.count)
     }
 
     /// A message of pieces that stand in the scratch of the calling thread. Valid during the call that it is written for.

@@ -5,23 +5,38 @@
 /// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that. During that call
 /// it stays what it is and where it is, also if the filter, formatter or handler logs itself.
 public struct Record: ~Copyable {
-    /// How grave it is, as the caller said.
-    public let level: Level
-    /// The caller has a threshold of its own, and has looked at it: the logger's does not count.
-    var isAboveThreshold = false
-    /// When the logger was called.
-    public let time: WallTime
-    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
-    public let callSite: CallSite
+    /// What is known of a record before its message and its fields are: plain values, without references that are counted.
+    struct Head {
+        let level: Level
+        /// The caller compared the level with a threshold of its own: the logger's level does not count.
+        var isAboveThreshold = false
+        let time: WallTime
+        var callSite: CallSite
+        /// The fields that the logger was bound to, with their encoded forms.
+        var bound: Unmanaged<BoundFields>?
+        /// The fields of the scope that the task was in.
+        var scope: Unmanaged<BoundFields>?
+        let core: Unmanaged<LoggerCore>
+    }
+
+    let head: Head
     /// The message, as the caller wrote it.
     public let message: Text
     /// The fields of the call itself.
     public let fields: FieldList
-    /// The fields that the logger was bound to, with their encoded forms.
-    let bound: Unmanaged<BoundFields>?
-    /// The fields of the scope that the task was in.
-    let scope: Unmanaged<BoundFields>?
-    let core: Unmanaged<LoggerCore>
+
+    /// How grave it is, as the caller said.
+    public var level: Level { head.level }
+
+    /// When the logger was called.
+    public var time: WallTime { head.time }
+
+    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
+    public var callSite: CallSite { head.callSite }
+
+    var bound: Unmanaged<BoundFields>? { head.bound }
+    var scope: Unmanaged<BoundFields>? { head.scope }
+    var core: Unmanaged<LoggerCore> { head.core }
 
     /// The logger's full name.
     public var logger: Text { core._withUnsafeGuaranteedRef { $0.nameText } }
@@ -29,9 +44,6 @@ public struct Record: ~Copyable {
     /// True if the name has nothing that any format would have to escape.
     @inline(__always)
     var isNamePlain: Bool { core._withUnsafeGuaranteedRef { $0.isNamePlain } }
-
-    /// The name of the logger in a form that can be compared with that of another record.
-    var loggerName: String { core._withUnsafeGuaranteedRef { $0.name } }
 
     /// The fields of `with`, outermost first.
     public var boundFields: FieldList { bound?._withUnsafeGuaranteedRef { $0.list } ?? FieldList() }

@@ -192,9 +192,7 @@ enum Decoding {
     /// How many bytes the value at this place takes, its kind included.
     @inline(__always)
     static func size(_ at: UnsafeRawPointer) -> Int {
-        // Four bits for each kind; 15: the length stands behind the kind.
-        let sizes: UInt64 = 0xFFFF_88CF_4888_000
-        let size = Int(truncatingIfNeeded: sizes >> (4 * UInt64(Encoding.get(UInt8.self, at: at))) & 15)
+        let size = Int(truncatingIfNeeded: ValueKind.sizes >> (4 * UInt64(Encoding.get(UInt8.self, at: at))) & 15)
         return size < 15 ? 1 &+ size : 5 &+ Int(Encoding.get(UInt32.self, at: at, 1))
     }
 

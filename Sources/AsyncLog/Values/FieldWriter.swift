@@ -285,10 +285,3 @@ public struct FieldWriter: ~Copyable {
         return FieldList(start: first, end: first + (end - begin), mask: .all)
     }
 }
-
-/// How `any LogValue` lies in memory ("Existential Containers" in the ABI's TypeLayout): a value of up to three words, its type, its witness table.
-private struct ExistentialContainer {
-    let value: (UInt, UInt, UInt)
-    let type: Any.Type
-    let witnesses: UInt
-}

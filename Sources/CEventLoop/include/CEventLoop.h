@@ -32,6 +32,9 @@ int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uin
 /// `nanoseconds` < 0 waits without end.
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds);
 
+/// Asks for the cache line at an address that will be used in a moment. Any address may be given.
+static inline void cel_prefetch(const void *address) { __builtin_prefetch(address); }
+
 /// eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK).
 int cel_eventfd(void);
 

@@ -122,6 +122,7 @@ enum LiveLoops {
         for loop in loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
                 loop.inbox.deliverAll()
+                loop.isClosing = true
                 loop.settleObligations(within: EventLoop.exitPatience)
             } else if loop.mayOwe {
                 settleFromOutside(loop)
@@ -134,6 +135,7 @@ enum LiveLoops {
         nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)  // never freed: the loop may post late
         sem_init(done, 0, 0)
         loop.perform {
+            loop.isClosing = true
             loop.settleObligations(within: EventLoop.exitPatience)
             sem_post(done)
         }

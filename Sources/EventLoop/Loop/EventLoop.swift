@@ -71,6 +71,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var obligations: [any ExitObligation] = [] {
         didSet { hasObligations.store(!obligations.isEmpty, ordering: .releasing) }
     }
+    /// True once the process' end has taken what other threads had posted by then. Theirs may go on for ever: what comes later is too late.
+    @exclusivity(unchecked) package var isClosing = false
     // Threads, made when they are needed (Offload.swift).
     lazy var ioPool = OffloadPool(loop: self) { EventLoop.ioThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }

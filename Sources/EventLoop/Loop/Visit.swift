@@ -18,6 +18,10 @@ extension EventLoop {
         return try await loop.visit { try await body(loop) }
     }
 
+    /// True if a task that is elsewhere can `visit` the loop: a thread turns it, or a stand-in has been started for that. False for a caller that is on the
+    /// loop already, in a forked child, and if no thread can be started. Any thread.
+    package var canBeVisited: Bool { !isCurrent && !isForked && ensureOwner() }
+
     /// Runs `body` on the loop's thread, for a task that may be elsewhere. The caller has made sure that there is a thread (`ensureOwner`).
     package func visit<Value, Failure: Error>(_ body: @concurrent () async throws(Failure) -> Value) async throws(Failure) -> Value {
         try await withTaskExecutorPreference(self) { () async throws(Failure) -> Value in

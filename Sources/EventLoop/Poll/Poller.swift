@@ -63,15 +63,12 @@ struct Poller: ~Copyable {
         events.deallocate()
     }
 
-    /// A program may be started with its standard descriptors closed. Nothing of ours may take their numbers: somebody prints to them.
     private static func above2(_ descriptor: CInt, _ operation: String) throws(EventLoopError) -> CInt {
         guard descriptor >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: errno)) }
-        guard descriptor <= 2 else { return descriptor }
-        let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
-        let reason = errno
-        close(descriptor)
-        guard moved >= 0 else { throw EventLoopError(operation: operation, errno: Errno(rawValue: reason)) }
-        return moved
+        switch StandardNumbers.above2(descriptor) {
+        case .success(let descriptor): return descriptor
+        case .failure(let errno): throw EventLoopError(operation: operation, errno: errno)
+        }
     }
 
     // MARK: Registrations
@@ -150,6 +147,16 @@ struct Poller: ~Copyable {
         if count >= 0 { return Int(count) }
         precondition(errno == EINTR, "epoll_pwait2: \(Errno(rawValue: errno))")
         return 0
+    }
+
+    /// Has the processor fetch the registration of event `index`, which will be asked for in a moment.
+    func prefetch(_ index: Int) {
+        guard index < Poller.capacity else { return }
+        let seat = Int(UInt32(truncatingIfNeeded: events[index].data.u64))
+        guard seat < seats.count, let registration = seats[seat] else { return }
+        let address = UInt(bitPattern: ObjectIdentifier(registration))
+        cel_prefetch(UnsafeRawPointer(bitPattern: address))
+        cel_prefetch(UnsafeRawPointer(bitPattern: address + 64))
     }
 
     /// The seat of event `index` of the last `wait`, and what happened there. Nil for wake-ups and stale events.

@@ -2,6 +2,7 @@
 //
 // A job is one pointer and two bits. The bits say under which identity the job was enqueued, because the runtime has to be
 // told again when the job runs (see Executors.swift). Jobs are aligned to 16 bytes, so the bits travel in the pointer.
+import CEventLoop
 
 /// A ready job together with the identity under which it has to run.
 struct QueuedJob {
@@ -22,6 +23,11 @@ struct QueuedJob {
 
     init(_ job: UnownedJob, _ identity: Identity) {
         bits = unsafeBitCast(job, to: UInt.self) | identity.rawValue
+    }
+
+    /// Has the processor fetch the job and the beginning of its task, which will run in a moment.
+    func prefetch() {
+        for offset in stride(from: UInt(0), through: 128, by: 64) { cel_prefetch(UnsafeRawPointer(bitPattern: (bits & ~3) + offset)) }
     }
 
     var identity: Identity { unsafe Identity(rawValue: bits & 3).unsafelyUnwrapped }

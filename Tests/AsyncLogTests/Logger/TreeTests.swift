@@ -1,6 +1,8 @@
 // Names, levels, handlers and filters, as users of Python's logging expect them.
 import AsyncLog
 import EventLoop
+import Glibc
+import TestSupport
 import Testing
 
 @Suite("Trees of loggers")
@@ -90,6 +92,33 @@ struct TreeTests {
             }
             #expect(memory.messages == (0..<100).map(String.init))
             meddler.logger = nil
+        }
+    }
+
+    @Test("a change of the level that another thread has made, and the loop has not seen yet, does not take a later one back")
+    func laterChangeCounts() throws {
+        try onLoop {
+            let memory = MemoryHandler()
+            let logger = Logger("app", handlers: [memory])
+            pthread_join(try runThread { logger.level = .error }, nil)
+            logger.level = .debug
+            try await logger.flush()
+            #expect(logger.isEnabled(.debug))
+            logger.nowait.debug("after both changes")
+            #expect(memory.messages == ["after both changes"])
+        }
+    }
+
+    @Test("a handler that another thread has taken away stays away, whatever the loop adds meanwhile")
+    func laterHandlersCount() throws {
+        try onLoop {
+            let (first, second, third) = (MemoryHandler(), MemoryHandler(), MemoryHandler())
+            let logger = Logger("app", handlers: [first, second])
+            pthread_join(try runThread { logger.remove(first) }, nil)
+            logger.add(third)
+            try await logger.flush()
+            logger.nowait.info("m")
+            #expect(first.messages == [] && second.messages == ["m"] && third.messages == ["m"])
         }
     }
 

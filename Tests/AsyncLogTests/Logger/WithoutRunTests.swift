@@ -25,7 +25,7 @@ struct WithoutRunTests {
         let folder = try TemporaryFolder()
         #expect(
             try say("everything", folder: folder)
-                == ["open: done", "offload: done", "handler: done", "pipe: done", "sleep: done"])
+                == ["open: done", "offload: done", "handler: done", "pipe: done", "connection: done", "sleep: done"])
         #expect(try readText(path: folder.file("file")) == "text")
         #expect(try readText(path: folder.file("app.log")).hasSuffix("logged\n"))
     }
@@ -45,6 +45,24 @@ struct WithoutRunTests {
         #expect(lines > 100)
         #expect(try child.wait() == .exited(0))
     }
+
+    @Test("an awaited call without run waits for room, as it does within run: its record is not dropped")
+    func awaited() throws {
+        let (output, error) = (try Pipe(), try Pipe())
+        let child = try ChildProcess("LogProgram", ["without-run", "awaited"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        output.closeWriter()
+        error.closeWriter()
+        var said = [UInt8](repeating: 0, count: 5)
+        // Nothing has been read from standard output yet.
+        #expect(read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == "full\n")
+        let text = String(decoding: output.readToEnd(), as: UTF8.self)
+        #expect(text.split(separator: "\n").count { $0.hasSuffix("awaited") } == 50)
+        #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "dropped: 0, balances: true\nawaited: done\n")
+        #expect(try child.wait() == .exited(0))
+    }
+
+    @Test("without run, a handler's figures are read on its loop's thread, and balance while records come")
+    func figures() throws { #expect(try say("figures") == ["log: done", "figures: done"]) }
 
     @Test("the loop changes hands again and again, between run and a busy stand-in")
     func changingHands() throws { #expect(try say("change-hands") == ["done"]) }
@@ -66,6 +84,15 @@ struct WithoutRunTests {
             let lines = String(decoding: output.readToEnd(), as: UTF8.self).split(separator: "\n")
             #expect(lines.count == 2 && lines.last?.hasSuffix("at the very end") == true)
         }
+    }
+
+    @Test("threads that log without an end do not keep the process from ending; what was logged before the end is written")
+    func exitUnderLoad() throws {
+        let folder = try TemporaryFolder()
+        let file = open(folder.file("log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(try say("exit-under-load", output: .descriptor(file)) == [])
+        close(file)
+        #expect(try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
     }
 
     @Test("a task that is alive when run returns goes on, and a wait for it ends")

@@ -11,10 +11,13 @@ enum WithoutRun {
         case "tasks": tasks()
         case "everything": everything(in: path)
         case "stalled": logIntoStalledPipe()
+        case "awaited": awaitCalls(inTasks: 50)
+        case "figures": askForFigures()
         case "take-over": try takeOver()
         case "change-hands": try changeHands()
         case "hang-up": try listenToHangUp(path)
         case "at-exit": logAtExit()
+        case "exit-under-load": exitUnderLoad()
         case "after-run": try useTasksAfterRun()
         case "main-actor": try useMainActorAfterRun()
         case "clock": try runOnTwoClocks()
@@ -91,6 +94,15 @@ enum WithoutRun {
                     await writer.close()
                 }
             ),
+            (
+                "connection",
+                {
+                    let handler = SocketHandler(.unix(path + "/nobody"), formatter: TextFormatter())
+                    handler.reportTroubles(to: MemoryHandler())
+                    await Logger("app", handlers: [handler]).info("for nobody")
+                    guard await handler.close(within: .milliseconds(1)).dropped == [.failure: 1] else { exit(3) }
+                }
+            ),
             ("sleep", { try await EventLoop.sleep(for: .milliseconds(1)) }),
         ])
     }
@@ -99,6 +111,68 @@ enum WithoutRun {
     static func logIntoStalledPipe() {
         for line in 0..<100_000 { logger.info("line \(line) of very many, far more than fit into the pipe and into the handler's buffer") }
         fputs("all calls have returned\n", stderr)
+    }
+
+    private static let started = Atomic<Int>(0)
+
+    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Says when they do, and what became of
+    /// all records. Before anybody reads, nothing changes.
+    static func awaitCalls(inTasks count: Int) {
+        let logger = Logger("app", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())])
+        let text = String(repeating: "x", count: 4096)
+        runAll([
+            (
+                "awaited",
+                {
+                    while await logger.ledger.droppedTotal == 0 { for _ in 0..<100 { logger.nowait.info("\(text)") } }
+                    let before = await logger.ledger.droppedTotal
+                    await withTaskGroup(of: Void.self) { group in
+                        for _ in 0..<count {
+                            group.addTask {
+                                started.add(1, ordering: .relaxed)
+                                await logger.info("awaited")
+                            }
+                        }
+                        while started.load(ordering: .relaxed) < count { await Task.yield() }
+                        _ = await logger.ledger
+                        fputs("full\n", stderr)
+                    }
+                    let ledger = await logger.ledger
+                    fputs("dropped: \(ledger.droppedTotal - before), balances: \(ledger.balances)\n", stderr)
+                }
+            )
+        ])
+    }
+
+    /// Asks for a handler's figures and state, again and again, on threads that are not the loop's, while records come.
+    static func askForFigures() {
+        let handler = StreamHandler(.standardOutput, formatter: TextFormatter(), capacity: 4096, overflow: .dropOldest)
+        let logger = Logger("app", handlers: [handler])
+        runAll(
+            [
+                (
+                    "log",
+                    {
+                        while !isOver.load(ordering: .relaxed) { logger.nowait.info("a line for which others are dropped before long") }
+                    }
+                ),
+                (
+                    "figures",
+                    {
+                        await withTaskGroup(of: Void.self) { group in
+                            for _ in 0..<3 {
+                                group.addTask {
+                                    for _ in 0..<10_000 {
+                                        guard await handler.statistics.ledger.balances else { exit(3) }
+                                        _ = await handler.state
+                                    }
+                                }
+                            }
+                        }
+                        isOver.store(true, ordering: .relaxed)
+                    }
+                ),
+            ])
     }
 
     /// `run` gets the loop although its reader has stopped, and other threads keep its stand-in busy.
@@ -164,6 +238,25 @@ enum WithoutRun {
     static func logAtExit() {
         atexit { logger.info("at the very end") }
         logger.info("first")
+    }
+
+    /// Threads log without an end while the process ends. If it does not, the alarm ends it.
+    static func exitUnderLoad() {
+        alarm(10)
+        logger.info("before the end")
+        for _ in 0..<4 {
+            var thread = pthread_t()
+            pthread_create(
+                &thread, nil,
+                { _ in
+                    while true {
+                        for _ in 0..<50 { logger.info("without an end") }
+                        usleep(10)
+                    }
+                }, nil)
+        }
+        usleep(20_000)
+        exit(0)
     }
 
     /// What lives on when `run` has returned goes on.

@@ -1,6 +1,20 @@
-// A clock for tests: it says what it is told to say.
+// Where timestamps come from: the machine's clock, or one that a test sets.
 import EventLoop
 import Synchronization
+
+/// Where timestamps come from.
+public struct LogClock: Sendable {
+    private let manual: ManualLogClock?
+
+    /// The machine's wall-clock time, read when the logger is called.
+    public static let system = LogClock(manual: nil)
+
+    /// A clock that stands still until it is told otherwise, for tests.
+    public static func manual(_ clock: ManualLogClock) -> LogClock { LogClock(manual: clock) }
+
+    @inline(__always)
+    var now: Int64 { manual?.now.nanoseconds ?? WallClock.now }
+}
 
 /// A clock that stands still until `advance`, so that a test can say what its log lines look like.
 ///
