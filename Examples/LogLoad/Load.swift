@@ -87,7 +87,7 @@ final class Load {
     }
 
     /// After `run` and the end of the loop, by which all is written: waits for files that are being compressed, and says how things stand.
-    func conclude() async -> Report {
+    func giveUp() async -> Report {
         await logger.shutdown(within: .seconds(60))
         return await report()
     }

@@ -102,7 +102,7 @@ struct LogLoad: ParsableCommand {
     func run() throws {
         let load = try Load(self)
         try EventLoop.run { await load.run() }
-        let report = try EventLoop.run { await load.conclude() }
+        let report = try EventLoop.run { await load.giveUp() }
         try report.publish(to: self.report)
         if report.lostUnintentionally(overflow) { throw ExitCode.failure }
     }

@@ -45,7 +45,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a job that holds the loop is measured, and reported to who wants to know")
+    @Test("a job that holds the loop is measured, and reported to the hook")
     func slowJob() throws {
         let reports = Locked<[EventLoop.SlowJob]>([])
         try EventLoop.run {

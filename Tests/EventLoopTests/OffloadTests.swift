@@ -19,7 +19,7 @@ struct OffloadTests {
                 return gate.wait(seconds: 30)
             }
             try await EventLoop.sleep(for: .milliseconds(1))
-            gate.signal()  // the loop is not held up, or nobody would
+            gate.signal()  // only the loop does this, so the loop is not blocked
             let opened = try await value
             #expect(opened)
             await #expect(throws: Failure()) { try await EventLoop.offload { throw Failure() } }
@@ -55,11 +55,11 @@ struct OffloadTests {
             #expect(loop.userPool.threads <= threads)
         }
         #expect((1...threads).contains(most.value))
-        // With more threads than one, those who begin together may tell of it in any order.
+        // With more threads than one, bodies that begin together may report it in any order.
         if threads == 1 { #expect(order.value == Array(0..<50)) } else { #expect(order.value.sorted() == Array(0..<50)) }
     }
 
-    @Test("who is cancelled while waiting for a thread gives up his turn; who has begun is heard out; who said so is abandoned")
+    @Test("a call cancelled while it waits for a thread never begins; one that has begun is waited for, or abandoned if the caller asked for it")
     func cancellation() throws {
         let gate = DispatchlessSemaphore()
         let ranWaiting = Locked(false)

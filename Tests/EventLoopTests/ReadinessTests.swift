@@ -48,7 +48,7 @@ struct ReadinessTests {
         case .signal, .hangUp:
             let id = machine.signal(isFinal: operation == .hangUp)
             if model.isClosed {
-                if id != nil { Issue.record("a closed descriptor resumed somebody") }
+                if id != nil { Issue.record("a closed descriptor resumed a waiter") }
             } else {
                 if id != model.waiter { Issue.record("an edge resumed \(String(describing: id)), but \(String(describing: model.waiter)) waits") }
                 model.resume(id)

@@ -42,14 +42,14 @@ struct SignalTests {
         #expect(disposition(.user2))
     }
 
-    @Test("what arrives while nobody asks is kept, once of a kind")
+    @Test("what arrives while no task waits is kept, one of each kind")
     func pending() throws {
         try EventLoop.run {
             var signals = try EventLoop.signals([.user1, .user2]).makeAsyncIterator()
             for signal in [SIGUSR2, SIGUSR1] { kill(getpid(), signal) }
             let subscription = EventLoop.current!.signalSubscriptions[0]
             while subscription.pending.count < 2 { await Task.yield() }
-            // Another one may come late, to whichever thread; when somebody else has been told of it, so has the first.
+            // Another one may come late, to whichever thread; when another subscription has been told of it, so has the first.
             var others = try EventLoop.signals([.user1]).makeAsyncIterator()
             kill(getpid(), SIGUSR1)
             #expect(await others.next() == .user1)
@@ -125,7 +125,7 @@ struct SignalTests {
     }
 
     @Test("a process that is not our child is an error")
-    func stranger() throws {
+    func foreignChild() throws {
         try EventLoop.run {
             await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1) }
             await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1 << 22 + 1) }

@@ -36,7 +36,7 @@ struct TimeTests {
         }
     }
 
-    @Test("who sleeps until the same instant wakes in the order of falling asleep, others in the order of their deadlines")
+    @Test("tasks that sleep until the same instant wake in the order of falling asleep, others in the order of their deadlines")
     func order() throws {
         let order = try EventLoop.run(clock: ManualClock()) {
             await withTaskGroup(of: Int.self) { group in
@@ -52,7 +52,7 @@ struct TimeTests {
         #expect(order == [0, 1, 2, 3, 4, 5])
     }
 
-    @Test("somebody sets the machine's clock: no timer notices")
+    @Test("the machine's clock is set: no timer notices")
     func clockJump() throws {
         let clock = ManualClock()
         try EventLoop.run(clock: clock) {

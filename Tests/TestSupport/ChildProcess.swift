@@ -54,7 +54,7 @@ public final class ChildProcess {
         var settings = ["SWIFT_BACKTRACE=enable=no"] + environment.map { "\($0)=\($1)" }
         var variable = environ
         while let entry = variable.pointee.map({ String(cString: $0) }) {
-            // What a program prints must not depend on how wide the window is in which somebody runs the tests.
+            // What a program prints must not depend on how wide the window is in which the tests run.
             if !entry.hasPrefix("COLUMNS=") { settings.append(entry) }
             variable += 1
         }

@@ -12,7 +12,7 @@ import SystemPackage
 ///     let out = AsyncFD.standardOutput
 ///     try await out.write("hello\n")
 ///
-/// A *borrowed* descriptor stays its owner's: it is never closed, its flags and its position are never changed, and whoever shares it notices
+/// A *borrowed* descriptor stays its owner's: it is never closed, its flags and its position are never changed, and its other users notice
 /// nothing. An *owned* one is closed by `close()`, or, if that was forgotten, when the last reference goes.
 ///
 /// An `AsyncFD` lives on the event loop on which it was made, and all of its work happens there. Its methods may be called from any task;
@@ -22,8 +22,8 @@ import SystemPackage
 public final class AsyncFD: @unchecked Sendable {
     /// The descriptor's number as it was handed in. Stays what it was after `close`.
     ///
-    /// Whoever hands it to another program: what `open`, `connect` and `Listener` have made has O_NONBLOCK, and a program that gets it has to know that. The
-    /// ends of `pipe` and `socketPair` have not.
+    /// Before handing it to another program: what `open`, `connect` and `Listener` make has O_NONBLOCK, and a program that gets it has to
+    /// expect that. The ends of `pipe` and `socketPair` do not have it.
     public let descriptor: FileDescriptor
     /// Whether `close()` closes it.
     public let owns: Bool
@@ -35,13 +35,13 @@ public final class AsyncFD: @unchecked Sendable {
 
     package let loop: EventLoop
     /// Calls that are made with the number, and not on the loop.
-    let uses = NumberUses()
+    let uses = DescriptorUses()
     let isOurs: Bool
     private let features: KernelFeatures
 
     // Loop thread only, and each access is over before the next begins: what is on the way of every read and write is spared the dynamic check of that.
-    @exclusivity(unchecked) var reading: Lane?
-    @exclusivity(unchecked) var writing: Lane?
+    @exclusivity(unchecked) var reading: IOPath?
+    @exclusivity(unchecked) var writing: IOPath?
     @exclusivity(unchecked) var isClosed = false
     /// Closes the numbers, when no other thread uses them any more.
     var afterUses: (() -> Void)?
@@ -52,9 +52,9 @@ public final class AsyncFD: @unchecked Sendable {
     /// What has been read and not been asked for yet.
     @exclusivity(unchecked) var input = InputBuffer()
     @exclusivity(unchecked) var isBeingRead = false
-    /// A FIFO that was opened before anybody writes to it says that it has ended; it has not begun.
+    /// A FIFO that was opened before its first writer reports the end of the stream, although the stream has not begun.
     @exclusivity(unchecked) var awaitsFirstByte = false
-    /// Who gathers output for this descriptor, in the order in which they came.
+    /// The outlets that gather output for this descriptor, oldest first.
     @exclusivity(unchecked) var outlets: [Outlet] = []
     /// What few descriptors need: made when it is needed, so that ten thousand idle connections do not carry it about.
     private(set) lazy var extras: Extras = {
@@ -63,7 +63,7 @@ public final class AsyncFD: @unchecked Sendable {
     }()
     private(set) var hasExtras = false
 
-    /// Uses a descriptor that belongs to somebody else, who keeps it open for as long as this object is used. Any thread.
+    /// Uses a descriptor that other code owns and keeps open for as long as this object is used. Any thread.
     ///
     /// - Parameter label: what it is called in error messages; `descriptor 7` if not given.
     public convenience init(borrowing descriptor: FileDescriptor, label: String? = nil) {
@@ -83,7 +83,7 @@ public final class AsyncFD: @unchecked Sendable {
         mayBeForgotten = true
     }
 
-    /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is shared with nobody.
+    /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is not shared.
     /// - Parameter kind: if it is known already.
     package init(
         _ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, kind: Kind? = nil, features: KernelFeatures = .init()
@@ -111,16 +111,16 @@ public final class AsyncFD: @unchecked Sendable {
     var printer: Printer? { hasExtras ? extras.printer : nil }
 
     deinit {
-        // Nobody can be waiting, and no call is under way: both hold a reference.
+        // No task waits, and no call is under way: both hold a reference.
         guard !isClosed, reading != nil || writing != nil || owns else { return }
-        let leftovers = Leftovers(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
+        let teardown = Teardown(reading: reading, writing: writing, owned: owns ? descriptor.rawValue : nil)
         let mayWait = kind == .file || kind == .socket
         let leak = owns && !mayBeForgotten ? label : nil
         loop.performFromDeinit { [loop] in
-            leftovers.forget()
-            if mayWait { loop.offloadIO({ leftovers.closeNumbers() }, then: {}) } else { leftovers.closeNumbers() }
+            teardown.forget()
+            if mayWait { loop.offloadIO({ teardown.closeNumbers() }, then: {}) } else { teardown.closeNumbers() }
             #if DEBUG
-            if let leak { LastResort.say("AsyncFD: \(leak) was never closed; now that nobody uses it any more, it is") }
+            if let leak { LastResort.say("AsyncFD: \(leak) was never closed; it is closed now, with its last reference") }
             #endif
         }
     }
@@ -133,26 +133,26 @@ public final class AsyncFD: @unchecked Sendable {
     /// What `fcntl(F_GETFL)` says of the descriptor is another matter, and stays what it was.
     public var isBlocking: Bool {
         get async {
-            await onLoop(orElse: true) { $0.withLane(.read, \.access) == .polled || $0.withLane(.write, \.access) == .polled }
+            await onLoop(orElse: true) { $0.withPath(.read, \.access) == .polled || $0.withPath(.write, \.access) == .polled }
         }
     }
 
-    // MARK: Loop thread: lanes
+    // MARK: Loop thread: I/O paths
 
     /// Moves what can be moved right now, if the descriptor is ready for all that is known.
     package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        return withLane(direction) { lane in
-            guard let seat = lane.seat else { return lane.move(vectors) }
-            switch seat._withUnsafeGuaranteedRef({ $0.attempt(direction) }) {
+        return withPath(direction) { path in
+            guard let slot = path.slot else { return path.move(vectors) }
+            switch slot._withUnsafeGuaranteedRef({ $0.attempt(direction) }) {
             case .wait: return .wouldBlock
             case .closed: return .failed(.badFileDescriptor)
             case .go(let edge):
-                let outcome = lane.move(vectors)
+                let outcome = path.move(vectors)
                 switch outcome {
-                case .wouldBlock: seat._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .wouldBlock) }
-                case .bytes(let count) where count < vectors.byteCount && lane.isDrainedByShortCount:
-                    seat._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .shortCount) }
+                case .wouldBlock: slot._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .wouldBlock) }
+                case .bytes(let count) where count < vectors.byteCount && path.isDrainedByShortCount:
+                    slot._withUnsafeGuaranteedRef { $0.clear(direction, edge, by: .shortCount) }
                 default: break
                 }
                 return outcome
@@ -163,7 +163,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// The same for another call than read or write.
     func attempt(_ direction: Direction, _ call: (CInt) -> IOOutcome) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
-        let (descriptor, registration) = withLane(direction) { ($0.descriptor, $0.registration) }
+        let (descriptor, registration) = withPath(direction) { ($0.descriptor, $0.registration) }
         guard let registration else { return call(descriptor) }
         switch registration.attempt(direction) {
         case .wait: return .wouldBlock
@@ -177,7 +177,7 @@ public final class AsyncFD: @unchecked Sendable {
 
     /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
-        let (descriptor, registration) = withLane(direction) { ($0.descriptor, $0.registration) }
+        let (descriptor, registration) = withPath(direction) { ($0.descriptor, $0.registration) }
         if let registration { return registration }
         do {
             let other = direction.isRead ? writing : reading
@@ -185,7 +185,7 @@ public final class AsyncFD: @unchecked Sendable {
                 if let other, other.descriptor == descriptor, !other.hasStandIn, let shared = other.registration { shared } else {
                     try register(direction)
                 }
-            withLane(direction) { $0.registration = registration }
+            withPath(direction) { $0.registration = registration }
             return registration
         } catch {
             throw IOError(error.operation, on: label, error.errno)
@@ -194,16 +194,16 @@ public final class AsyncFD: @unchecked Sendable {
 
     private func register(_ direction: Direction) throws(EventLoopError) -> Registration? {
         do {
-            return try loop.register(withLane(direction, \.descriptor))
+            return try loop.register(withPath(direction, \.descriptor))
         } catch  where error.errno == .fileExists {
             let number: CInt
-            switch Syscalls.duplicate(withLane(direction, \.descriptor)) {
+            switch Syscalls.duplicate(withPath(direction, \.descriptor)) {
             case .success(let made): number = made
             case .failure(let errno): throw EventLoopError(operation: "fcntl", errno: errno)
             }
             do {
                 let registration = try loop.register(number)
-                withLane(direction) { $0.standIn = number }
+                withPath(direction) { $0.standIn = number }
                 return registration
             } catch {
                 Syscalls.close(number)
@@ -218,7 +218,7 @@ public final class AsyncFD: @unchecked Sendable {
     }
 
     /// Whether moving bytes has only a blocking form here, so that it is done on another thread: `moveOffLoop`.
-    func isOffloaded(_ direction: Direction) -> Bool { withLane(direction) { $0.access == .offloaded } }
+    func isOffloaded(_ direction: Direction) -> Bool { withPath(direction) { $0.access == .offloaded } }
 
     /// How many bytes a thread of the pool may be given at once. Zero: none, wait for readiness first.
     ///
@@ -227,31 +227,31 @@ public final class AsyncFD: @unchecked Sendable {
     func offloadLimit(_ direction: Direction) -> Int {
         guard kind != .file else { return .max }
         if Syscalls.isReady(descriptor.rawValue, events: direction.isRead ? POLLIN : POLLOUT) { return 1024 }
-        if let registration = withLane(direction, \.registration), case .go(let edge) = registration.attempt(direction) {
+        if let registration = withPath(direction, \.registration), case .go(let edge) = registration.attempt(direction) {
             registration.clear(direction, edge, by: .wouldBlock)
         }
         return 0
     }
 
     /// The number that writes go to: the descriptor's own, or that of a private description of it. Loop thread.
-    var numberForWriting: CInt { withLane(.write, \.descriptor) }
+    var numberForWriting: CInt { withPath(.write, \.descriptor) }
 
     /// Whether it never blocks, as far as epoll knows.
-    func isAlwaysReady(_ direction: Direction) -> Bool { withLane(direction) { $0.access == .direct && $0.registration == nil && !isOurs } }
+    func isAlwaysReady(_ direction: Direction) -> Bool { withPath(direction) { $0.access == .direct && $0.registration == nil && !isOurs } }
 
-    /// The lane, where it stands: it is made by its first use.
+    /// The path, where it stands: it is made by its first use.
     @inline(__always)
-    private func withLane<Value>(_ direction: Direction, _ body: (inout Lane) -> Value) -> Value {
+    private func withPath<Value>(_ direction: Direction, _ body: (inout IOPath) -> Value) -> Value {
         if direction.isRead {
-            if reading == nil { reading = makeLane(.read) }
+            if reading == nil { reading = makePath(.read) }
             return body(&reading!)
         } else {
-            if writing == nil { writing = makeLane(.write) }
+            if writing == nil { writing = makePath(.write) }
             return body(&writing!)
         }
     }
 
-    private func makeLane(_ direction: Direction) -> Lane {
+    private func makePath(_ direction: Direction) -> IOPath {
         var registration: Registration?
         var isWatched = false
         if kind == .characterDevice {
@@ -264,9 +264,9 @@ public final class AsyncFD: @unchecked Sendable {
                 isWatched = error.errno == .fileExists  // by another object for the same number
             }
         }
-        var lane = Lane(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
-        lane.registration = registration
-        return lane
+        var path = IOPath(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
+        path.registration = registration
+        return path
     }
 
     // MARK: Going to the loop
@@ -283,7 +283,7 @@ public final class AsyncFD: @unchecked Sendable {
         -> Value
     {
         if loop.isCurrent { return try await body(self) }
-        return try await loop.cross(operation, label) { () throws(IOError) in try await body(self) }
+        return try await loop.visit(operation, label) { () throws(IOError) in try await body(self) }
     }
 }
 

@@ -63,7 +63,7 @@ struct FileWrites {
         return batch
     }
 
-    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns who is to be told what; writes that
+    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns the writes to resume, with their outcomes; writes that
     /// were not begun wait again, and are the first to be made.
     mutating func completed(_ batch: [Write], moved: Int, failure: IOError?) -> [(Write, Outcome)] {
         var left = moved
@@ -81,7 +81,7 @@ struct FileWrites {
         return answers
     }
 
-    /// The descriptor is closed: who waits is told.
+    /// The descriptor is closed: the waiting writes end with `.closed`.
     mutating func close() {
         while let write = waiting.popFirst() { write.continuation.resume(returning: Outcome(written: 0, failure: nil)) }
     }
@@ -132,14 +132,14 @@ extension AsyncFD {
         }) { [self] (moved: Int, errno: Errno?) in
             let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
-            // Others who write here, prints and logs, come between batches.
+            // Other writers, prints and logs, get their turn between batches.
             leaveTurn()
             takeFileTurn()
         }
     }
 }
 
-/// A list of memory on its way to another thread. Unchecked: the memory is its owners', who wait until it has been written.
+/// A list of memory on its way to another thread. Unchecked: the owners of the memory wait until it has been written.
 private struct Pieces: @unchecked Sendable {
     let vectors: [iovec]
     init(_ vectors: [iovec]) { self.vectors = vectors }

@@ -1,4 +1,4 @@
-// Bytes that have been read and that nobody has asked for yet: the rest behind a line, what came before a read failed.
+// Bytes that have been read and not asked for yet: the rest behind a line, what came before a read failed.
 //
 // Every way of reading takes from here first. So a loop over `lines` can be left and taken up again, readings of different kinds
 // can follow each other, and a read that is cancelled or ends too early has lost nothing.

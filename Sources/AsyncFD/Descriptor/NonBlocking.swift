@@ -1,9 +1,9 @@
-// How each kind of descriptor is read and written without blocking, and without anybody else noticing.
+// How each kind of descriptor is read and written without blocking, and without an effect on its other users.
 //
-// O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share: whoever sets it on
-// a descriptor that was handed to him breaks theirs. So we never do. Instead:
+// O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share. Setting it on a
+// descriptor that was handed in changes it for all of them. So this library never does. Instead:
 //
-//     ours (nobody shares it)  it was opened with O_NONBLOCK                                              .direct
+//     ours (not shared)        it was opened with O_NONBLOCK                                              .direct
 //     pipe                     pwritev2/preadv2 with RWF_NOWAIT; kernels without it: a private description .noWait, .direct
 //     socket                   MSG_DONTWAIT, a flag of the call                                           .message
 //     terminal                 a private description, opened through /proc/self/fd                         .direct
@@ -45,7 +45,7 @@ extension Direction {
 }
 
 /// One direction of a descriptor: the number to use, and how. Loop thread only.
-struct Lane {
+struct IOPath {
     enum Access: Equatable {
         case direct
         case noWait(flags: CInt)
@@ -54,25 +54,25 @@ struct Lane {
         case offloaded
     }
 
-    /// The seat in the poller, once an attempt has said would-block.
+    /// The slot in the poller, once an attempt has said would-block.
     var registration: Registration?
-    /// The same without counting a reference: the lane keeps it.
-    var seat: Unmanaged<Registration>? {
+    /// The same without counting a reference: the path keeps it.
+    var slot: Unmanaged<Registration>? {
         mutating get { withUnsafePointer(to: &registration) { UnsafeRawPointer($0).load(as: Unmanaged<Registration>?.self) } }
     }
     private(set) var descriptor: CInt
     private(set) var access: Access
-    /// The number was made by us, for a private description, and is closed with the lane.
+    /// The number was made by us, for a private description, and is closed with the path.
     private(set) var isPrivate = false
     /// The number by which the descriptor is registered, if another object has registered its own: the kernel refuses a second registration of a number
-    /// (EEXIST). It is a duplicate, and would keep a pipe open that everybody else has closed, so it lives for the time of one wait. -1: none.
+    /// (EEXIST). It is a duplicate, and would keep a pipe open that all other users have closed, so it lives for the time of one wait. -1: none.
     var standIn: CInt = -1
     var hasStandIn: Bool { standIn >= 0 }
     private let direction: Direction
     private let isNonBlocking: Bool
     private let kind: AsyncFD.Kind
     private let features: KernelFeatures
-    /// Nil: nobody has asked.
+    /// Nil: not asked yet.
     private var isTCP: Bool?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
@@ -124,7 +124,7 @@ struct Lane {
         access = .direct
     }
 
-    /// The wait is over, and nobody waits any more.
+    /// The wait is over, and no task waits any more.
     mutating func closeStandIn() {
         guard hasStandIn else { return }
         registration.take()?.close()
@@ -132,7 +132,7 @@ struct Lane {
         standIn = -1
     }
 
-    /// Moves what can be moved right now. Never for `.offloaded` lanes.
+    /// Moves what can be moved right now. Never for `.offloaded` I/O paths.
     mutating func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)

@@ -12,7 +12,7 @@ import SystemPackage
 /// The descriptor is closed on exec, never becomes a controlling terminal, and is the caller's to close. It lives on the current loop.
 ///
 /// A FIFO opened for reading is returned at once, and its first read waits for the first byte; one opened for writing is returned when
-/// somebody reads. (For that the kernel gives no notice, so it is tried again with pauses of up to 100 ms.)
+/// a reader opens it. (The kernel does not report that, so the open is tried again with pauses of up to 100 ms.)
 ///
 /// - Parameters:
 ///   - options: `.create`, `.append`, `.truncate`, `.exclusiveCreate`, …
@@ -25,7 +25,7 @@ public func open(
     let request = OpenRequest(path: path, mode: mode, options: options, permissions: permissions)
     let loop = EventLoop.current ?? .main
     if loop.isCurrent { return try await request.open(on: loop) }
-    return try await loop.cross("open", request.label) { () throws(IOError) in try await request.open(on: loop) }
+    return try await loop.visit("open", request.label) { () throws(IOError) in try await request.open(on: loop) }
 }
 
 private struct OpenRequest: Sendable {
@@ -53,7 +53,7 @@ private struct OpenRequest: Sendable {
                 }
                 descriptor.awaitsFirstByte = kind == .pipe && mode == .readOnly
                 return descriptor
-            // ENXIO: a FIFO that nobody reads (fifo(7)).
+            // ENXIO: a FIFO without a reader (fifo(7)).
             case .failure(.noSuchAddressOrDevice) where mode == .writeOnly && isFIFO():
                 if await loop.sleep(until: .now + pause) == .cancelled { throw IOError("open", on: label, .cancelled) }
                 pause = min(pause * 2, Self.longestPause)

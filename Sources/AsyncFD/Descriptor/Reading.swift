@@ -120,7 +120,7 @@ extension AsyncFD {
 
     // MARK: Loop thread
 
-    /// Makes the caller the one who reads, on the loop.
+    /// Makes the caller the one reader, on the loop.
     func reading<Value: Sendable>(_ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError) -> Value {
         try await onLoop("read") { descriptor async throws(IOError) in
             try descriptor.beginReading()

@@ -31,7 +31,7 @@ extension AsyncFD {
     func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
         let memory = SendableVector(vector)
-        return await offloadIO { number in withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
+        return await offloadIO { number in withUnsafePointer(to: memory.vector) { IOPath.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
     }
 }
 

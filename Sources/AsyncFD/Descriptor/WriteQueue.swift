@@ -26,7 +26,7 @@ struct WriteQueue {
         let descriptor: ObjectIdentifier
     }
 
-    /// The `AsyncFD` whose writer has the turn. Nil: nobody has it.
+    /// The `AsyncFD` whose writer has the turn. Nil: the turn is free.
     private(set) var holder: ObjectIdentifier?
     /// The writer with ticket n waits at `waiting[n - first]`; nil once it has given up.
     private var waiting: Deque<Place?> = []
@@ -35,7 +35,7 @@ struct WriteQueue {
     /// True if a writer waits, or has waited and given up.
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    /// A writer of this descriptor takes the turn, which nobody has.
+    /// A writer of this descriptor takes the turn, which must be free.
     mutating func take(_ descriptor: ObjectIdentifier) { holder = descriptor }
 
     /// The ticket that the next `wait` gets.
@@ -54,7 +54,7 @@ struct WriteQueue {
         waiting.indices.compactMap { waiting[$0]?.descriptor == descriptor ? waiting[$0].take()?.writer : nil }
     }
 
-    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: nobody waits, and nobody has the turn any more.
+    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: no writer waits, and the turn is free.
     mutating func next() -> Writer? {
         holder = nil
         while !waiting.isEmpty {
@@ -66,6 +66,6 @@ struct WriteQueue {
         return nil
     }
 
-    /// Nobody has the turn; those that wait go on waiting.
+    /// Frees the turn; the writers that wait go on waiting.
     mutating func release() { holder = nil }
 }

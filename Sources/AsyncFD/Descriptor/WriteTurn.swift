@@ -2,7 +2,7 @@
 //
 // After `2>&1` the numbers 1 and 2 lead to the same pipe, and two objects write to it. When the kernel takes a part of what one of them writes, the rest
 // must come next: anything else in between tears a record. So the turn belongs to what the descriptors lead to. On one loop the writers stand in one
-// queue (`WriteQueue`); among several loops the turn goes round by `SharedTurn`.
+// queue (`WriteQueue`); among several loops the turn goes round by `SharedWriteTurn`.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -13,7 +13,7 @@ import SystemPackage
 final class WriteTurn: @unchecked Sendable {
     let loop: EventLoop
     /// Nil: no other object leads to the same place.
-    private let shared: SharedTurn?
+    private let shared: SharedWriteTurn?
     /// Tells the loops of one shared turn apart; never 0.
     let number: UInt
 
@@ -25,7 +25,7 @@ final class WriteTurn: @unchecked Sendable {
     /// How often a loop that waits for another one's turn sees whether that one still runs.
     private static let checkInterval = Duration.seconds(1)
 
-    init(on loop: EventLoop, _ shared: SharedTurn?, number: UInt) {
+    init(on loop: EventLoop, _ shared: SharedWriteTurn?, number: UInt) {
         self.loop = loop
         self.shared = shared
         self.number = number
@@ -104,12 +104,12 @@ extension AsyncFD {
     /// for the sake of one whose number was handed to a second object.
     var writers: WriteTurn {
         if let turn { return turn }
-        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
+        let made = isOurs && kind == .socket ? SharedWriteTurn.unshared(loop) : SharedWriteTurn.part(of: loop, descriptor.rawValue)
         turn = made
         return made
     }
 
-    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
+    /// Takes the turn if it is free. After `close`, every writer is admitted at once so that its call fails with `.closed`.
     func enterTurn() -> Bool { isClosed || writers.enter(self) }
 
     /// Gives the turn to the next writer.

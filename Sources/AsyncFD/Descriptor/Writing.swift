@@ -129,7 +129,7 @@ extension AsyncFD {
         for outlet in outlets { outlet.pushOut() }
     }
 
-    /// Waits until nobody else writes.
+    /// Waits until no other writer has the turn.
     func takeTurn() async throws(IOError) {
         if isClosed { throw IOError("write", on: label, .closed) }
         let writers = writers

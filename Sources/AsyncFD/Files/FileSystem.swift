@@ -1,6 +1,6 @@
 // What the layers above do with files by their names: the blocking calls as throwing functions, each error with operation and path.
 //
-// All of it is for threads of the pool: `EventLoop.offWork`.
+// All of it is for threads of the I/O pool: `EventLoop.offloadIO`.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -18,7 +18,7 @@ package struct FileStatus: Sendable {
     /// Since 1970-01-01T00:00:00Z, in nanoseconds.
     package let modified: Int64
     package let isRegular: Bool
-    /// How many names it has. None: nobody can open it any more.
+    /// How many names it has. With none, it can no longer be opened.
     package let linkCount: Int
     package let permissions: FilePermissions
     fileprivate let user: uid_t

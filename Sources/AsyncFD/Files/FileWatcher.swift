@@ -16,7 +16,7 @@ package final class FileWatcher {
     package let descriptor: CInt
     private var registration: Registration?
     private var observers: [Watch: [Observer]] = [:]
-    /// Watches that had news before anybody said what to do about them.
+    /// Watches that had news before their callback was set.
     private var unclaimed: Set<Watch> = []
 
     private struct Observer {
@@ -24,7 +24,7 @@ package final class FileWatcher {
         let body: () -> Void
     }
 
-    /// Nil where the kernel has none to give: then somebody has to look for himself.
+    /// Nil if the kernel has no inotify instance left: then the caller has to look at the files itself.
     package static func of(_ loop: EventLoop) -> FileWatcher? {
         let holder = loop.local(Holder.self) { Holder(FileWatcher(on: loop)) }
         return holder.watcher

@@ -1,6 +1,6 @@
 // A program of the system that reads its standard input and writes its standard output, both of them files: `gzip -c`.
 //
-// It is a process of its own, so what it computes holds nobody up. That it has ended is learned through a pidfd.
+// It is a process of its own, so what it computes delays no task. A pidfd reports its end.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -66,7 +66,7 @@ package struct FilterProgram: Sendable {
     /// What went wrong, if something did.
     package func error(_ status: TerminationStatus?, on path: FilePath) -> IOError? {
         if status == .exited(0) { return nil }
-        let end = status.map { "\($0)" } ?? "how it ended, somebody else was told"
+        let end = status.map { "\($0)" } ?? "its status was collected by other code"
         return IOError(name, on: "\"\(path)\" (\(end))", .programFailed)
     }
 }

@@ -9,8 +9,8 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// Every function blocks: for a thread of the pool. Closed, and so unlocked, when the last who uses it lets go: a call that is still being made on another
-/// thread never finds a stranger's file under the number.
+/// Every function blocks: for a thread of the pool. Closed, and so unlocked, with the last reference: a call that is still being made on another
+/// thread never finds another file under the number.
 package final class SpoolFile: Sendable {
     /// A crash handler writes no more than the buffers held; what is more is damage.
     private static let mostUnchecked = 64 << 20
@@ -48,7 +48,7 @@ package final class SpoolFile: Sendable {
         package let isHeaderDamaged: Bool
     }
 
-    /// Opens the file, or makes it, for nobody but its owner. Fails with EAGAIN if another process, or another handler, has it open; with ELOOP if it is a symbolic
+    /// Opens the file, or makes it with mode 600. Fails with EAGAIN if another process, or another handler, has it open; with ELOOP if it is a symbolic
     /// link; with `.notPrivate` if it is not the user's alone.
     package static func open(_ path: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
@@ -81,7 +81,7 @@ package final class SpoolFile: Sendable {
         if let errno = Syscalls.lock(number) { throw IOError("lock", on: "\"\(path)\"", errno) }
         let tail = try get("open", path, Syscalls.openFile(FilePath(path), O_WRONLY | O_APPEND, 0, followingLink: false))
         guard case .success(let same) = Syscalls.status(tail), same.st_ino == status.st_ino, same.st_dev == status.st_dev else {
-            // Somebody has put another file in its place in this very moment.
+            // Another process has put another file in its place in this very moment.
             Syscalls.close(tail)
             throw IOError("open", on: "\"\(path)\"", Errno.staleNFSFileHandle)
         }
@@ -109,7 +109,7 @@ package final class SpoolFile: Sendable {
             if let last = batch.lastEnd { (lastEnd, isBehindMark) = (last, batch.endsWithMark) }
             (position, expected) = (batch.end, batch.expected)
         }
-        // What has neither the header of a spool nor a record of one is somebody else's.
+        // A file with neither the header of a spool nor a record of one is no spool.
         guard found != nil || first != nil else { throw error("open", .invalidArgument) }
         nextNumber.store(max(1, expected), ordering: .relaxed)
         let torn = try adoptUnchecked(lastEnd, size, isBehindMark ? bounds : nil)
@@ -146,7 +146,7 @@ package final class SpoolFile: Sendable {
         case .success(let now): status = now
         case .failure(let errno): return .failed(errno)
         }
-        // A file that has been removed is nobody's spool: the next run of the program would not find it.
+        // A file that has been removed is no spool: the next run of the program would not find it.
         guard status.st_nlink > 0 else { return .failed(.staleNFSFileHandle) }
         let total = lengths.reduce(0, +)
         var bytes: [UInt8] = []
@@ -221,7 +221,7 @@ package final class SpoolFile: Sendable {
         }
     }
 
-    /// Lets others have the file, whoever may still hold this object.
+    /// Releases the file's lock, even if other code still holds this object.
     package func unlock() { Syscalls.unlock(number) }
 
     func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }

@@ -1,4 +1,4 @@
-// The one error of this library: what was tried, on what, and why it did not work.
+// The one error of this library: the operation, its object, and the reason.
 import EventLoop
 import SystemPackage
 
@@ -10,7 +10,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
         let name: String
 
-        /// Nobody reads any more (`EPIPE`, `ECONNRESET`).
+        /// The reader is gone (`EPIPE`, `ECONNRESET`).
         public static let brokenPipe = Code(name: "broken pipe")
         /// The device is full, the quota is used up, or the file may not become longer (`ENOSPC`, `EDQUOT`, `EFBIG`).
         public static let noSpace = Code(name: "no space left on device")
@@ -40,7 +40,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let isDirectory = Code(name: "is a directory")
         /// `EEXIST`.
         public static let alreadyExists = Code(name: "file exists")
-        /// Nobody listens there (`ECONNREFUSED`).
+        /// No socket listens there (`ECONNREFUSED`).
         public static let connectionRefused = Code(name: "connection refused")
         /// `EADDRINUSE`.
         public static let addressInUse = Code(name: "address already in use")
@@ -55,7 +55,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         /// A program that was to do a part of the work ended otherwise than well; the subject says how.
         public static let programFailed = Code(name: "the program has failed")
         /// A file that has to be the process' user's alone has another owner, or others may read or write it; the subject says which.
-        public static let notPrivate = Code(name: "it must belong to the process' user, and to nobody else (mode 600)")
+        public static let notPrivate = Code(name: "its owner must be the process' user, and its mode 600")
         /// Anything else: see `errno`.
         public static let system = Code(name: "system error")
     }

@@ -99,7 +99,7 @@ enum Syscalls {
         return .bytes(Vectors(rebasing: vectors[..<count]).byteCount)
     }
 
-    /// recvmsg(2) of one datagram, and who sent it. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
+    /// recvmsg(2) of one datagram, with its sender. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
     static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, AsyncFD.Address) {
         var sender = AsyncFD.Address.unnamed
         let result = outcome(vectors, mayBeShort: false) { vectors in
@@ -170,7 +170,7 @@ enum Syscalls {
         }
     }
 
-    /// A private open file description of what `descriptor` refers to: its flags are nobody else's. Never for regular files, whose offset is shared.
+    /// A private open file description of what `descriptor` refers to: its flags are not shared. Never for regular files, whose offset is shared.
     static func reopen(_ descriptor: CInt, _ mode: CInt) -> Result<CInt, Errno> {
         retried { Glibc.open("/proc/self/fd/\(descriptor)", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }.flatMap(above2)
     }
@@ -226,7 +226,7 @@ enum Syscalls {
         retried { dataOnly ? fdatasync(descriptor) : fsync(descriptor) }.errno
     }
 
-    /// flock(2), without waiting: EAGAIN if somebody else has the lock, who may be in this process.
+    /// flock(2), without waiting: EAGAIN if another open file description has the lock, perhaps one of this process.
     static func lock(_ descriptor: CInt) -> Errno? { retried { flock(descriptor, LOCK_EX | LOCK_NB) }.errno }
 
     static func unlock(_ descriptor: CInt) { _ = retried { flock(descriptor, LOCK_UN) } }

@@ -14,7 +14,7 @@ extension AsyncFD {
         /// As the kernel has it, without what lies behind its length.
         private let bytes: [UInt8]
 
-        /// No address: that of a Unix socket that nobody has bound.
+        /// No address: that of an unbound Unix socket.
         static let unnamed = Address(family: AF_UNIX, [])
 
         private init(family: CInt, _ rest: [UInt8]) {
@@ -34,7 +34,7 @@ extension AsyncFD {
             return Address(family: AF_INET6, bigEndian(port) + [0, 0, 0, 0] + octets + withUnsafeBytes(of: scope) { Array($0) })
         }
 
-        /// This machine, and nobody else, over IPv4.
+        /// This machine only, over IPv4.
         public static func loopback(port: UInt16) -> Address { .ipv4(127, 0, 0, 1, port: port) }
 
         /// Every address of this machine, over IPv6 and IPv4.

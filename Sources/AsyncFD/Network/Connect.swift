@@ -10,7 +10,7 @@ import SystemPackage
 ///
 /// The connection is the caller's to close. It lives on the current loop.
 ///
-/// - Parameter timeout: how long to try; the kernel's own patience (two minutes for TCP) if not given. A Unix listener that has too many connections
+/// - Parameter timeout: how long to try; as long as the kernel tries (two minutes for TCP) if not given. A Unix listener that has too many connections
 ///   waiting is waited for, without a `timeout` until the task is cancelled.
 /// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing stays open then.
 public func connect(to address: AsyncFD.Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
@@ -71,7 +71,7 @@ final class ConnectionAttempts: @unchecked Sendable {
 
     func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
         if loop.isCurrent { return try await body(self) }
-        return try await loop.cross("connect", label) { () throws(IOError) in try await body(self) }
+        return try await loop.visit("connect", label) { () throws(IOError) in try await body(self) }
     }
 
     /// The resolver is not interrupted by the deadline, but its answer is not waited for.

@@ -42,7 +42,7 @@ extension AsyncFD {
         }
     }
 
-    /// Waits for a datagram; returns it, and who sent it. A datagram may be empty.
+    /// Waits for a datagram; returns it with its sender's address. A datagram may be empty.
     ///
     /// - Throws: `.tooLong` if it was larger than `limit`; it is gone then.
     public func receive(upTo limit: Int) async throws(IOError) -> (bytes: [UInt8], sender: Address) {

@@ -1,4 +1,4 @@
-// One attempt to reach an endpoint, made without a task: it goes on while a loop ends, when nobody's jobs run any more.
+// One attempt to reach an endpoint, made without a task: it goes on while a loop ends, when no job runs any more.
 import CAsyncFD
 import EventLoop
 import Glibc

@@ -8,7 +8,7 @@ import SystemPackage
 ///
 ///     let listener = try await Listener(on: .loopback(port: 8080))
 ///     for try await connection in listener {
-///         Task { await serve(connection) }        // who gets a connection closes it
+///         Task { await serve(connection) }        // the task closes its connection
 ///     }
 ///
 /// The sequence ends when the listener is closed, and throws when the task is cancelled. A connection that breaks before it is accepted is passed over.
@@ -29,7 +29,7 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Listens on `address`. It lives on the current loop.
     ///
-    /// A Unix socket's place in the file system must be free: who finds a file there that a dead server left behind may remove it first.
+    /// A Unix socket's place in the file system must be free: remove a file there that a dead server left behind first.
     ///
     /// - Parameters:
     ///   - backlog: how many connections may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -101,7 +101,7 @@ public final class Listener: AsyncSequence, Sendable {
         }
     }
 
-    /// Stops listening. Who waits for a connection gets the end of the sequence; connections that wait in the kernel are reset.
+    /// Stops listening. A task that waits for a connection gets the end of the sequence; connections that wait in the kernel are reset.
     ///
     /// A Unix socket's file stays: it may be another server's by now.
     public func close() async { await socket.close() }

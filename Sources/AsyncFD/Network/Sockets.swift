@@ -215,6 +215,6 @@ public struct SocketOption: Sendable, Hashable {
     public static let reuseAddress = SocketOption(level: SOL_SOCKET, name: SO_REUSEADDR)
     /// Several sockets may be bound to one address, and the kernel deals out what comes (SO_REUSEPORT).
     public static let reusePort = SocketOption(level: SOL_SOCKET, name: SO_REUSEPORT)
-    /// Datagrams may be sent to everybody (SO_BROADCAST).
+    /// Datagrams may be sent to broadcast addresses (SO_BROADCAST).
     public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
 }

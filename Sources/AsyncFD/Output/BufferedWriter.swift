@@ -90,7 +90,7 @@ public final class BufferedWriter: @unchecked Sendable {
             defer {
                 self.resumeWaiting(.closed)
                 if self.isAttached {
-                    self.outlet.conclude()
+                    self.outlet.giveUp()
                     self.outlet.retire()
                 }
             }

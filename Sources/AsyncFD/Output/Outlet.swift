@@ -9,7 +9,7 @@ import Glibc
 import SystemPackage
 
 /// Loop thread only.
-package final class Outlet: EndOfTurnWork, ExitObligation {
+package final class Outlet: EndOfTurnWork, ShutdownParticipant {
     /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be opened.
     package private(set) var descriptor: AsyncFD?
     package let loop: EventLoop
@@ -85,7 +85,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         self.client = client
         cfd_pending_redirect(queue.pending, number)
         cfd_crash_install()
-        loop.oblige(self)
+        loop.register(self)
         descriptor?.outlets.append(self)
     }
 
@@ -201,7 +201,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
 
     package func settle() { carryOut(machine.settle(isSeenTo: client?.outletIsSeenTo(isEnding: true) ?? false)) }
 
-    package func conclude() {
+    package func giveUp() {
         if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         let error = machine.failure
         let count = queue.count
@@ -212,7 +212,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         }
         underWay.forget()
         giveUpWait()
-        if machine.conclude() { leaveTurn() }
+        if machine.giveUp() { leaveTurn() }
         if count > 0 {
             client?.outletAbandoned(count, because: error)
             flushes.resume(upTo: left, error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
@@ -231,7 +231,7 @@ package final class Outlet: EndOfTurnWork, ExitObligation {
         isAttached = false
         client = nil
         descriptorCloses()
-        loop.discharge(self)
+        loop.unregister(self)
         descriptor?.outlets.removeAll { $0 === self }
     }
 

@@ -187,7 +187,7 @@ struct OutletMachine {
     }
 
     /// The end has been waited for. Should the loop run again, all begins anew. Returns true if the descriptor's turn is to be given away.
-    mutating func conclude() -> Bool {
+    mutating func giveUp() -> Bool {
         defer { phase = phase == .held ? .held : hasGivenUp ? .failing : .idle }
         isEnding = false
         hasGivenUp = failure?.code == .badDescriptor

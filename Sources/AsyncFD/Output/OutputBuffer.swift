@@ -271,20 +271,20 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
 
     /// Flushes, waits for that at most as long as `limit`, then gives up what has not been written, counts it as dropped, and says so.
     package func finish(within limit: Duration) async {
-        // The deadline ends the waiting by giving up early. An error of the flush is what `conclude` reports, with the count.
-        let timer = loop.after(limit) { [outlet] in outlet.conclude() }
+        // The deadline ends the waiting by giving up early. An error of the flush is what `giveUp` reports, with the count.
+        let timer = loop.after(limit) { [outlet] in outlet.giveUp() }
         _ = owner?.bufferIsSeenTo(isEnding: true)
         try? await flush()
         timer.cancel()
-        outlet.conclude()
+        outlet.giveUp()
     }
 
     /// Gives up what has not been written by now.
-    package func conclude() { outlet.conclude() }
+    package func giveUp() { outlet.giveUp() }
 
     /// Finishes, and has the loop forget the buffer.
     package func retire() async {
-        await finish(within: EventLoop.exitPatience)
+        await finish(within: EventLoop.exitTimeout)
         outlet.retire()
     }
 

@@ -67,7 +67,7 @@ final class Housekeeper {
     private func compress(_ name: RotatedName, _ path: FilePath) {
         let place = place
         (isCompressing, isStopped, isGivenUp) = (true, false, false)
-        work.loop.oblige(self)
+        work.loop.register(self)
         work.run(nil) { (_) throws(IOError) in
             try place.startCompressing(name, in: path)
         } then: { [self] result in
@@ -88,7 +88,7 @@ final class Housekeeper {
 
     private func compressed() {
         isCompressing = false
-        work.loop.discharge(self)
+        work.loop.unregister(self)
     }
 
     private func publish(_ compressing: LogPlace.Compressing, _ status: TerminationStatus?, _ path: FilePath) {
@@ -129,7 +129,7 @@ final class Housekeeper {
     }
 }
 
-extension Housekeeper: ExitObligation {
+extension Housekeeper: ShutdownParticipant {
     /// How long the end of a loop waits for a compression.
     private static let grace = Duration.seconds(1)
 
@@ -144,7 +144,7 @@ extension Housekeeper: ExitObligation {
     }
 
     /// A disk that hangs: what is half done is left to the next start.
-    func conclude() {
+    func giveUp() {
         guard !isSettled else { return }
         isGivenUp = true
         stop()

@@ -2,11 +2,11 @@
 // have files renamed or removed under his hands by a thread that nobody remembers.
 import EventLoop
 
-extension LogFile: ExitObligation {
+extension LogFile: ShutdownParticipant {
     /// The loop sees to the buffer, and so it does to the file.
     func attached() {
         isGivenUp = false
-        loop.oblige(self)
+        loop.register(self)
     }
 
     var isSettled: Bool { isGivenUp || (isClosed || !machine.isSwitching) && !work.isBusy }
@@ -16,7 +16,7 @@ extension LogFile: ExitObligation {
 
     func settle() { if !isClosed, machine.isSwitchWanted, buffer.pendingBytes == 0 { trySwitch() } }
 
-    func conclude() { isGivenUp = true }
+    func giveUp() { isGivenUp = true }
 
     /// Something is being done to the file, or will be in a moment.
     var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && outlet.failure == nil) }

@@ -146,7 +146,7 @@ final class LogFile: OutputGate {
         outlet.fail(.closedFile(place.path))
         updateState()
         outlet.retire()
-        loop.discharge(self)
+        loop.unregister(self)
         resume(&served, .closedFile(place.path))
         resume(&waiting, .closedFile(place.path))
         settling.resume()

@@ -181,7 +181,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     }
 
     override func finish(within limit: Duration) async { await buffer.finish(within: limit) }
-    override final func conclude() { buffer.conclude() }
+    override final func giveUp() { buffer.giveUp() }
     override final var failure: IOError? { buffer.failure }
     override final var ledger: Ledger { buffer.ledger }
 

@@ -72,7 +72,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     /// Sends what waits, for at most as long as `limit`, says what could not be sent, and closes the connection. Records that come later are sent by
     /// a new one. Any task.
     @discardableResult
-    public final func close(within limit: Duration = EventLoop.exitPatience) async -> Ledger {
+    public final func close(within limit: Duration = EventLoop.exitTimeout) async -> Ledger {
         guard loop.canBeVisited else { return await closeHere(limit) }
         return await loop.visit { await closeHere(limit) }
     }

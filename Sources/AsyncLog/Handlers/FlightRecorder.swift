@@ -77,5 +77,5 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
 
     override public func flush(_ mode: FlushMode) async throws(IOError) { try await target.flush(mode) }
     override func finish(within limit: Duration) async { await target.finish(within: limit) }
-    override func conclude() { target.conclude() }
+    override func giveUp() { target.giveUp() }
 }

@@ -175,7 +175,7 @@ open class Handler: @unchecked Sendable {
 
     /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
     ///
-    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitPatience`), or what `shutdown(within:)` has been given.
+    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitTimeout`), or what `shutdown(within:)` has been given.
     open func flush(_ mode: FlushMode) async throws(IOError) {}
 
     /// How many of the records that `handle` has taken have not got where they go. Override it in a handler that keeps records back: the ledger says of them that they
@@ -190,7 +190,7 @@ open class Handler: @unchecked Sendable {
     func finish(within limit: Duration) async { await flushOrGiveUp(within: limit) }
 
     /// Gives up what has not gone out. Loop thread.
-    func conclude() {
+    func giveUp() {
         giveUpPending(because: nil)
         keptUntilFlushed()
     }

@@ -146,7 +146,7 @@ final class Pipeline: @unchecked Sendable {
         }
         encoded.charge = charge
         // There is time until the loop looks again by itself, unless it would find no end then.
-        loop.post(encoded.memory, isPatient: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
+        loop.post(encoded.memory, wakesLazily: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
         return true
     }
 
@@ -188,7 +188,7 @@ final class Pipeline: @unchecked Sendable {
     private func deliver(_ encoded: EncodedRecord) {
         // No handler accepts it: a thread that logs without an end would keep the process from ending.
         guard !loop.isClosing else {
-            cel_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), 1)
+            clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), 1)
             return encoded.free(to: blocks)
         }
         guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {

@@ -20,9 +20,9 @@ extension EventLoop {
         perform { self.shutdownHooks.append(ShutdownHook(limit: limit, body: hook)) }
     }
 
-    /// Has `hook` run each time the loop shuts down, behind the users' hooks, and within `exitPatience`: for the layers above. Loop thread.
+    /// Has `hook` run each time the loop shuts down, behind the users' hooks, and within `exitTimeout`: for the layers above. Loop thread.
     package func atShutdown(_ hook: @escaping @Sendable () async -> Void) {
-        local(LayersHooks.self) { LayersHooks() }.hooks.append(ShutdownHook(limit: Self.exitPatience, body: hook))
+        local(LayersHooks.self) { LayersHooks() }.hooks.append(ShutdownHook(limit: Self.exitTimeout, body: hook))
     }
 
     /// Loop thread, when the loop's own turns are over.
@@ -31,7 +31,7 @@ extension EventLoop {
         while let hook = shutdownHooks.popLast() { run(hook) }
         if let layers = locals[ObjectIdentifier(LayersHooks.self)] as? LayersHooks { for hook in layers.hooks { run(hook) } }
         giveSignalsBack()
-        settleObligations(within: Self.exitPatience)
+        settleParticipants(within: Self.exitTimeout)
     }
 
     private func run(_ hook: ShutdownHook) {

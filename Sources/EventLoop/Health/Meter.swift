@@ -77,7 +77,7 @@ struct Meter {
         self.hook = hook
     }
 
-    /// What passed while nobody ran the loop is neither work nor waiting.
+    /// The time in which no thread ran the loop is neither work nor waiting.
     mutating func resume() { awakeSince = .monotonic }
 
     mutating func pollBegins() {

@@ -1,4 +1,4 @@
-// How the loop is doing: what has it done, how much of its time does it spend, who holds it up.
+// How the loop is doing: what it has done, where its time goes, which jobs hold it up.
 //
 // Counting costs an addition and is always on. Telling time costs 24 ns a look, three looks a turn and one a job, and is on only for a loop
 // that is being measured. The loop's thread is the only one that writes; any thread reads, above all one that wants

@@ -6,7 +6,7 @@ import CEventLoop
 import SystemPackage
 
 extension EventLoop {
-    /// A loop for embedding in a foreign one (GLib, Qt, libuv, SwiftNIO, a plain `poll(2)`). Nobody runs it but who calls `runOnce`.
+    /// A loop for embedding in a foreign one (GLib, Qt, libuv, SwiftNIO, a plain `poll(2)`). Only `runOnce` runs it.
     ///
     ///     let loop = try EventLoop.embedded(name: "guest")
     ///     Task(executorPreference: loop) { … }

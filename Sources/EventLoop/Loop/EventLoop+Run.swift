@@ -13,7 +13,7 @@ extension EventLoop {
     /// unstructured tasks go where the process' own executors send them. On the main thread of a test runner the loop also runs what
     /// the main actor has to do; elsewhere `body` must not wait for the main actor if the main thread waits for this call.
     ///
-    /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then what was logged or printed goes out (`exitPatience` says how
+    /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then what was logged or printed goes out (`exitTimeout` says how
     /// long that may take). Tasks that are still alive are not waited for. They go on, on a thread of the library's own, until the process
     /// ends; only those of the main actor wait until the main thread runs the loop again. Cancel and await what must end in an orderly way; a task
     /// group does both.
@@ -76,7 +76,7 @@ extension EventLoop {
         }
         try body(loop, takesOver)
         loop.shutDown()
-        if !takesOver { loop.forgetSettledObligations() }
+        if !takesOver { loop.forgetSettledParticipants() }
     }
 
     /// Starts a loop on a thread of its own. Any thread.
@@ -97,7 +97,7 @@ extension EventLoop {
             loop.adopt()
             loop.runUntilStopped()
             loop.shutDown()
-            loop.forgetSettledObligations()
+            loop.forgetSettledParticipants()
             loop.leave()
         }
         if let failure {

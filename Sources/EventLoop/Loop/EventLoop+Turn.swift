@@ -13,7 +13,7 @@ extension EventLoop {
     /// Timers fired in one turn; each makes a job ready. (Events are bounded by the size of the poller's list.)
     static let timerBudget = 1024
 
-    enum Patience {
+    enum PollTimeout {
         /// Do not sleep.
         case none
         /// Sleep until something happens.
@@ -21,7 +21,7 @@ extension EventLoop {
         /// Sleep until something happens, or until then by CLOCK_MONOTONIC.
         case until(Instant)
 
-        func limited(to instant: Instant) -> Patience {
+        func limited(to instant: Instant) -> PollTimeout {
             switch self {
             case .none: .none
             case .endless: .until(instant)
@@ -31,21 +31,21 @@ extension EventLoop {
     }
 
     /// Runs what is ready, then waits for more, unless by then `isDone`. Loop thread.
-    func turn(_ patience: Patience, until isDone: () -> Bool = { false }) {
+    func turn(_ timeout: PollTimeout, until isDone: () -> Bool = { false }) {
         refuseAfterFork()
         counters.turns.add(1)
-        if inbox.deliverAll() { patientHasArrived = true }
+        if inbox.deliverAll() { lazyHasArrived = true }
         if let meter { runJobs(meter) } else { runJobs() }
         finishTurn(moreToCome: hasReadyJobs)
-        poll(hasReadyJobs || isDone() ? .none : patience)
+        poll(hasReadyJobs || isDone() ? .none : timeout)
     }
 
     /// A turn without jobs, for the end of a loop, where no task may run any more.
-    func turnWithoutJobs(_ patience: Patience, until isDone: () -> Bool = { false }) {
+    func turnWithoutJobs(_ timeout: PollTimeout, until isDone: () -> Bool = { false }) {
         counters.turns.add(1)
         inbox.deliverAll()
         finishTurn(moreToCome: false)
-        poll(isDone() ? .none : patience)
+        poll(isDone() ? .none : timeout)
     }
 
     /// True if jobs wait to run. Loop thread.
@@ -84,10 +84,10 @@ extension EventLoop {
 
     // MARK: Waiting
 
-    private func poll(_ patience: Patience) {
+    private func poll(_ timeout: PollTimeout) {
         counters.publish(descriptors: poller.count, timers: timers.count, waiters: waiters)
         meter?.pollBegins()
-        let count = endOfTurn.isEmpty && mayStay(patience) ? rest(patience) : poller.wait(nanoseconds: 0)
+        let count = endOfTurn.isEmpty && mayStay(timeout) ? rest(timeout) : poller.wait(nanoseconds: 0)
         meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
@@ -101,33 +101,33 @@ extension EventLoop {
         isDispatching = false
     }
 
-    private func mayStay(_ patience: Patience) -> Bool {
-        if case .none = patience { return false }
+    private func mayStay(_ timeout: PollTimeout) -> Bool {
+        if case .none = timeout { return false }
         return true
     }
 
     /// Waits for events, if nothing has come from other threads meanwhile; returns how many there are.
-    private func rest(_ patience: Patience) -> Int {
-        let end = manualClock == nil ? doze.until(hasArrived: patientHasArrived, now: .monotonic) : nil
-        patientHasArrived = false
-        guard inbox.prepareToSleep(dozing: end != nil) else { return poller.wait(nanoseconds: 0) }
-        return sleep(end.map { patience.limited(to: $0) } ?? patience)
+    private func rest(_ timeout: PollTimeout) -> Int {
+        let end = manualClock == nil ? coalescing.until(hasArrived: lazyHasArrived, now: .monotonic) : nil
+        lazyHasArrived = false
+        guard inbox.prepareToSleep(coalescing: end != nil) else { return poller.wait(nanoseconds: 0) }
+        return sleep(end.map { timeout.limited(to: $0) } ?? timeout)
     }
 
     /// Waits for events until the next timer, the given limit, or without end; returns how many there are.
-    private func sleep(_ patience: Patience) -> Int {
-        guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), patience)) }
+    private func sleep(_ timeout: PollTimeout) -> Int {
+        guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), timeout)) }
         // Whatever can run, runs before time goes on.
         let count = poller.wait(nanoseconds: 0)
         if count > 0 || !inbox.isEmpty { return count }
         if offloaded == 0, manualClock.idle(until: timers.nextDeadline()) { return 0 }
-        return poller.wait(nanoseconds: limit(nil, patience))
+        return poller.wait(nanoseconds: limit(nil, timeout))
     }
 
     /// In nanoseconds from now; -1 is without end.
-    private func limit(_ deadline: Instant?, _ patience: Patience) -> Int64 {
+    private func limit(_ deadline: Instant?, _ timeout: PollTimeout) -> Int64 {
         var limit = deadline ?? .distantFuture
-        if case .until(let instant) = patience { limit = min(limit, instant) }
+        if case .until(let instant) = timeout { limit = min(limit, instant) }
         if limit == .distantFuture { return -1 }
         return max(0, Instant.monotonic.nanoseconds(to: limit))
     }

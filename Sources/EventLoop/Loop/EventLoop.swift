@@ -1,6 +1,6 @@
 // The event loop: one thread that runs Swift tasks and waits for descriptors and timers, and for nothing else.
 //
-// The parts have files of their own; this one says which there are and who may touch them. One turn of the loop is in
+// The parts have files of their own; this one lists them, and the threads that may touch them. One turn of the loop is in
 // EventLoop+Turn.swift, how a thread comes to run it is in EventLoop+Run.swift.
 import CEventLoop
 import Synchronization
@@ -39,8 +39,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     let owner = Atomic<UInt8>(LoopOwner.none)
     /// True while `run` waits for the stand-in to hand the loop over.
     let isWanted = Atomic<Bool>(false)
-    /// Whether there are obligations, for other threads.
-    let hasObligations = Atomic<Bool>(false)
+    /// Whether there are shutdown participants, for other threads.
+    let hasParticipants = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
     let counters = Counters()
     /// True for a loop that a foreign loop turns: it must be awake to hear its poller's descriptor.
@@ -68,8 +68,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var endOfTurn: [any EndOfTurnWork] = []
     /// The list that is being worked off; kept for its memory.
     @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
-    var obligations: [any ExitObligation] = [] {
-        didSet { hasObligations.store(!obligations.isEmpty, ordering: .releasing) }
+    var participants: [any ShutdownParticipant] = [] {
+        didSet { hasParticipants.store(!participants.isEmpty, ordering: .releasing) }
     }
     /// True once the process' end has taken what other threads had posted by then. Theirs may go on for ever: what comes later is too late.
     @exclusivity(unchecked) package var isClosing = false
@@ -87,9 +87,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// How many tasks and calls wait in the loop, for whatever; and how many of them are calls.
     @exclusivity(unchecked) var waiters = 0
     @exclusivity(unchecked) var waitingCalls = 0
-    /// Says how deeply to sleep, and what it has to know for that: whether something patient has come since the loop last had nothing to do.
-    @exclusivity(unchecked) var doze = Doze()
-    @exclusivity(unchecked) var patientHasArrived = false
+    /// Decides how long to sleep. `lazyHasArrived`: an envelope that wakes lazily has come since the loop was last idle.
+    @exclusivity(unchecked) var coalescing = WakeupCoalescing()
+    @exclusivity(unchecked) var lazyHasArrived = false
     /// How many operations the job that runs has done without waiting (Budget.swift).
     @exclusivity(unchecked) package var steps: UInt32 = 0
     /// How many pieces of work are off the loop right now.
@@ -110,7 +110,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
 
     deinit {
-        poller.abandonSeats()
+        poller.abandonSlots()
     }
 
     // MARK: Identity
@@ -202,10 +202,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
     ///
-    /// - Parameter isPatient: it may wait for a moment, if the loop is going to look by then without being woken (Doze.swift).
-    package func post(_ envelope: UnsafeMutableRawPointer, isPatient: Bool = false) {
+    /// - Parameter wakesLazily: a loop that coalesces wake-ups is not woken for it, and finds it a moment later (WakeupCoalescing.swift).
+    package func post(_ envelope: UnsafeMutableRawPointer, wakesLazily: Bool = false) {
         refuseAfterFork()
-        if inbox.push(envelope, isPatient: isPatient) { poller.wake() }
+        if inbox.push(envelope, wakesLazily: wakesLazily) { poller.wake() }
         ensureOwner()
     }
 

@@ -110,7 +110,7 @@ extension EventLoop {
         adopt()
         let staysUntilWanted = isMain
         turnUntil { isWanted.load(ordering: .relaxed) || !staysUntilWanted && !isBusy }
-        if !staysUntilWanted { forgetSettledObligations() }
+        if !staysUntilWanted { forgetSettledParticipants() }
         leave()
     }
 
@@ -118,6 +118,6 @@ extension EventLoop {
     /// serve what is counted here. Loop thread.
     private var isBusy: Bool {
         hasReadyJobs || !inbox.isEmpty || !endOfTurn.isEmpty || timers.sleepers > 0 || waiters > waitingCalls || offloaded > 0
-            || !signalSubscriptions.isEmpty || obligations.contains { !$0.isSettled }
+            || !signalSubscriptions.isEmpty || participants.contains { !$0.isSettled }
     }
 }

@@ -1,9 +1,9 @@
 // Threads for work that the kernel, or the C library, has only in a blocking form: writing to a regular file, closing one, resolving a name.
 //
-// A pool belongs to one loop, and everything in it but the threads' own work happens on the loop's thread: which threads there
-// are, who is idle, what waits. So there is no lock to contend for. A thread gets its work through a semaphore and one field that
-// the semaphore hands over; its results come back through the loop's inbox. Threads are started when there is work for them and
-// go when there has been none for a while; it is they who notice, so that no timer wakes the loop for it.
+// A pool belongs to one loop. Its list of threads, the idle ones and the waiting work, are touched on the loop's thread only, so
+// there is no lock. A thread gets its work through a semaphore and one field that the semaphore publishes; its results come back
+// through the loop's inbox. Threads are started when there is work for them, and end after a while without work. They measure that
+// time themselves, so that no timer wakes the loop for it.
 //
 // An idle thread does not know its loop. It would have to know it weakly, or keep it alive; and an object to which there has ever been a
 // weak reference has its references counted in another place, at three times the price, for as long as it lives.
@@ -121,7 +121,7 @@ private final class Worker: @unchecked Sendable {
     private let idleSeconds: Int
     private var task: Assignment?
 
-    /// Keeps the loop while there is work: a loop that nobody needs any more goes when the last report has been posted to it.
+    /// Keeps the loop alive while there is work: a loop without other references is deallocated after the last report has been posted to it.
     private struct Assignment {
         let work: OffloadedWork
         let off: @Sendable () -> Void

@@ -1,9 +1,9 @@
-// What one descriptor's readiness is in one direction, and who waits for it.
+// One descriptor's readiness in one direction, and the task that waits for it.
 //
-// epoll tells of *edges*: "something arrived since you last looked". A task asks about *levels*: "can I read now?". This
-// machine turns the first into the second. It caches each edge, lets a task take the cached readiness without a system call,
-// and hands a later edge to the task that waits for it. It makes no system call and resumes nobody: each function returns
-// what its caller has to do once the machine is consistent again. (The idea of the numbered edge is tokio's, scheduled_io.rs.)
+// epoll reports *edges*: "something arrived since you last looked". A task asks about *levels*: "can I read now?". This
+// machine turns edges into levels. It caches each edge, lets a task use the cached readiness without a system call, and
+// hands a later edge to the waiting task. It makes no system call and resumes no task: each function returns what its
+// caller must do next. (The idea of the numbered edge is tokio's, scheduled_io.rs.)
 
 /// The readiness of one descriptor in one direction.
 ///
@@ -16,7 +16,7 @@ package struct Readiness: Equatable {
     package typealias WaiterID = UInt32
 
     private enum State: Equatable {
-        case ready  // or nobody has looked yet: try the system call
+        case ready  // or unknown, because no attempt has been made yet: try the system call
         case drained  // the last attempt said would-block, or moved less than was asked
         case awaited(by: WaiterID)
         case closed
@@ -37,7 +37,7 @@ package struct Readiness: Equatable {
         case closed
     }
 
-    /// What somebody who wants to read or write should do.
+    /// What a caller that wants to read or write must do.
     package var attempt: Attempt {
         switch state {
         case .ready: .go(edge)
@@ -51,7 +51,7 @@ package struct Readiness: Equatable {
         case parked
         /// There is nothing to wait for.
         case ready
-        /// Somebody else waits already.
+        /// Another task waits already.
         case busy
         case closed
     }

@@ -1,12 +1,12 @@
 // Waiting for any descriptor that the kernel can watch: a library's socket, an inotify or timer descriptor, a device.
 //
-// epoll(7) tells of changes; a user asks about states. So a wait first asks poll(2) how things stand, and only if they stand badly waits for
-// a change and asks again. The answer is always true when it is given, however much or little the user read last time, and
-// nobody has to report back what he found. (AsyncFD, which makes the system calls itself, uses the cached edges instead.)
+// epoll(7) reports changes; a user asks about states. So a wait first asks poll(2) for the state. Only if the descriptor is not ready does it
+// wait for a change, and then it asks again. The answer is always true when it is given, however much or little the user read last
+// time, and the user reports nothing back. (AsyncFD, which makes the system calls itself, uses the cached edges instead.)
 import Glibc
 import SystemPackage
 
-/// A wait for a descriptor ended otherwise than with readiness.
+/// A wait for a descriptor ended without readiness.
 public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Why. An open set: switches need a default.
     public struct Code: Sendable, Hashable {
@@ -50,13 +50,14 @@ extension WatchError: CancellableError {
 ///     try await watch.readable()
 ///     let count = read(socket, …)
 ///
-/// Of any kind that `poll(2)` knows; of those that never block in its sense (regular files, directories) it says that they are always ready. The
-/// descriptor stays its owner's, who closes it, after the watch: nobody would be told that what he waits for is gone. Its flags are
-/// not touched, so a read may still block if somebody else empties it first; make the descriptor non-blocking if it is shared.
+/// Of any kind that `poll(2)` knows; those that never block in its sense (regular files, directories) are always ready. The
+/// owner keeps the descriptor, and closes it after the watch: epoll reports nothing about a closed number, so a waiting task would wait for
+/// ever. The watch does not change the flags, so a read may still block if another reader empties the descriptor first; make a shared
+/// descriptor non-blocking.
 ///
-/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any task; one that runs
-/// elsewhere visits the loop for the wait. One task can wait for reading and one for writing at a time. Watches cost nothing until somebody has to
-/// wait, and then one `epoll_ctl` once.
+/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any task; a task
+/// that runs elsewhere visits the loop for the wait. One task can wait for reading and one for writing at a time. A watch costs nothing until
+/// the first task has to wait, and then one `epoll_ctl`, once.
 ///
 /// Unchecked because what changes is touched on the loop's thread only.
 public final class Watch: @unchecked Sendable {

@@ -8,9 +8,9 @@
 
 /// The executor of actors that live on a loop.
 ///
-/// Unchecked because `loop` is set once, before the executor is handed to anybody.
+/// Unchecked because `loop` is set once, before the executor is handed out.
 final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
-    /// The loop owns its executor, and who uses an executor keeps its loop alive.
+    /// The loop owns its executor, and an actor or task that uses an executor keeps its loop alive.
     unowned(unsafe) var loop: EventLoop!
 
     func enqueue(_ job: consuming ExecutorJob) {

@@ -1,10 +1,10 @@
-// Suspending a task until somebody resumes it, or it is cancelled: the one way in which tasks wait here.
+// Suspending a task until it is resumed or cancelled: the one way in which tasks wait here.
 //
 // It is `withTaskCancellationHandler` around `withUnsafeContinuation`, made by hand, because the standard library's cannot be used as it is:
 //
 // - Its operation is a closure without isolation, so a task on an actor (the main actor above all) leaves the actor for it and comes back
-//   afterwards: two jobs that nobody asked for, and, worse, a gap between the caller's last look at the world and its parking, in which
-//   the very thing that it wants to wait for can happen.
+//   afterwards: two needless jobs and, worse, a gap between the caller's last check and its parking, in which the very event that
+//   it wants to wait for can happen.
 // - It is generic and not inlinable: three stack frames of a task, each allocated, freed and hopped back to, with every wait.
 //
 // So the two calls of the runtime that it consists of are made here (stdlib/public/Concurrency/TaskCancellation.swift). A sleep costs a third less.

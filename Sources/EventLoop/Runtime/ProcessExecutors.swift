@@ -9,8 +9,8 @@ import CEventLoop
 
 /// Makes the main loop the executor of this process; true if it is that now.
 ///
-/// Right only on the main thread, outside any task, and before the first task: called later it would pull the executors away
-/// from under those who use them.
+/// Right only on the main thread, outside any task, and before the first task: called later it would replace executors that
+/// tasks already use.
 func takeOverProcess() -> Bool {
     // The executors of a forked child are its parent's: they cannot be had twice.
     if case .success(let loop) = EventLoop.mainResult, loop.isForked { return false }

@@ -1,7 +1,7 @@
 // A first-in-first-out queue in a ring whose size is a power of two: the run queue, and whatever else is queued on a hot path.
 //
 // It grows and never shrinks: what a program needed once it will need again. `Deque` does the same for values of any kind, at
-// the price of a uniqueness check with every step. Public though it is nobody's business: only what is public can be inlined into another module, and
+// the price of a uniqueness check with every step. Public, although it is an implementation detail: only what is public can be inlined into another module, and
 // a queue that is not would be ten times as slow there.
 
 /// Not thread-safe. All operations are O(1), amortised.

@@ -1,9 +1,9 @@
-// Who in this process wants which signals, so that the last one who goes can put things back as they were.
+// Which signals this process catches, and for how many users, so that the last user restores the former disposition.
 import CEventLoop
 import Glibc
 import SystemPackage
 
-/// Signals whose handler is ours for as long as somebody wants it. Any thread.
+/// Signals whose handler is ours until `giveBack`. Any thread.
 struct CaughtSignals: Sendable {
     private let signals: [EventLoop.Signal]
     private let wakeup: CInt

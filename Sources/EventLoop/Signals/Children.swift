@@ -24,7 +24,7 @@ extension EventLoop {
     ///
     ///     let status = try await EventLoop.waitForExit(of: child)
     ///
-    /// `pid` must be a child of this process that nobody else waits for. On the current loop; outside of any, on the main loop. If the task is
+    /// `pid` must be a child of this process that no other code waits for. On the current loop; outside of any, on the main loop. If the task is
     /// cancelled, the child lives on and is not collected; one can wait again.
     ///
     /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
@@ -62,7 +62,7 @@ extension EventLoop {
         }
     }
 
-    /// Collects the child when it has ended, and calls `body` with how it did; with nil if somebody else has collected it. For the layers above, where
+    /// Collects the child when it has ended, and calls `body` with its status; with nil if other code has collected it. For the layers above, where
     /// no task may run any more. Loop thread.
     package func whenExited(_ pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let pidfd = cel_pidfd_open(pid)
@@ -85,7 +85,7 @@ extension EventLoop {
         body(try? end.get())
     }
 
-    /// Where there is no pidfd to be had: a thread waits.
+    /// Without a pidfd, a thread waits.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let end = ResultBox<TerminationStatus>()
         let work = OffloadedWork {

@@ -7,7 +7,7 @@ extension EventLoop {
         /// The number, as signal(7) lists it.
         public let rawValue: CInt
 
-        /// The signal with this number; whether there is one is checked when somebody listens to it.
+        /// The signal with this number. `EventLoop.signals` checks whether there is one.
         public init(rawValue: CInt) { self.rawValue = rawValue }
 
         /// SIGHUP: the terminal is gone; for daemons, read the configuration again.

@@ -14,7 +14,7 @@ extension EventLoop {
     ///
     /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, or the
     /// loop ends, they do again, except for one that was sent before then and has not arrived yet: that does nothing. Signals
-    /// that arrive while nobody iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
+    /// that arrive while no task iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
     /// does not matter on which thread the kernel delivers it.
     ///
     /// Belongs to the current loop; outside of any, to the main loop. The iteration ends when its task is cancelled.
@@ -86,7 +86,7 @@ final class SignalSubscription: @unchecked Sendable {
     let outlivesRun: Bool
 
     // Loop thread only.
-    /// What has arrived while nobody asked.
+    /// What has arrived while no task waited.
     private(set) var pending: [EventLoop.Signal] = []
     private var waiter: (id: UInt64, continuation: UnsafeContinuation<EventLoop.Signal?, Never>)?
     private var lastWait: UInt64 = 0

@@ -30,7 +30,7 @@ package final class BlockPool: @unchecked Sendable {
 
     /// So few that a thread which falls silent does not keep much: 3 KiB of envelopes, 32 KiB of log records.
     private static let batchSize = 64
-    /// Room for about as many as can be under way at once, since a loop that dozes is done with a thousand in no time.
+    /// Room for about as many as can be under way at once, since a loop that coalesces wake-ups is done with a thousand in no time.
     private typealias Slots = InlineArray<128, Atomic<UInt>>
 
     private let kind: Kind

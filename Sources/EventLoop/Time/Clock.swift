@@ -76,7 +76,7 @@ extension Clock where Self == LoopClock {
 
 package typealias Instant = LoopClock.Instant
 
-/// Wall-clock time, for timestamps only: it jumps when somebody sets the clock.
+/// Wall-clock time, for timestamps only: it jumps when the machine's clock is set.
 package enum WallClock {
     /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted: CLOCK_REALTIME, or the wall clock that a `ManualClock` keeps.
     /// 24 ns, no system call.

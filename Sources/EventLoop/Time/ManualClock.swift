@@ -48,10 +48,10 @@ public final class ManualClock: Clock, @unchecked Sendable {
 
     // Loop thread only.
     private let mode: Advance
-    private var marches: [March] = []
+    private var advances: [PendingAdvance] = []
 
-    /// Somebody waits for time to come to `target`.
-    private struct March {
+    /// A task in `advance(to:)`, which waits until the time is `target`.
+    private struct PendingAdvance {
         let target: Instant
         let continuation: UnsafeContinuation<Void, Never>
     }
@@ -70,7 +70,7 @@ public final class ManualClock: Clock, @unchecked Sendable {
     /// One nanosecond.
     public var minimumResolution: Duration { .nanoseconds(1) }
 
-    /// The time of day by this clock, since 1970-01-01T00:00:00Z. Setting it is what an administrator does who sets the machine's clock:
+    /// The time of day by this clock, since 1970-01-01T00:00:00Z. Setting it has the effect of setting the machine's clock:
     /// timestamps jump, timers do not. Any thread.
     public var wallTime: Duration {
         get { .nanoseconds(wallNanoseconds) }
@@ -92,7 +92,7 @@ public final class ManualClock: Clock, @unchecked Sendable {
     /// Moves time forward to `target`; see `advance(by:)`. A target in the past counts as now.
     public func advance(to target: Instant) async {
         precondition(EventLoop.current?.manualClock === self, "a ManualClock is advanced on the loop that runs on it")
-        await withUnsafeContinuation { marches.append(March(target: max(target, now), continuation: $0)) }
+        await withUnsafeContinuation { advances.append(PendingAdvance(target: max(target, now), continuation: $0)) }
     }
 
     // MARK: The loop's side
@@ -103,20 +103,20 @@ public final class ManualClock: Clock, @unchecked Sendable {
         precondition(isFirst || seen == address, "a ManualClock belongs to one event loop")
     }
 
-    /// The loop has nothing to do before `deadline`, its next timer. True if time has leaped or somebody was resumed: there may be something to
+    /// The loop has nothing to do before `deadline`, its next timer. True if time has leaped or a task was resumed: there may be something to
     /// do now. False: let the loop sleep until something happens outside.
     func idle(until deadline: Instant?) -> Bool {
-        guard let first = marches.indices.min(by: { marches[$0].target < marches[$1].target }) else {
+        guard let first = advances.indices.min(by: { advances[$0].target < advances[$1].target }) else {
             guard mode == .whenIdle, let deadline, deadline != .distantFuture else { return false }
             leap(to: deadline)
             return true
         }
-        if let deadline, deadline <= marches[first].target {
+        if let deadline, deadline <= advances[first].target {
             leap(to: deadline)
         } else {
-            let march = marches.remove(at: first)
-            leap(to: march.target)
-            march.continuation.resume()
+            let advance = advances.remove(at: first)
+            leap(to: advance.target)
+            advance.continuation.resume()
         }
         return true
     }

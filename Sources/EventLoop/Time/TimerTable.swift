@@ -78,7 +78,7 @@ struct TimerTable: ~Copyable {
         guard var hole = find(number) else { return nil }
         let action = slots[hole].action
         count -= 1
-        // Those behind who are not at home move up.
+        // The entries behind that are not at home move up.
         var next = (hole + 1) & mask
         while slots[next].number != 0, distance(slots[next].number, next) > 0 {
             slots[hole] = slots[next]

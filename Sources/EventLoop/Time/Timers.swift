@@ -22,7 +22,7 @@ struct Timers: ~Copyable {
 
     enum Due {
         case action(Action)
-        case call(LaterCall)
+        case call(TimerCallback)
     }
 
     /// Below that many a heap is not worth rebuilding.
@@ -48,7 +48,7 @@ struct Timers: ~Copyable {
     // MARK: Closures
 
     /// `call` is kept until it is due, or cancelled.
-    mutating func add(at deadline: Instant, _ call: LaterCall) {
+    mutating func add(at deadline: Instant, _ call: TimerCallback) {
         lastSequence += 1
         call.sequence = lastSequence
         calls += 1
@@ -62,8 +62,8 @@ struct Timers: ~Copyable {
     }
 
     /// Takes all closures out: they will not be called. The caller tells them so when this has ended: whatever they keep goes with them.
-    mutating func removeCalls() -> [LaterCall] {
-        var removed: [LaterCall] = []
+    mutating func removeCalls() -> [TimerCallback] {
+        var removed: [TimerCallback] = []
         heap.removeAll { entry in
             guard let call = entry.call else { return false }
             removed.append(call.takeRetainedValue())
@@ -75,7 +75,7 @@ struct Timers: ~Copyable {
 
     // MARK: Tasks
 
-    /// A name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
+    /// An ID for a timer that `set` will set: the caller knows the ID before any code can cancel the timer.
     mutating func reserve() -> ID {
         lastSequence += 1
         return ID(sequence: lastSequence)

@@ -64,7 +64,7 @@ struct SocketTests {
         }
     }
 
-    @Test("connecting where nobody listens is refused, and the error names the place")
+    @Test("connecting to an address without a listener is refused, and the error names the address")
     func refused() throws {
         let folder = try TemporaryFolder()
         try EventLoop.run {
@@ -104,7 +104,7 @@ struct SocketTests {
     @Test("a connection attempt ends at its timeout and at cancellation, and leaves no descriptor behind")
     func timeout() throws {
         try EventLoop.run {
-            // A Unix or loopback listener that accepts nobody fills up; then TCP attempts hang, as to a host that does not answer.
+            // A Unix or loopback listener that accepts no connection fills up; then TCP attempts hang, as to a host that does not answer.
             let listener = try await Listener(on: .loopback(port: 0), backlog: 0)
             var fillers: [AsyncFD] = []
             for _ in 0..<3 {
@@ -135,7 +135,7 @@ struct SocketTests {
         }
     }
 
-    @Test("a name that nobody knows is an error that says so")
+    @Test("an unknown name is an error that says so")
     func unresolved() throws {
         try EventLoop.run {
             let error = await failure { () throws(IOError) in _ = try await connect(to: "no.such.host.invalid", port: 80) }

@@ -145,7 +145,7 @@ struct DropOldestTests {
             for (index, bench) in benches.enumerated() {
                 await Logger("app", handlers: [bench.handler]).info("given up by \(index)")
                 while bench.handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
-                bench.handler.buffer.conclude()
+                bench.handler.buffer.giveUp()
                 #expect(bench.handler.buffer.pendingBytes == 0)
             }
             disk.release()

@@ -188,7 +188,7 @@ struct LoopProgram {
         }
     }
 
-    /// A signal that was sent while somebody listened, and that no thread has been given by the time when nobody does any more.
+    /// A signal that was sent during a subscription, and that the kernel has delivered to no thread when the subscription ends.
     static func endBeforeSignalArrives() throws {
         var set = sigset_t()
         sigemptyset(&set)

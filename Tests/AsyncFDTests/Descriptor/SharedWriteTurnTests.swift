@@ -8,8 +8,8 @@ import Testing
 @testable import EventLoop
 
 @Suite("Descriptors that lead to the same place")
-struct SharedTurnTests {
-    /// A record of a length of its own: who wrote it, its number, and an end that nobody else writes.
+struct SharedWriteTurnTests {
+    /// A record of a length of its own: its writer, its number, and an end that no other writer writes.
     static func record(_ writer: String, _ number: Int) -> String {
         "\(writer) \(number) " + String(repeating: writer, count: number * 37 % 700) + " end of \(writer) \(number)"
     }

@@ -3,7 +3,7 @@ import EventLoop
 
 extension EventLoop {
     /// Runs `body` on the loop's thread for a task that is elsewhere.
-    func cross<Value: Sendable>(
+    func visit<Value: Sendable>(
         _ operation: String, _ label: @autoclosure () -> String, _ body: @escaping @Sendable () async throws(IOError) -> Value
     ) async throws(IOError) -> Value {
         guard ensureOwner() else { throw IOError(operation, on: label(), .noEventLoop) }

@@ -6,7 +6,7 @@ import SystemPackage
 import Synchronization
 
 /// How many such calls are under way. Any thread.
-struct NumberUses: ~Copyable, Sendable {
+struct DescriptorUses: ~Copyable, Sendable {
     private static let closed: UInt = 1 << 63
     private let state = Atomic<UInt>(0)
 
