@@ -130,7 +130,7 @@ struct OtherThreadsTests {
         #expect(!deliverAll() && delivered.hasSuffix("h"), "a call does not wake lazily")
     }
 
-    @Test("a loop coalesces wake-ups while records keep coming, sleeps again after an interval without one, and never coalesces for one that comes alone")
+    @Test("a loop coalesces wake-ups while records keep coming, sleeps after an interval without one, and never coalesces for a single one")
     func coalescing() {
         var coalescing = WakeupCoalescing()
         var now = Instant(nanoseconds: 1_000_000_000)

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Readiness")
 struct ReadinessTests {
-    /// What can happen to one direction of a descriptor. `edgesAgo` says how old the edge is on which an attempt was made.
+    /// What can happen to one direction of a descriptor. `edgesAgo` says how old the edge is on which an attempt was
+    /// made.
     private enum Operation: CaseIterable {
         case signal, hangUp, wouldBlockNow, wouldBlockLate, shortNow, park, cancelNewest, cancelOldest, close
     }

@@ -49,7 +49,8 @@ struct SignalTests {
             for signal in [SIGUSR2, SIGUSR1] { kill(getpid(), signal) }
             let subscription = EventLoop.current!.signalSubscriptions[0]
             while subscription.pending.count < 2 { await Task.yield() }
-            // Another one may come late, to whichever thread; when another subscription has been told of it, so has the first.
+            // Another one may come late, to whichever thread; when another subscription has been told of it, so has the
+            // first.
             var others = try EventLoop.signals([.user1]).makeAsyncIterator()
             kill(getpid(), SIGUSR1)
             #expect(await others.next() == .user1)

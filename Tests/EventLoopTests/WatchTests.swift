@@ -257,7 +257,8 @@ struct WatchTests {
             let number = dup(old.reader)
             let forgotten = Task(executorPreference: loop) { [watch = watch(number)] in try await watch.readable() }
             await Task.yield()
-            // The number is closed without telling the loop; `old.reader` keeps the description alive, and with it epoll's entry.
+            // The number is closed without telling the loop; `old.reader` keeps the description alive, and with it
+            // epoll's entry.
             dup2(new.reader, number)
             let watch = watch(number)
             let waiting = Task(executorPreference: loop) { try await watch.readable() }

@@ -2,7 +2,8 @@
 import EventLoop
 import Glibc
 
-/// Keeps all threads of a loop's pool busy until `release`: writes to regular files are under way and do not come to an end. Loop thread.
+/// Keeps all threads of a loop's pool busy until `release`: writes to regular files are under way and do not come to an
+/// end. Loop thread.
 public final class BusyPool {
     private let gate = Gate()
     private let threads: Int

@@ -1,6 +1,7 @@
 // A program of this package as a child process, with its descriptors under the test's control.
 //
-// What concerns a whole process (exit, signals, a closed standard output, the one thread) cannot be tested from within a test runner.
+// What concerns a whole process (exit, signals, a closed standard output, the one thread) cannot be tested from within
+// a test runner.
 import Glibc
 
 /// A running child. Close what you opened; `wait` for what you started.

@@ -1,7 +1,7 @@
 // A descriptor that tasks can read and write without ever blocking the event loop.
 //
-// This file says what one is, and on which loop it lives. How each kind of descriptor is handled is in NonBlocking.swift, who
-// closes it in Closing.swift, reading in Reading.swift, writing in Writing.swift.
+// This file says what one is, and on which loop it lives. NonBlocking.swift handles each kind of
+// descriptor; Closing.swift, Reading.swift, Writing.swift and Waiting.swift do what their names say.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -12,18 +12,20 @@ import SystemPackage
 ///     let out = AsyncFD.standardOutput
 ///     try await out.write("hello\n")
 ///
-/// A *borrowed* descriptor stays its owner's: it is never closed, its flags and its position are never changed, and its other users notice
-/// nothing. An *owned* one is closed by `close()`, or, if that was forgotten, when the last reference goes.
+/// A *borrowed* descriptor stays its owner's: it is never closed, its flags and its position are never changed, and its
+/// other users notice nothing. An *owned* one is closed by `close()`, or, if the program forgot that, with the last
+/// reference.
 ///
-/// An `AsyncFD` lives on the event loop on which it was made, and all of its work happens there. Its methods may be called from any task;
-/// a task that is elsewhere visits the loop for the time of the call.
+/// An `AsyncFD` lives on the event loop on which it was made, and all of its work happens there. Its methods may be
+/// called from any task; a task that is elsewhere visits the loop for the time of the call.
 ///
-/// Unchecked because everything that changes is touched on the loop's thread only: each public function goes there first (`onLoop`).
+/// Unchecked because everything that changes is touched on the loop's thread only: each public function goes there
+/// first (`onLoop`).
 public final class AsyncFD: @unchecked Sendable {
     /// The descriptor's number as it was handed in. Stays what it was after `close`.
     ///
-    /// Before handing it to another program: what `open`, `connect` and `Listener` make has O_NONBLOCK, and a program that gets it has to
-    /// expect that. The ends of `pipe` and `socketPair` do not have it.
+    /// Before handing it to another program: what `open`, `connect` and `Listener` make has O_NONBLOCK, and a program
+    /// that gets it has to expect that. The ends of `pipe` and `socketPair` do not have it.
     public let descriptor: FileDescriptor
     /// Whether `close()` closes it.
     public let owns: Bool
@@ -39,15 +41,16 @@ public final class AsyncFD: @unchecked Sendable {
     let isOurs: Bool
     private let features: KernelFeatures
 
-    // Loop thread only, and each access is over before the next begins: what is on the way of every read and write is spared the dynamic check of that.
+    // Loop thread only. Each access ends before the next begins, so the fields of every read and write do without the
+    // dynamic exclusivity check.
     @exclusivity(unchecked) var reading: IOPath?
     @exclusivity(unchecked) var writing: IOPath?
     @exclusivity(unchecked) var isClosed = false
-    /// Closes the numbers, when no other thread uses them any more.
+    /// Closes the numbers; called when no other thread uses them any more.
     var afterUses: (() -> Void)?
     /// The turn to write; `writers` makes it.
     @exclusivity(unchecked) var turn: WriteTurn?
-    /// Its owner closes it by letting go of it.
+    /// The last reference closes it; that is not reported as forgotten.
     private var mayBeForgotten = false
     /// What has been read and not been asked for yet.
     @exclusivity(unchecked) var input = InputBuffer()
@@ -56,7 +59,7 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var awaitsFirstByte = false
     /// The outlets that gather output for this descriptor, oldest first.
     @exclusivity(unchecked) var outlets: [Outlet] = []
-    /// What few descriptors need: made when it is needed, so that ten thousand idle connections do not carry it about.
+    /// What few descriptors need: made at its first use, so that ten thousand idle connections do not hold its memory.
     private(set) lazy var extras: Extras = {
         hasExtras = true
         return Extras()
@@ -77,7 +80,8 @@ public final class AsyncFD: @unchecked Sendable {
         self.init(descriptor, owns: true, label: label)
     }
 
-    /// A descriptor that one of the layers above has opened with O_NONBLOCK for itself. It is closed with the object, and that is nothing to complain of.
+    /// A descriptor that one of the layers above has opened with O_NONBLOCK for itself. It is closed with the object,
+    /// which is not reported.
     package convenience init(forgettable descriptor: CInt, label: String) {
         self.init(FileDescriptor(rawValue: descriptor), owns: true, label: label, isOurs: true)
         mayBeForgotten = true
@@ -103,7 +107,7 @@ public final class AsyncFD: @unchecked Sendable {
         var fileWrites = FileWrites()
         /// What is printed here; made by the first `print`.
         var printer: Printer?
-        /// The books of printers that have gone with a loop that had ended.
+        /// The ledgers of printers whose loop has ended.
         var pastPrints = Ledger()
     }
 
@@ -127,10 +131,11 @@ public final class AsyncFD: @unchecked Sendable {
 
     // MARK: Asking
 
-    /// Whether reading or writing could block the event loop. False for every kind that the kernel gives a way for; true only where the
-    /// descriptor had to be reopened and could not be, and a neighbour that uses it at the same moment may take what `poll` promised.
+    /// Whether reading or writing could block the event loop. False for every kind that the kernel can move without
+    /// blocking; true only if the descriptor had to be reopened and could not be. Then another user of it may take at
+    /// the same moment what `poll` has reported.
     ///
-    /// What `fcntl(F_GETFL)` says of the descriptor is another matter, and stays what it was.
+    /// Independent of the descriptor's flags (`fcntl(F_GETFL)`), which stay what they were.
     public var isBlocking: Bool {
         get async {
             await onLoop(orElse: true) { $0.withPath(.read, \.access) == .polled || $0.withPath(.write, \.access) == .polled }
@@ -139,7 +144,7 @@ public final class AsyncFD: @unchecked Sendable {
 
     // MARK: Loop thread: I/O paths
 
-    /// Moves what can be moved right now, if the descriptor is ready for all that is known.
+    /// Moves what can be moved right now, unless the cached readiness says that the descriptor is not ready.
     package func moveNow(_ direction: Direction, _ vectors: Vectors) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
         return withPath(direction) { path in
@@ -160,7 +165,7 @@ public final class AsyncFD: @unchecked Sendable {
         }
     }
 
-    /// The same for another call than read or write.
+    /// The same for a call other than read or write.
     func attempt(_ direction: Direction, _ call: (CInt) -> IOOutcome) -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
         let (descriptor, registration) = withPath(direction) { ($0.descriptor, $0.registration) }
@@ -175,7 +180,8 @@ public final class AsyncFD: @unchecked Sendable {
         }
     }
 
-    /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always ready.
+    /// The registration to wait on after `moveNow` said would-block. Nil: the descriptor is of a kind that is always
+    /// ready.
     package func registration(for direction: Direction) throws(IOError) -> Registration? {
         let (descriptor, registration) = withPath(direction) { ($0.descriptor, $0.registration) }
         if let registration { return registration }
@@ -222,8 +228,8 @@ public final class AsyncFD: @unchecked Sendable {
 
     /// How many bytes a thread of the pool may be given at once. Zero: none, wait for readiness first.
     ///
-    /// A file's system call ends by itself. A terminal may be stopped for as long as its user likes; it gets no thread until poll(2) says that it
-    /// takes something, and then no more than it is likely to take.
+    /// A file's system call ends by itself. A user may stop a terminal for any length of time; it gets no thread until
+    /// poll(2) reports room, and then no more bytes than it is likely to take.
     func offloadLimit(_ direction: Direction) -> Int {
         guard kind != .file else { return .max }
         if Syscalls.isReady(descriptor.rawValue, events: direction.isRead ? POLLIN : POLLOUT) { return 1024 }
@@ -239,7 +245,7 @@ public final class AsyncFD: @unchecked Sendable {
     /// Whether it never blocks, as far as epoll knows.
     func isAlwaysReady(_ direction: Direction) -> Bool { withPath(direction) { $0.access == .direct && $0.registration == nil && !isOurs } }
 
-    /// The path, where it stands: it is made by its first use.
+    /// The path in its place; made at its first use.
     @inline(__always)
     private func withPath<Value>(_ direction: Direction, _ body: (inout IOPath) -> Value) -> Value {
         if direction.isRead {
@@ -255,7 +261,7 @@ public final class AsyncFD: @unchecked Sendable {
         var registration: Registration?
         var isWatched = false
         if kind == .characterDevice {
-            // Whether it can block, epoll knows: it refuses to watch what cannot (EPERM).
+            // epoll knows whether it can block: it refuses to watch a device that cannot (EPERM).
             registration = (direction.isRead ? writing : reading)?.registration
             do {
                 if registration == nil { registration = try loop.register(descriptor.rawValue) }
@@ -271,7 +277,7 @@ public final class AsyncFD: @unchecked Sendable {
 
     // MARK: Going to the loop
 
-    /// Runs `body` on the loop's thread. `idle` is the answer if no thread can be had to run it.
+    /// Runs `body` on the loop's thread. Returns `idle` if no thread can be started for it.
     func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
         if loop.isCurrent { return await body(self) }
         guard loop.ensureOwner() else { return idle }

@@ -1,14 +1,15 @@
 // When a descriptor is closed, and what happens to the tasks that wait on it.
 //
-// First the waiters are woken, then the number is closed: after close(2) the number may belong to another descriptor. For the same reason a
-// call that another thread is making finishes before the number is closed.
+// First the waiters are woken, then the number is closed: after close(2) the number may belong to another descriptor.
+// For the same reason a call that another thread is making finishes before the number is closed.
 import EventLoop
 import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it is written first, as far as the descriptor takes it.
-    /// Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making for them finishes. Further calls do nothing.
+    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it is written first, as far as
+    /// the descriptor takes it. Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making
+    /// for them finishes. Further calls do nothing.
     public func close() async {
         await onLoop(orElse: ()) { descriptor in
             if let buffer = descriptor.printer?.buffer {
@@ -42,7 +43,7 @@ extension AsyncFD {
     }
 }
 
-/// What is left to close when an `AsyncFD` goes.
+/// What is left to close when an `AsyncFD` is closed or deallocated.
 ///
 /// Unchecked: handed from the thread of the last reference to the loop's thread, and used only there.
 struct Teardown: @unchecked Sendable {

@@ -1,13 +1,14 @@
 // Writes to a regular file: in the order of the calls, and as many as wait with one call.
 //
-// A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made others
-// arrive; they go out together with the next `writev`. A hundred tasks that each write a line cost a few calls, not a hundred.
+// A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made
+// others arrive; they are written together by the next `writev`. A hundred tasks that each write a line cost a few
+// calls, not a hundred.
 import DequeModule
 import EventLoop
 import Glibc
 import SystemPackage
 
-/// The writes that wait. Pure: what is to be done is returned.
+/// The writes that wait. Pure: each function returns what its caller must do next.
 struct FileWrites {
     typealias Ticket = UInt64
 
@@ -38,7 +39,7 @@ struct FileWrites {
         return lastTicket
     }
 
-    /// Returns true if the caller has to see to a batch.
+    /// Returns true if the caller has to start a batch.
     mutating func add(_ write: Write) -> Bool {
         waiting.append(write)
         defer { isActive = true }
@@ -63,8 +64,8 @@ struct FileWrites {
         return batch
     }
 
-    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns the writes to resume, with their outcomes; writes that
-    /// were not begun wait again, and are the first to be made.
+    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns the writes
+    /// to resume, with their outcomes; writes that were not begun wait again, and are the first to be made.
     mutating func completed(_ batch: [Write], moved: Int, failure: IOError?) -> [(Write, Outcome)] {
         var left = moved
         var answers: [(Write, Outcome)] = []
@@ -122,7 +123,7 @@ extension AsyncFD {
             leaveTurn()
             return
         }
-        // Behind what has been read ahead lies what the caller believes to be the position.
+        // The kernel's position is behind what has been read ahead; the caller's position is before it.
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
         let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
@@ -144,7 +145,7 @@ private struct Pieces: @unchecked Sendable {
     let vectors: [iovec]
     init(_ vectors: [iovec]) { self.vectors = vectors }
 
-    /// Blocks. Returns how many bytes went out, and why not more.
+    /// Blocks. Returns how many bytes were written, and the error that ended it.
     func writeAll(to descriptor: CInt) -> (Int, Errno?) {
         var vectors = vectors[...]
         var total = 0

@@ -3,25 +3,25 @@ import EventLoop
 import SystemPackage
 
 extension AsyncFD {
-    /// The stream's lines, without their ends (`\n` or `\r\n`), at most a mebibyte each; what is not UTF-8 is repaired. A last line without an
-    /// end counts.
+    /// The stream's lines, without their ends (`\n` or `\r\n`), at most a mebibyte each; what is not UTF-8 is repaired.
+    /// A last line without an end counts.
     ///
     ///     for try await line in AsyncFD.standardInput.lines { … }
     ///
-    /// The loop may be left at any line, and taken up again later: nothing is lost between.
+    /// A program may leave the loop at any line and continue later: nothing is lost in between.
     public var lines: Lines { lines() }
 
     /// The stream's lines, without their ends (`\n` or `\r\n`).
     ///
     /// - Parameters:
-    ///   - maximumLength: how many bytes a line may have. A longer one is an error, `.tooLong`, and stays in the stream: other ways of reading
-    ///     can have it.
+    ///   - maximumLength: how many bytes a line may have. A longer one is an error, `.tooLong`, and stays in the
+    ///     stream: other ways of reading still get it.
     ///   - invalidText: what becomes of bytes that are not UTF-8.
     public func lines(maximumLength: Int = 1 << 20, invalidText: Lines.InvalidText = .repair) -> Lines {
         Lines(descriptor: self, maximumLength: maximumLength, invalidText: invalidText)
     }
 
-    /// The stream's bytes, one by one. As with `lines`, the loop may be left at any byte.
+    /// The stream's bytes, one by one. As with `lines`, a program may leave the loop at any byte.
     public var bytes: Bytes { Bytes(descriptor: self) }
 }
 

@@ -4,8 +4,8 @@
 //     any call       loop.offloadIO { … }             loop.offloadIO({ … }) { result in … }
 //     a descriptor   descriptor.offloadIO { fd in … } descriptor.offloadIO({ fd in … }) { result in … }
 //
-// `EventLoop.offload` is for users, and has threads of its own. A different mechanism (io_uring's requests, one day) changes this file and none of
-// its callers.
+// `EventLoop.offload` is for users, and has threads of its own. A different mechanism (io_uring's requests, one day)
+// changes this file and none of its callers.
 import EventLoop
 
 extension EventLoop {

@@ -1,4 +1,4 @@
-// Opening by path. The kernel looks paths up on disks and networks, so that is done off the loop.
+// Opening by path. The kernel looks paths up on disks and networks, so open(2) is called off the loop.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -9,16 +9,18 @@ import SystemPackage
 ///     try await log.write("hello\n")
 ///     await log.close()
 ///
-/// The descriptor is closed on exec, never becomes a controlling terminal, and is the caller's to close. It lives on the current loop.
+/// The descriptor is closed on exec, never becomes a controlling terminal, and is the caller's to close. It lives on
+/// the current loop.
 ///
-/// A FIFO opened for reading is returned at once, and its first read waits for the first byte; one opened for writing is returned when
-/// a reader opens it. (The kernel does not report that, so the open is tried again with pauses of up to 100 ms.)
+/// A FIFO opened for reading is returned at once, and its first read waits for the first byte; one opened for writing
+/// is returned when a reader opens it. (The kernel does not report that, so the open is tried again with pauses of up
+/// to 100 ms.)
 ///
 /// - Parameters:
 ///   - options: `.create`, `.append`, `.truncate`, `.exclusiveCreate`, …
 ///   - permissions: of a file that is created, less the process' umask; `rw-r--r--` if not given.
-/// - Throws: `IOError` with the path: `open "/etc/shadow": permission denied (EACCES)`. `.isDirectory` for a directory, unless `options` has
-///   `.directory`. `.cancelled` when the task is cancelled; nothing stays open then.
+/// - Throws: `IOError` with the path: `open "/etc/shadow": permission denied (EACCES)`. `.isDirectory` for a directory,
+///   unless `options` has `.directory`. `.cancelled` when the task is cancelled; nothing stays open then.
 public func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = [], permissions: FilePermissions? = nil
 ) async throws(IOError) -> AsyncFD {
@@ -68,7 +70,7 @@ private struct OpenRequest: Sendable {
         let bits = creates ? (permissions ?? [.ownerReadWrite, .groupRead, .otherRead]).rawValue : 0
         return Syscalls.open(path, mode.rawValue | options.rawValue, bits).flatMap { number in
             let kind = AsyncFD.Kind(of: number)
-            // For reading the kernel would open it, and complain only when it is read.
+            // The kernel opens a directory for reading, and only read(2) fails.
             if kind == .directory, !options.contains(.directory) {
                 Syscalls.close(number)
                 return .failure(.isDirectory)

@@ -1,6 +1,6 @@
 // How event loops, each with a thread of its own, take turns to write to one place.
 //
-// A loop takes and releases a turn that no other loop wants with one atomic step each. The lock is for those that have to wait.
+// Taking and releasing a turn without contention costs one atomic operation each. Loops that have to wait use the lock.
 import CEventLoop
 import DequeModule
 import EventLoop
@@ -28,7 +28,8 @@ final class SharedWriteTurn: Sendable {
     private let parts = Locked(Parts())
 
     private struct Parts {
-        /// By loop. Only the part of the asking loop is looked at: another one's may be going, and must not go under the lock.
+        /// By loop. Only the part of the asking loop is read: another part may be in its deinit, which must not run
+        /// under the lock.
         var turns: [ObjectIdentifier: WeakPart] = [:]
         /// By number.
         var loops: [UInt: EventLoop] = [:]
@@ -55,7 +56,8 @@ final class SharedWriteTurn: Sendable {
 
     private static let table = Locked(Table())
 
-    /// The part that `loop` has of the turn to write to what `descriptor` leads to. If that is nothing, one that is not shared.
+    /// The part that `loop` has of the turn to write to what `descriptor` leads to. If that is nothing, one that is not
+    /// shared.
     static func part(of loop: EventLoop, _ descriptor: CInt) -> WriteTurn {
         guard case .success(let status) = Syscalls.status(descriptor) else { return unshared(loop) }
         let destination = Destination(status)
@@ -81,7 +83,7 @@ final class SharedWriteTurn: Sendable {
         }
     }
 
-    /// The part of `loop` with this number goes.
+    /// The part of `loop` with this number is being deallocated.
     func forget(_ number: UInt, of loop: EventLoop) {
         parts.withLock { parts in
             parts.loops[number] = nil
@@ -91,7 +93,7 @@ final class SharedWriteTurn: Sendable {
 
     deinit {
         SharedWriteTurn.table.withLock { table in
-            // It may be another one's by now.
+            // The entry may belong to a newer turn by now.
             if table.turns[destination]?.turn == nil { table.turns[destination] = nil }
         }
     }
@@ -111,7 +113,7 @@ final class SharedWriteTurn: Sendable {
         if state.compareExchange(expected: number * 2, desired: 0, ordering: .releasing).exchanged { return }
         let next = parts.withLock { parts -> WriteTurn? in
             guard state.load(ordering: .relaxed) == number * 2 + 1 else { return nil }
-            // A loop that has ended is passed over. It comes back to the turn if it runs again.
+            // A loop that has ended is skipped. It waits again if it runs again.
             guard let index = parts.waiting.firstIndex(where: { $0.loop.hasOwner }) else {
                 state.store(0, ordering: .releasing)
                 return nil

@@ -4,12 +4,12 @@ import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// Suspends until the descriptor is ready, after an attempt has said would-block.
+    /// Suspends until the descriptor is ready. For use after an attempt that would block.
     @inline(__always)
     func wait(_ direction: Direction, _ operation: String) async throws(IOError) {
         guard let registration = try registration(for: direction) else { return }
         let wake = await registration.wait(direction)
-        // Another waiter, of the same direction, may still need it.
+        // Another waiter of the same direction may still need the registration.
         if wake != .busy { endWait(direction) }
         switch wake {
         case .ready: return
@@ -19,7 +19,7 @@ extension AsyncFD {
         }
     }
 
-    /// The same after a call that left the cached readiness as it was.
+    /// The same after a call that did not clear the cached readiness.
     func waitAnew(_ direction: Direction, _ operation: String) async throws(IOError) {
         if let registration = try registration(for: direction), case .go(let edge) = registration.attempt(direction) {
             registration.clear(direction, edge, by: .wouldBlock)
@@ -27,11 +27,13 @@ extension AsyncFD {
         try await wait(direction, operation)
     }
 
-    /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.
+    /// One read or write on a thread of the pool. Not cancellable: the kernel does not interrupt such calls.
     func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
         if isClosed { return .failed(.badFileDescriptor) }
         let memory = SendableVector(vector)
-        return await offloadIO { number in withUnsafePointer(to: memory.vector) { IOPath.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
+        return await offloadIO { number in
+            withUnsafePointer(to: memory.vector) { IOPath.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) }
+        }
     }
 }
 

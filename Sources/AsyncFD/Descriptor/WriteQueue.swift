@@ -1,10 +1,12 @@
-// Whose turn it is to write. Each write goes out whole before the next begins, in the order in which they came.
+// Whose turn it is to write. Each write is written whole before the next begins, in the order of the calls.
 import DequeModule
 import EventLoop
 
-/// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for it.
+/// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for
+/// it.
 ///
-/// Pure: says whose turn it is; telling them is for the caller. All operations but `cancelAll` are O(1), amortised.
+/// Pure: returns the writer whose turn it is; the caller resumes it. All operations but `cancelAll` are O(1),
+/// amortised.
 struct WriteQueue {
     typealias Ticket = UInt64
 
@@ -43,18 +45,19 @@ struct WriteQueue {
 
     mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.append(Place(writer: writer, descriptor: descriptor)) }
 
-    /// Gives up waiting. Nil if the turn has come already.
+    /// Removes and returns the writer with this ticket, or nil if it is no longer waiting.
     mutating func cancel(_ ticket: Ticket) -> Writer? {
         guard ticket >= first, ticket < nextTicket else { return nil }
         return waiting[Int(ticket - first)].take()?.writer
     }
 
-    /// All writers of one descriptor give up waiting. The caller tells them.
+    /// Removes and returns all waiting writers of one descriptor. The caller resumes them.
     mutating func cancelAll(of descriptor: ObjectIdentifier) -> [Writer] {
         waiting.indices.compactMap { waiting[$0]?.descriptor == descriptor ? waiting[$0].take()?.writer : nil }
     }
 
-    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: no writer waits, and the turn is free.
+    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: no writer waits, and the turn is
+    /// free.
     mutating func next() -> Writer? {
         holder = nil
         while !waiting.isEmpty {

@@ -1,6 +1,6 @@
-// What the layers above do with files by their names: the blocking calls as throwing functions, each error with operation and path.
+// Files by their paths, for the layers above: blocking calls as throwing functions, each error with operation and path.
 //
-// All of it is for threads of the I/O pool: `EventLoop.offloadIO`.
+// For threads of the I/O pool only: `EventLoop.offloadIO`.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -47,7 +47,7 @@ package enum FileSystem {
         try get("open", path, Syscalls.openFile(path, O_RDONLY, 0, followingLink: false))
     }
 
-    /// A new file that looks to others like `model`: its permissions, and its owner as far as that is allowed.
+    /// A new file with the permissions of `model`, and its owner as far as the process may set it.
     package static func create(_ path: FilePath, like model: FileStatus) throws(IOError) -> CInt {
         let number = try get("open", path, Syscalls.openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0o600, followingLink: false))
         _ = Syscalls.setOwner(number, model.user, model.group)
@@ -116,7 +116,7 @@ package enum FileSystem {
         if errno != .noSuchFileOrDirectory { try check("unlink", path, errno) }
     }
 
-    /// Makes a symbolic link, or has the one that is there lead to `target`, without a moment in between. What is no link is left alone.
+    /// Makes a symbolic link, or atomically replaces one that is there. Anything else at the path stays.
     package static func link(_ path: FilePath, to target: String) throws(IOError) {
         switch Syscalls.readSymbolicLink(path) {
         case .success(target): return
@@ -175,7 +175,8 @@ package enum FileSystem {
         try check("syncfs", path, Syscalls.syncFileSystem(descriptor))
     }
 
-    /// Whether the process has a terminal that it can be hung up from: only then `/dev/tty` can be opened (tty(4)).
+    /// Whether the process has a controlling terminal, whose end sends SIGHUP: only then `/dev/tty` can be opened
+    /// (tty(4)).
     package static var hasTerminal: Bool {
         guard case .success(let number) = Syscalls.open("/dev/tty", O_RDONLY, 0) else { return false }
         Syscalls.close(number)

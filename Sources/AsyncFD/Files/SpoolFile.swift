@@ -1,7 +1,9 @@
-// The file in which records wait for a connection, so that they outlive the program. What stands in it: SpoolFormat.swift.
+// The file in which records wait for a connection, so that they outlive the program. What stands in it:
+// SpoolFormat.swift.
 //
-// The process that has the file open holds a lock on it. Records are appended by one descriptor and read by another. What was begun and not finished when
-// the program or the machine went down is cut off when the file is opened. When all has been sent the file is emptied.
+// The process that has the file open holds a lock on it. Records are appended by one descriptor and read by another.
+// What was begun and not finished when the program or the machine went down is cut off when the file is opened. When
+// all has been sent the file is emptied.
 //
 // The file is its owner's alone: what others could write there, they could have sent in the program's name.
 import EventLoop
@@ -9,8 +11,8 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// Every function blocks: for a thread of the pool. Closed, and so unlocked, with the last reference: a call that is still being made on another
-/// thread never finds another file under the number.
+/// Every function blocks: for a thread of the pool. Closed, and so unlocked, with the last reference: a call that is
+/// still being made on another thread never finds another file under the number.
 package final class SpoolFile: Sendable {
     /// A crash handler writes no more than the buffers held; what is more is damage.
     private static let mostUnchecked = 64 << 20
@@ -48,8 +50,8 @@ package final class SpoolFile: Sendable {
         package let isHeaderDamaged: Bool
     }
 
-    /// Opens the file, or makes it with mode 600. Fails with EAGAIN if another process, or another handler, has it open; with ELOOP if it is a symbolic
-    /// link; with `.notPrivate` if it is not the user's alone.
+    /// Opens the file, or makes it with mode 600. Fails with EAGAIN if another process, or another handler, has it
+    /// open; with ELOOP if it is a symbolic link; with `.notPrivate` if it is not the user's alone.
     package static func open(_ path: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
             let number = try get("open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
@@ -116,7 +118,8 @@ package final class SpoolFile: Sendable {
         return Contents(file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn, isHeaderDamaged: found == nil)
     }
 
-    /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage. Returns how many bytes were cut off.
+    /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage.
+    /// Returns how many bytes were cut off.
     private func adoptUnchecked(_ start: Int, _ size: Int, _ bounds: FrameBounds?) throws(IOError) -> Int {
         endOfFile.store(start, ordering: .releasing)
         guard start < size else { return 0 }

@@ -1,4 +1,5 @@
-// The system calls that only sockets have. Like those of Syscalls.swift: repeated when interrupted, would-block a value.
+// The system calls that only sockets have. Like those of Syscalls.swift: repeated when interrupted, would-block a
+// value.
 import CAsyncFD
 import Glibc
 import SystemPackage

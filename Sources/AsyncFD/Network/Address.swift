@@ -1,4 +1,4 @@
-// Where a socket is: an IPv4 or IPv6 address with a port, or a place of a Unix socket.
+// The address of a socket: an IPv4 or IPv6 address with a port, or the name of a Unix socket.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -6,12 +6,12 @@ import SystemPackage
 extension AsyncFD {
     /// The address of a socket.
     ///
-    ///     Address("127.0.0.1:8080")     IPv4
-    ///     Address("[::1]:8080")         IPv6; "[fe80::1%2]:80" with the number of the interface
-    ///     Address("/run/app.sock")      a Unix socket in the file system; also "unix:app.sock"
-    ///     Address("@app")               a Unix socket in Linux' abstract namespace (unix(7))
+    ///     AsyncFD.Address("127.0.0.1:8080")     IPv4
+    ///     AsyncFD.Address("[::1]:8080")         IPv6; "[fe80::1%2]:80" with the number of the interface
+    ///     AsyncFD.Address("/run/app.sock")      a Unix socket in the file system; also "unix:app.sock"
+    ///     AsyncFD.Address("@app")               a Unix socket in Linux' abstract namespace (unix(7))
     public struct Address: Sendable, Hashable, LosslessStringConvertible {
-        /// As the kernel has it, without what lies behind its length.
+        /// A `sockaddr`, as long as the kernel's length says.
         private let bytes: [UInt8]
 
         /// No address: that of an unbound Unix socket.
@@ -30,7 +30,7 @@ extension AsyncFD {
 
         /// An IPv6 address of 16 bytes with a port; `scope` is the number of the interface, for link-local addresses.
         public static func ipv6(_ octets: [UInt8], port: UInt16, scope: UInt32 = 0) -> Address {
-            precondition(octets.count == 16, "an IPv6 address has 16 bytes, not \(octets.count)")
+            precondition(octets.count == 16, "ipv6: octets must have 16 bytes")
             return Address(family: AF_INET6, bigEndian(port) + [0, 0, 0, 0] + octets + withUnsafeBytes(of: scope) { Array($0) })
         }
 
@@ -40,7 +40,8 @@ extension AsyncFD {
         /// Every address of this machine, over IPv6 and IPv4.
         public static func any(port: UInt16) -> Address { .ipv6([UInt8](repeating: 0, count: 16), port: port) }
 
-        /// A Unix socket in the file system. Nil if the path is empty or longer than the 107 bytes that the kernel takes.
+        /// A Unix socket in the file system. Nil if the path is empty or longer than the 107 bytes that the kernel
+        /// takes.
         public static func unix(_ path: FilePath) -> Address? {
             let text = Array(path.string.utf8)
             guard !text.isEmpty, text.count <= 107, !text.contains(0) else { return nil }
@@ -53,7 +54,8 @@ extension AsyncFD {
             return text.count <= 107 ? Address(family: AF_UNIX, [0] + text) : nil
         }
 
-        /// Reads an address as `description` writes it. Host names are not looked up: that takes time, and a loop (`connect(to:port:)`).
+        /// Reads an address as `description` writes it. It looks up no host names: that needs time and a loop
+        /// (`connect(to:port:)`).
         public init?(_ text: String) {
             if text.hasPrefix("@") {
                 guard let address = Address.abstract(String(text.dropFirst())) else { return nil }
@@ -124,7 +126,7 @@ extension AsyncFD {
             return Address(bytes: copy)
         }
 
-        /// The place in the file system of a Unix socket that has one.
+        /// The path of a Unix socket in the file system.
         public var path: FilePath? {
             guard family == AF_UNIX, bytes.count > 2, bytes[2] != 0 else { return nil }
             return FilePath(String(decoding: bytes[2...].prefix { $0 != 0 }, as: UTF8.self))
@@ -169,7 +171,7 @@ extension AsyncFD {
             bytes.withUnsafeBytes { body($0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count)) }
         }
 
-        /// Has `fill` store an address of any kind and its length. False: there is none.
+        /// The address that `fill` stores, with its length; `unnamed` if `fill` returns false.
         static func filled(by fill: (UnsafeMutablePointer<sockaddr>, inout socklen_t) -> Bool) -> Address {
             var storage = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -1,4 +1,4 @@
-// Clients: connecting to an address, or to whichever of a host's addresses answers first.
+// Clients: connecting to an address, or to the first of a host's addresses that answers.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -10,9 +10,10 @@ import SystemPackage
 ///
 /// The connection is the caller's to close. It lives on the current loop.
 ///
-/// - Parameter timeout: how long to try; as long as the kernel tries (two minutes for TCP) if not given. A Unix listener that has too many connections
-///   waiting is waited for, without a `timeout` until the task is cancelled.
-/// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing stays open then.
+/// - Parameter timeout: how long to try; as long as the kernel tries (two minutes for TCP) if not given. A Unix
+///   listener that has too many connections waiting is waited for, without a `timeout` until the task is cancelled.
+/// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing
+///   stays open then.
 public func connect(to address: AsyncFD.Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(address)", timeout: timeout)
     return try await attempts.onLoop { attempts async throws(IOError) in try await attempts.run([address]) }
@@ -22,11 +23,12 @@ public func connect(to address: AsyncFD.Address, timeout: Duration? = nil) async
 ///
 ///     let connection = try await connect(to: "example.org", port: 80, timeout: .seconds(10))
 ///
-/// IPv6 and IPv4 addresses are tried in turns, the next one each time when the ones before have failed or have not answered for a quarter of a
-/// second; the first connection wins, and the other attempts are given up (RFC 8305, "Happy Eyeballs").
+/// IPv6 and IPv4 addresses are tried in turns, the next one each time when the ones before have failed or have not
+/// answered for a quarter of a second; the first connection wins, and the other attempts are given up (RFC 8305, "Happy
+/// Eyeballs").
 ///
-/// - Parameter timeout: for all of it, the looking up of the name included.
-/// - Throws: `IOError` that names the host: `.unresolved`, or why the last address that was tried did not answer.
+/// - Parameter timeout: for the whole call, including the name lookup.
+/// - Throws: `IOError` that names the host: `.unresolved`, or the error of the last address that was tried.
 public func connect(to host: String, port: UInt16, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(host):\(port)", timeout: timeout)
     return try await attempts.onLoop { attempts async throws(IOError) in
@@ -54,14 +56,14 @@ final class ConnectionAttempts: @unchecked Sendable {
     private var pending: [(socket: CInt, registration: Registration)] = []
     private var lastError: IOError?
     private var stagger: EventLoop.Timer?
-    /// Tries an address again whose listener is busy.
+    /// Tries an address with a busy listener again.
     private var retry: EventLoop.Timer?
     private var pause = firstPause
     private let waitsForBusyListener: Bool
     private var completion: ((Result<CInt, IOError>) -> Void)?
     private var result: Result<CInt, IOError>?
 
-    /// - Parameter waitsForBusyListener: a Unix listener with a full backlog is waited for, and no failure.
+    /// - Parameter waitsForBusyListener: a full backlog of a Unix listener is no failure: the attempt is repeated.
     init(label: String, timeout: Duration?, waitsForBusyListener: Bool = true) {
         self.label = label
         self.waitsForBusyListener = waitsForBusyListener
@@ -74,7 +76,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         return try await loop.visit("connect", label) { () throws(IOError) in try await body(self) }
     }
 
-    /// The resolver is not interrupted by the deadline, but its answer is not waited for.
+    /// The deadline does not interrupt the resolver, but ends the wait for its answer.
     func resolve(_ host: String, _ port: UInt16) async throws(IOError) -> [AsyncFD.Address] {
         do {
             guard let deadline else { return try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init) }
@@ -117,8 +119,8 @@ final class ConnectionAttempts: @unchecked Sendable {
         return AsyncFD(socket: try result.get(), label: "connection to \(label)")
     }
 
-    /// The same without a task. `completion` is called once, on the loop, perhaps from within this call; a socket is the caller's then. There is no
-    /// other time limit than the kernel's: `cancel` ends it.
+    /// The same without a task. `completion` is called once, on the loop, perhaps from within this call; a socket is
+    /// the caller's then. There is no other time limit than the kernel's: `cancel` ends it.
     func run(_ addresses: [AsyncFD.Address], then completion: @escaping (Result<CInt, IOError>) -> Void) {
         waiting = ConnectionAttempts.interleaved(addresses)
         self.completion = completion
@@ -157,8 +159,8 @@ final class ConnectionAttempts: @unchecked Sendable {
         }
     }
 
-    /// EAGAIN: the listener of a Unix socket has as many connections waiting as it allows. The kernel says so at once, and does not tell when it has room
-    /// (connect(2)): it has to be asked again.
+    /// EAGAIN: the listener of a Unix socket has as many connections waiting as it allows. connect(2) fails at once,
+    /// and the kernel does not report when the listener has room: the attempt has to be repeated.
     private func tryAgain(_ address: AsyncFD.Address) {
         retry = loop.after(pause) { [self] in
             retry = nil

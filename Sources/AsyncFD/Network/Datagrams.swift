@@ -5,7 +5,8 @@ import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// A datagram socket that is bound to `address`, or, without one, to a port of the kernel's choice when it first sends. The caller closes it.
+    /// A datagram socket that is bound to `address`, or, without one, to a port of the kernel's choice when it first
+    /// sends. The caller closes it.
     ///
     ///     let socket = try await AsyncFD.datagrams(on: .loopback(port: 5353))
     ///     let (bytes, sender) = try await socket.receive(upTo: 1500)

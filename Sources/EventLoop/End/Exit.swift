@@ -1,11 +1,12 @@
 // What must be done before the loop ends: accepted bytes are written, or their loss is reported.
 //
-// It happens in three places: when `EventLoop.run` returns, when a started loop stops, and when the process exits, be it by
-// `exit()` or because a main returned. In all of them the loop turns without running jobs, so that no task runs any more,
-// until every participant is settled. A sink that makes progress is waited for; one that takes nothing is given up after `exitTimeout`.
+// It happens in three places: when `EventLoop.run` returns, when a started loop stops, and when the process exits, be
+// it by `exit()` or because a main returned. In all of them the loop turns without running jobs, so that no task runs
+// any more, until every participant is settled. A sink that makes progress is waited for; one that takes nothing is
+// given up after `exitTimeout`.
 //
-// The process' end is a destructor of the program (ELF's .fini_array), which runs after every handler of atexit(3): what such a handler logs
-// is written, too.
+// The process' end is a destructor of the program (ELF's .fini_array), which runs after every handler of atexit(3), so
+// the records of such a handler are written, too.
 import CEventLoop
 import Glibc
 import Synchronization
@@ -27,21 +28,23 @@ package protocol ShutdownParticipant: AnyObject {
 extension EventLoop {
     private static let timeout = Atomic<Int64>(30_000_000_000)
 
-    /// How long the end of a loop waits for a descriptor that takes no bytes: 30 seconds, unless set otherwise. Every byte that is written restarts
-    /// the time, so a slow reader loses nothing; a reader that has stopped for good loses what is pending, and a line on stderr reports it.
-    /// Any thread.
+    /// How long the end of a loop waits for a descriptor that takes no bytes: 30 seconds, unless set otherwise. Every
+    /// byte that is written restarts the time, so a slow reader loses nothing; a reader that has stopped for good loses
+    /// what is pending, and a line on stderr reports it. Any thread.
     public static var exitTimeout: Duration {
         get { .nanoseconds(timeout.load(ordering: .relaxed)) }
         set { timeout.store(newValue.clampedNanoseconds, ordering: .relaxed) }
     }
 
-    /// Has `participant` settled before the loop ends. The loop keeps it until `unregister`, or until the loop has ended. Loop thread.
+    /// Has `participant` settled before the loop ends. The loop keeps it until `unregister`, or until the loop has
+    /// ended. Loop thread.
     package func register(_ participant: any ShutdownParticipant) {
         participants.append(participant)
         LiveLoops.add(self)
     }
 
-    /// A loop that has ended, with every participant settled, lets go of them. Otherwise they and the loop would keep each other alive for ever.
+    /// A loop that has ended, with every participant settled, lets go of them. Otherwise they and the loop would keep
+    /// each other alive for ever.
     func forgetSettledParticipants() {
         guard participants.allSatisfy({ $0.isSettled }) else { return }
         LiveLoops.remove(self)
@@ -62,8 +65,8 @@ extension EventLoop {
         repeat {
             for participant in participants { participant.settle() }
             waitUntilSettled(timeout)
-            // A participant that gives up may report it on standard error. If that handler was settled before, it has something to write now,
-            // and gets another round.
+            // A participant that gives up may report it on standard error. If that handler was settled before, it has
+            // something to write now, and gets another round.
             let before = participants.map { (participant: $0, wasSettled: $0.isSettled) }
             for (participant, wasSettled) in before where !wasSettled || participant.isSettled { participant.giveUp() }
         } while participants.contains { !$0.isSettled }
@@ -101,8 +104,8 @@ extension EventLoop {
     }
 }
 
-/// The loops that the process' end has to flush: those that a thread turns, and those that have something to write. They are kept alive until they have
-/// ended and every participant is settled.
+/// The loops that the process' end has to flush: those that a thread turns, and those that have something to write.
+/// They are kept alive until they have ended and every participant is settled.
 enum LiveLoops {
     private static let loops = Locked<[EventLoop]>([])
 

@@ -1,7 +1,8 @@
 // A histogram of durations.
 
 extension EventLoop {
-    /// How often something took how long, in buckets that double: bucket n counts what took less than 2ⁿ ns and at least half of that.
+    /// How often something took how long, in buckets that double: bucket n counts what took less than 2ⁿ ns and at
+    /// least half of that.
     public struct Histogram: Sendable, Equatable {
         /// Bucket 0 counts zeros; bucket 63 everything from 2⁶² ns on.
         public let counts: [UInt64]
@@ -9,7 +10,8 @@ extension EventLoop {
         /// How many were counted.
         public var count: UInt64 { counts.reduce(0, +) }
 
-        /// The duration that at least `share` (0…1) of what was counted did not exceed, rounded up to the bucket's end. Zero if nothing was counted.
+        /// The duration that at least `share` (0…1) of what was counted did not exceed, rounded up to the bucket's end.
+        /// Zero if nothing was counted.
         public func quantile(_ share: Double) -> Duration {
             let total = count
             guard total > 0 else { return .zero }

@@ -1,7 +1,8 @@
 // The counters behind `Metrics`, and the meter that tells time on their behalf.
 import Synchronization
 
-/// One thread at a time writes, the loop's; any thread reads. So an addition is a load, an add and a store, as with a plain variable.
+/// One thread at a time writes, the loop's; any thread reads. So an addition is a load, an add and a store, as with a
+/// plain variable.
 final class Counters: Sendable {
     let turns = Atomic<UInt64>(0)
     let jobs = Atomic<UInt64>(0)
@@ -59,7 +60,9 @@ final class AtomicHistogram: @unchecked Sendable {
     /// For the one thread that writes.
     func add(_ nanoseconds: Int64) { counts[EventLoop.Histogram.bucket(nanoseconds)].add(1) }
 
-    func snapshot() -> EventLoop.Histogram { EventLoop.Histogram(counts: (0..<EventLoop.Histogram.buckets).map { counts[$0].load(ordering: .relaxed) }) }
+    func snapshot() -> EventLoop.Histogram {
+        EventLoop.Histogram(counts: (0..<EventLoop.Histogram.buckets).map { counts[$0].load(ordering: .relaxed) })
+    }
 }
 
 /// Loop thread only.

@@ -1,8 +1,8 @@
 // How the loop is doing: what it has done, where its time goes, which jobs hold it up.
 //
-// Counting costs an addition and is always on. Telling time costs 24 ns a look, three looks a turn and one a job, and is on only for a loop
-// that is being measured. The loop's thread is the only one that writes; any thread reads, above all one that wants
-// to know why the loop does not answer.
+// Counting costs an addition and is always on. Reading the clock costs 24 ns, three times a turn and once a job, and is
+// on only for a loop that is being measured. Only the loop's thread writes; any thread reads, above all a thread that
+// finds out why the loop does not answer.
 
 extension EventLoop {
     /// A loop's state of health at one moment.
@@ -20,19 +20,22 @@ extension EventLoop {
         public internal(set) var descriptors: Int
         /// Timers that are set now: sleeping tasks, timeouts, the layers' own.
         public internal(set) var timers: Int
-        /// Tasks that wait in the loop now, for descriptors, timers, signals, children or offloaded work. Zero when all have ended: a wait that is
-        /// cancelled leaves nothing behind.
+        /// Tasks that wait in the loop now, for descriptors, timers, signals, children or offloaded work. Zero when all
+        /// have ended: a wait that is cancelled leaves nothing behind.
         public internal(set) var waiters: Int
 
-        /// Time spent waiting for events. Zero, like all that follows, unless the loop is measured (`EventLoop.startMeasuring`).
+        /// Time spent waiting for events. Zero, like all that follows, unless the loop is measured
+        /// (`EventLoop.startMeasuring`).
         public internal(set) var polling: Duration
         /// Time spent running jobs and dispatching events.
         public internal(set) var busy: Duration
         /// The longest time that one job has held the loop.
         public internal(set) var longestJob: Duration
-        /// How long the job that runs right now has been running, nil if none is. The way to see from another thread that the loop is stuck.
+        /// How long the job that runs right now has been running, nil if none is. The way to see from another thread
+        /// that the loop is stuck.
         public internal(set) var currentJob: Duration?
-        /// How long events had to wait at most before the loop looked at them: the time between two looks, of every turn.
+        /// How long events had to wait at most before the loop looked at them: the time between two looks, of every
+        /// turn.
         public internal(set) var lag: Histogram
     }
 }
@@ -48,17 +51,18 @@ extension EventLoop {
 }
 
 extension EventLoop {
-    /// The loop's state of health. Any thread, at any time, also while the loop is held up; the numbers are those of the last turn.
+    /// The loop's state of health. Any thread, at any time, also while the loop is held up; the numbers are those of
+    /// the last turn.
     public var metrics: Metrics { counters.snapshot() }
 
-    /// Begins to measure time: where it goes, the lag, the longest job. Costs three looks at the clock a turn and one a job, 24 ns each. Any
-    /// thread.
+    /// Begins to measure time: where it goes, the lag, the longest job. Costs three looks at the clock a turn and one a
+    /// job, 24 ns each. Any thread.
     public func startMeasuring() {
         perform { if self.meter == nil { self.meter = Meter(self.counters) } }
     }
 
-    /// Calls `hook` whenever one job has held the loop for longer than `threshold`, right after it. Measures from then on. Any thread; a second
-    /// call replaces the first.
+    /// Calls `hook` whenever one job has held the loop for longer than `threshold`, right after it. Measures from then
+    /// on. Any thread; a second call replaces the first.
     ///
     ///     loop.onSlowJob(longerThan: .milliseconds(100)) { logger.warning("the loop was held up for \($0.duration)") }
     ///

@@ -2,12 +2,13 @@
 //
 //     inbox → woken jobs → ready jobs → work of the turn's end → poll → events → signals → timers
 //
-// A turn runs a bounded number of jobs, so that a queue that never empties keeps neither descriptors nor timers waiting. It
-// sleeps in the poll only when nothing is left to run; an idle loop is not woken by anything but what it waits for.
+// A turn runs a bounded number of jobs, so that a queue that never empties keeps neither descriptors nor timers
+// waiting. It sleeps in the poll only when nothing is left to run; only an event that an idle loop waits for wakes it.
 import CEventLoop
 
 extension EventLoop {
-    /// Jobs of each queue in one turn. At a microsecond a job, a look at the kernel every eighth of a millisecond costs under one percent.
+    /// Jobs of each queue in one turn. At a microsecond a job, a look at the kernel every eighth of a millisecond costs
+    /// under one percent.
     static let jobBudget = 128
 
     /// Timers fired in one turn; each makes a job ready. (Events are bounded by the size of the poller's list.)
@@ -53,11 +54,12 @@ extension EventLoop {
 
     // MARK: Jobs
 
-    /// What events and timers have woken goes first, but no more of it than a budget: then it is the others' turn.
+    /// Jobs that events and timers have woken run first, but no more than a budget of them; then the other jobs run.
     private func runJobs() {
         let first = min(woken.count, Self.jobBudget)
         for _ in 0..<first {
-            // Of thousands of tasks, the next ones are no longer in the cache. Fetched while others run, they cost 3 % less at 4,000 connections.
+            // Of thousands of tasks, the next ones are no longer in the cache. Fetched while others run, they cost 3 %
+            // less at 4,000 connections.
             if woken.count > 3 { woken[3].prefetch() }
             run(woken.removeFirst())
         }
@@ -117,7 +119,7 @@ extension EventLoop {
     /// Waits for events until the next timer, the given limit, or without end; returns how many there are.
     private func sleep(_ timeout: PollTimeout) -> Int {
         guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), timeout)) }
-        // Whatever can run, runs before time goes on.
+        // All events are handled before time advances.
         let count = poller.wait(nanoseconds: 0)
         if count > 0 || !inbox.isEmpty { return count }
         if offloaded == 0, manualClock.idle(until: timers.nextDeadline()) { return 0 }
@@ -148,9 +150,10 @@ extension EventLoop {
     }
 }
 
-/// Something that is to be done once, when the turn in which it was asked for ends: to write what the turn has gathered.
+/// Work to do once, at the end of the turn in which it was requested: to write what the turn has gathered.
 package protocol EndOfTurnWork: AnyObject {
-    /// Loop thread. `moreToCome` says that jobs are ready, so that the next turn's end is near; the work may ask for that one instead.
+    /// Loop thread. `moreToCome`: jobs are ready, so the next turn's end is near; the work may request that one
+    /// instead.
     func turnEnded(moreToCome: Bool)
 }
 

@@ -2,7 +2,8 @@
 //
 // One kind of work must not delay another, so each kind has threads of its own:
 //
-// - the files of the layers of this package (`submitIO`), four threads: writes continue whatever a user or a name server does;
+// - the files of the layers of this package (`submitIO`), four threads: writes continue whatever a user or a name
+//   server does;
 // - names, four threads (NameLookups.swift): a query may hang for as long as the name server does;
 // - what users hand over, `offloadThreads`;
 // - children, a thread each, and only where there is no pidfd (Children.swift).
@@ -13,7 +14,8 @@ import Synchronization
 extension EventLoop {
     private static let userThreads = Atomic<Int>(16)
 
-    /// How many blocking calls `offload` runs at a time, on each loop: 16, unless set otherwise. Any thread; counts for what is submitted later.
+    /// How many blocking calls `offload` runs at a time, on each loop: 16, unless set otherwise. Any thread; counts for
+    /// what is submitted later.
     public static var offloadThreads: Int {
         get { userThreads.load(ordering: .relaxed) }
         set { userThreads.store(max(1, newValue), ordering: .relaxed) }
@@ -28,13 +30,13 @@ extension EventLoop {
     ///
     ///     let entries = try await EventLoop.offload { try FileManager.default.contentsOfDirectory(atPath: path) }
     ///
-    /// At most `offloadThreads` bodies run at a time; a call that finds all threads busy waits, first come, first served. Threads are
-    /// started as they are needed, and end after ten seconds without work. On the current loop's pool; outside of any loop, on the
-    /// main loop's.
+    /// At most `offloadThreads` bodies run at a time; a call that finds all threads busy waits, first come, first
+    /// served. Threads are started as they are needed, and end after ten seconds without work. On the current loop's
+    /// pool; outside of any loop, on the main loop's.
     ///
-    /// A task that is cancelled while it waits for its turn gives it up. A body that has begun cannot be interrupted: the call returns when it has ended,
-    /// with what it returns; or, with `abandonOnCancel`, at once, and what the body then returns is dropped (so do not abandon a
-    /// body that opens descriptors).
+    /// A task that is cancelled while it waits for its turn gives it up. A body that has begun cannot be interrupted:
+    /// the call returns when it has ended, with what it returns; or, with `abandonOnCancel`, at once, and what the body
+    /// then returns is dropped (so do not abandon a body that opens descriptors).
     ///
     /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had.
     /// - Complexity: two thread switches.
@@ -54,8 +56,8 @@ extension EventLoop {
         return try call.result.get()
     }
 
-    /// Runs `off` on a thread of the I/O pool, where it may block for as long as a disk does, then `on` on the loop. For the layers above, which
-    /// call `offloadIO` (AsyncFD). Loop thread.
+    /// Runs `off` on a thread of the I/O pool, where it may block for as long as a disk does, then `on` on the loop.
+    /// For the layers above, which call `offloadIO` (AsyncFD). Loop thread.
     package func submitIO(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
         // No thread can be started: the loop's thread makes the call, late rather than never.
         if !ioPool.submit(OffloadedWork(off: off, on: on)) {
@@ -67,8 +69,8 @@ extension EventLoop {
 
 /// A call of `EventLoop.offload`.
 ///
-/// Unchecked: loop thread only, but for `body`, which a thread of the pool runs once, and `answer`, which that thread writes and the pool hands
-/// back to the loop's.
+/// Unchecked: loop thread only, but for `body`, which a thread of the pool runs once, and `answer`, which that thread
+/// writes and the pool hands back to the loop's.
 private final class OffloadedCall<Value: Sendable>: @unchecked Sendable {
     private let loop: EventLoop
     private let abandonOnCancel: Bool

@@ -2,7 +2,8 @@
 
 /// Holds the result of one offloaded call.
 ///
-/// Unchecked: a thread of a pool writes `value` once, before it reports through the loop's inbox; the loop's thread reads it after that report.
+/// Unchecked: a thread of a pool writes `value` once, before it reports through the loop's inbox; the loop's thread
+/// reads it after that report.
 package final class ResultBox<Value>: @unchecked Sendable {
     package var value: Value?
 

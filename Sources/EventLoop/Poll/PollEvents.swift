@@ -17,8 +17,8 @@ public struct PollEvents: OptionSet, Sendable, CustomStringConvertible {
     public static let endOfInput = PollEvents(rawValue: 0x2000)
     /// The other end is gone (`POLLHUP`). Comes unasked.
     public static let hangUp = PollEvents(rawValue: Int16(POLLHUP))
-    /// An error is pending (`POLLERR`): the next system call, or `SO_ERROR`, says which. On the writing end of a pipe: no process reads from it
-    /// any more. Comes unasked.
+    /// An error is pending (`POLLERR`): the next system call, or `SO_ERROR`, says which. On the writing end of a pipe:
+    /// no process reads from it any more. Comes unasked.
     public static let error = PollEvents(rawValue: Int16(POLLERR))
 
     public var description: String {

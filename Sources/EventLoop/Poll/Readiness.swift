@@ -12,7 +12,8 @@ package struct Readiness: Equatable {
     /// Counts edges. A reader that saw would-block at edge 7 must not clear edge 8, which arrived in between.
     package typealias Edge = UInt32
 
-    /// Names one wait, so that a late cancellation cannot hit the wait that came after it, nor one of the four billion behind that.
+    /// Names one wait, so that a late cancellation cannot hit the wait that came after it, nor one of the four billion
+    /// behind that.
     package typealias WaiterID = UInt32
 
     private enum State: Equatable {
@@ -24,7 +25,8 @@ package struct Readiness: Equatable {
 
     private var state = State.ready
     private var edge: Edge = 0
-    /// The other side has hung up, or has sent urgent data, and no later edge may come: a short count then does not mean that the end has been reached.
+    /// The other side has hung up, or has sent urgent data, and no later edge may come: a short count then does not
+    /// mean that the end has been reached.
     private var isFinal = false
 
     package init() {}
@@ -81,8 +83,8 @@ package struct Readiness: Equatable {
 
     /// The system call, made on the readiness obtained at `seen`, found that there is no more.
     ///
-    /// A short count saves the call that would say would-block, but is no evidence after a hang-up: the end of the stream is still to be read. What
-    /// arrives between the call and this comes with an edge of its own.
+    /// A short count saves the call that would say would-block, but is no evidence after a hang-up: the end of the
+    /// stream is still to be read. What arrives between the call and this comes with an edge of its own.
     package mutating func clear(_ seen: Edge, by evidence: Evidence) {
         guard state == .ready, seen == edge else { return }
         if evidence == .wouldBlock || !isFinal { state = .drained }

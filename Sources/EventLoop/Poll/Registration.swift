@@ -1,7 +1,7 @@
 // A descriptor's slot in the poller: its readiness in both directions, and the waiters to resume.
 import CEventLoop
 
-/// Which of a descriptor's two readinesses is meant.
+/// A direction of a descriptor's readiness.
 package enum Direction: Sendable { case read, write }
 
 /// Why a wait ended.
@@ -33,13 +33,14 @@ enum Waiter {
     }
 }
 
-/// Unchecked because the stored state is loop-thread-only; the one thing that other threads do with a registration is to hand it
-/// back to its loop (`wait`'s cancellation handler).
+/// Unchecked because the stored state is loop-thread-only; the one thing that other threads do with a registration is
+/// to hand it back to its loop (`wait`'s cancellation handler).
 package final class Registration: @unchecked Sendable {
     package let descriptor: CInt
     let generation: UInt32
-    /// The owner of a registration keeps its loop alive; a loop that is deallocated first calls `abandon`. Unmanaged here and below:
-    /// each retain is an atomic operation, and a round trip through two pipes made more of them than it ran instructions of ours.
+    /// The owner of a registration keeps its loop alive; a loop that is deallocated first calls `abandon`. Unmanaged
+    /// here and below: each retain is an atomic operation, and a round trip through two pipes made more of them than it
+    /// ran instructions of ours.
     private let loop: Unmanaged<EventLoop>
     private var isAbandoned = false
 
@@ -51,7 +52,8 @@ package final class Registration: @unchecked Sendable {
     }
     @exclusivity(unchecked) private var read = Side()
     @exclusivity(unchecked) private var write = Side()
-    /// A socket got urgent data. Reads stop at its mark, with or without more behind it, so that a short count proves nothing any more.
+    /// A socket got urgent data. Reads stop at its mark, with or without more behind it, so that a short count proves
+    /// nothing any more.
     @exclusivity(unchecked) private var hasUrgentMark = false
     @exclusivity(unchecked) private var lastWait: Readiness.WaiterID = 0
 
@@ -59,13 +61,16 @@ package final class Registration: @unchecked Sendable {
         self.descriptor = descriptor
         self.generation = generation
         self.loop = Unmanaged.passUnretained(loop)
-        // It was registered because an attempt had said would-block. What is ready by now, the first edge will say.
+        // It was registered because an attempt had said would-block. The first edge will
+        // report what is ready by now.
         read.readiness.clear(0, by: .wouldBlock)
         write.readiness.clear(0, by: .wouldBlock)
     }
 
     deinit {
-        assert(read.waiter == nil && write.waiter == nil, "descriptor \(descriptor): close the registration before its last reference goes: a task still waits")
+        assert(
+            read.waiter == nil && write.waiter == nil,
+            "descriptor \(descriptor): a registration must be closed before its last reference goes: a task still waits")
     }
 
     // MARK: Loop thread: attempts
@@ -102,9 +107,10 @@ package final class Registration: @unchecked Sendable {
         }
     }
 
-    /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
+    /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in
+    /// `direction`.
     ///
-    /// - Returns: what `giveUp` needs.
+    /// - Returns: the waiter's ID, for `giveUp`.
     @discardableResult
     package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) -> Readiness.WaiterID {
         lastWait &+= 1

@@ -1,8 +1,9 @@
 // Waiting for any descriptor that the kernel can watch: a library's socket, an inotify or timer descriptor, a device.
 //
-// epoll(7) reports changes; a user asks about states. So a wait first asks poll(2) for the state. Only if the descriptor is not ready does it
-// wait for a change, and then it asks again. The answer is always true when it is given, however much or little the user read last
-// time, and the user reports nothing back. (AsyncFD, which makes the system calls itself, uses the cached edges instead.)
+// epoll(7) reports changes; a user asks about states. So a wait first asks poll(2) for the state. Only if the
+// descriptor is not ready does it wait for a change, and then it asks again. The answer is always true when it is
+// given, however much or little the user read last time, and the user reports nothing back. (AsyncFD, which makes the
+// system calls itself, uses the cached edges instead.)
 import Glibc
 import SystemPackage
 
@@ -30,8 +31,8 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     public let descriptor: FileDescriptor
     /// What was waited for.
     public let interest: PollEvents
-    /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it, `ENOSPC` beyond the user's limit
-    /// of watches (`/proc/sys/fs/epoll/max_user_watches`), …
+    /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it,
+    /// `ENOSPC` beyond the user's limit of watches (`/proc/sys/fs/epoll/max_user_watches`), …
     public let errno: Errno?
 
     public var description: String {
@@ -50,14 +51,14 @@ extension WatchError: CancellableError {
 ///     try await watch.readable()
 ///     let count = read(socket, …)
 ///
-/// Of any kind that `poll(2)` knows; those that never block in its sense (regular files, directories) are always ready. The
-/// owner keeps the descriptor, and closes it after the watch: epoll reports nothing about a closed number, so a waiting task would wait for
-/// ever. The watch does not change the flags, so a read may still block if another reader empties the descriptor first; make a shared
-/// descriptor non-blocking.
+/// Of any kind that `poll(2)` knows; those that never block in its sense (regular files, directories) are always ready.
+/// The owner keeps the descriptor, and closes it after the watch: epoll reports nothing about a closed number, so a
+/// waiting task would wait for ever. The watch does not change the flags, so a read may still block if another reader
+/// empties the descriptor first; make a shared descriptor non-blocking.
 ///
-/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any task; a task
-/// that runs elsewhere visits the loop for the wait. One task can wait for reading and one for writing at a time. A watch costs nothing until
-/// the first task has to wait, and then one `epoll_ctl`, once.
+/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any
+/// task; a task that runs elsewhere visits the loop for the wait. One task can wait for reading and one for writing at
+/// a time. A watch costs nothing until the first task has to wait, and then one `epoll_ctl`, once.
 ///
 /// Unchecked because what changes is touched on the loop's thread only.
 public final class Watch: @unchecked Sendable {
@@ -84,7 +85,7 @@ public final class Watch: @unchecked Sendable {
 
     /// Suspends the task until a read would not block. Returns at once if that is so already.
     ///
-    /// - Returns: how things stand; contains `.reading`, `.endOfInput`, `.hangUp` or `.error`.
+    /// - Returns: the state; contains `.reading`, `.endOfInput`, `.hangUp` or `.error`.
     /// - Throws: `WatchError`. A wait that is cancelled leaves nothing behind.
     /// - Complexity: one `poll(2)` if it is ready; two and a wait if not.
     @discardableResult
@@ -94,14 +95,15 @@ public final class Watch: @unchecked Sendable {
     @discardableResult
     public func writable() async throws(WatchError) -> PollEvents { try await ready(for: .writing) }
 
-    /// Suspends the task until one of what `interest` names is so, or the descriptor has hung up or failed.
+    /// Suspends the task until one of the events in `interest` is there, or the descriptor has hung up or failed.
     public func ready(for interest: PollEvents) async throws(WatchError) -> PollEvents {
         if loop.isCurrent { return try await readyHere(interest) }
         guard loop.ensureOwner() else { throw error(.noEventLoop, interest) }
         return try await loop.visit { () async throws(WatchError) in try await self.readyHere(interest) }
     }
 
-    /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the descriptor is closed. Any thread.
+    /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the
+    /// descriptor is closed. Any thread.
     public func close() {
         loop.perform {
             self.isClosed = true

@@ -14,7 +14,8 @@ struct CaughtSignals: Sendable {
     /// How many wait for each signal, in the whole process.
     private static let users = Locked<[EventLoop.Signal: Int]>([:])
 
-    /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
+    /// - Parameter isStop: the loop handles the first of them; the second kills the process. Ignored signals stay
+    ///   ignored.
     init(_ signals: Set<EventLoop.Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
         guard signals.allSatisfy(\.canBeCaught) else { throw EventLoopError(operation: "sigaction", errno: .invalidArgument) }
         let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted { $0.rawValue < $1.rawValue }
@@ -39,7 +40,8 @@ struct CaughtSignals: Sendable {
                 users[signal, default: 0] -= 1
                 if isStop { cel_signal_stop(signal.rawValue, false) }
                 guard users[signal] == 0 else { continue }
-                // What was sent to us must not come to the default, which kills; the second signal to stop is meant to.
+                // A signal that was sent during the subscription must not have the default effect, which kills. A
+                // second signal to stop must.
                 if !isStop { cel_signal_discard(signal.rawValue) }
                 cel_signal_restore(signal.rawValue)
             }

@@ -1,5 +1,6 @@
-// Waiting for the end of a child process, without SIGCHLD: a handler of ours would take the signal away from others, and one signal may
-// stand for many children. A pidfd is a descriptor like any other, readable when its process has ended.
+// Waiting for the end of a child process, without SIGCHLD: a handler of ours would take the signal away from others,
+// and one signal may stand for many children. A pidfd is a descriptor like any other, readable when its process has
+// ended.
 import CEventLoop
 import Glibc
 import SystemPackage
@@ -20,14 +21,16 @@ public enum TerminationStatus: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension EventLoop {
-    /// Suspends the task until the child process `pid` has ended, and collects it: after that the number is free for another process.
+    /// Suspends the task until the child process `pid` has ended, and collects it: after that the number is free for
+    /// another process.
     ///
     ///     let status = try await EventLoop.waitForExit(of: child)
     ///
-    /// `pid` must be a child of this process that no other code waits for. On the current loop; outside of any, on the main loop. If the task is
-    /// cancelled, the child lives on and is not collected; one can wait again.
+    /// `pid` must be a child of this process that no other code waits for. On the current loop; outside of any, on the
+    /// main loop. If the task is cancelled, the child lives on and is not collected; the caller may wait again.
     ///
-    /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
+    /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on
+    ///   Linux before 5.3, `EMFILE`.
     public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
         try await onCurrentLoop("waitForExit") { _ in try await waitForExitHere(of: pid) }
     }
@@ -62,8 +65,8 @@ extension EventLoop {
         }
     }
 
-    /// Collects the child when it has ended, and calls `body` with its status; with nil if other code has collected it. For the layers above, where
-    /// no task may run any more. Loop thread.
+    /// Collects the child when it has ended, and calls `body` with its status; with nil if other code has collected it.
+    /// For the layers above, where no task may run any more. Loop thread.
     package func whenExited(_ pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let pidfd = cel_pidfd_open(pid)
         guard pidfd >= 0, let registration = try? register(pidfd) else {
@@ -99,7 +102,7 @@ extension EventLoop {
         } on: {
             body(end.value)
         }
-        // Not one thread to be had: how it ended stays unknown.
+        // No thread can be started: the status stays unknown.
         if !childPool.submit(work) { soon { body(nil) } }
     }
 }

@@ -39,7 +39,8 @@ extension EventLoop {
             Signal(rawValue: SIGTSTP): "SIGTSTP",
         ]
 
-        /// Signals that can be caught, and whose handler may return: not SIGKILL and SIGSTOP, not those by which a fault of the program is reported.
+        /// Signals that can be caught, and whose handler may return: not SIGKILL and SIGSTOP, not those that
+        /// report a fault of the program.
         var canBeCaught: Bool {
             rawValue > 0 && rawValue <= 64 && ![SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS].contains(rawValue)
         }

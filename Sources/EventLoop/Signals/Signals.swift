@@ -1,8 +1,9 @@
 // Signals as a sequence of values, and how a signal stops a program in good order.
 //
-// A handler, not a signalfd: that would need the signal blocked in every thread of the process, and those threads are not all ours. The
-// handler (CEventLoop.c) counts the signal and writes to the eventfd of the loops that want to know; all else happens in the
-// loop's turn. The kernel merges equal signals while one is pending, and so do we: how often a signal comes is not reliable, that it came is.
+// A handler, not a signalfd: that would need the signal blocked in every thread of the process, and those threads are
+// not all ours. The handler (CEventLoop.c) counts the signal and writes to the eventfd of the loops that want to know;
+// all else happens in the loop's turn. The kernel merges equal signals while one is pending, and so do we: how often a
+// signal comes is not reliable, that it came is.
 import CEventLoop
 import Glibc
 import SystemPackage
@@ -12,27 +13,29 @@ extension EventLoop {
     ///
     ///     for await signal in try EventLoop.signals([.hangUp]) { reloadConfiguration() }
     ///
-    /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, or the
-    /// loop ends, they do again, except for one that was sent before then and has not arrived yet: that does nothing. Signals
-    /// that arrive while no task iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
-    /// does not matter on which thread the kernel delivers it.
+    /// From this call on the signals no longer have their default effect. They have it again when the sequence and its
+    /// iterators are deallocated, or the loop ends. A signal that was sent before then and arrives later does nothing.
+    /// Signals that arrive while no task iterates are kept, one of each kind. Any number of sequences, on any loops,
+    /// get each signal. It does not matter on which thread the kernel delivers it.
     ///
     /// Belongs to the current loop; outside of any, to the main loop. The iteration ends when its task is cancelled.
     ///
-    /// - Throws: `EventLoopError` with `EINVAL` for a signal that cannot be caught or must not be (`SIGKILL`, `SIGSEGV`, …).
+    /// - Throws: `EventLoopError` with `EINVAL` for a signal that cannot be caught or must not be (`SIGKILL`,
+    ///   `SIGSEGV`, …).
     public static func signals(_ signals: Set<EventLoop.Signal>) throws(EventLoopError) -> SignalSequence {
         let loop = current ?? .main
         return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
     }
 
-    /// Calls `body` on the loop at each arrival of `signal`, until the observation goes or the loop has ended. The main loop does not end: a
-    /// stand-in turns it after `run`. Nil if the kernel refuses. For the layers above. Loop thread.
+    /// Calls `body` on the loop at each arrival of `signal`, until the observation is deallocated or the loop has
+    /// ended. The main loop does not end: a stand-in turns it after `run`. Nil if the kernel refuses. For the layers
+    /// above. Loop thread.
     package func observe(_ signal: EventLoop.Signal, _ body: @escaping () -> Void) -> SignalObservation? {
         guard let caught = try? CaughtSignals([signal], on: self) else { return nil }
         return SignalObservation(SignalSubscription(caught, on: self, outlivesRun: isMain) { _ in body() })
     }
 
-    /// A run of the loop ends: signals that its tasks listened to do what they do by default. Loop thread.
+    /// Called when a run of the loop ends: the signals of its subscriptions get their default effect back. Loop thread.
     func giveSignalsBack() {
         for subscription in signalSubscriptions where !subscription.outlivesRun { subscription.end() }
     }
@@ -62,7 +65,7 @@ public struct SignalSequence: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async -> EventLoop.Signal? { await handle.subscription.next() }
     }
 
-    /// The loop keeps the subscription; it ends when the last handle goes.
+    /// The loop keeps the subscription; it ends with the last handle.
     fileprivate final class Handle: Sendable {
         let subscription: SignalSubscription
         init(_ subscription: SignalSubscription) { self.subscription = subscription }
@@ -142,7 +145,7 @@ final class SignalSubscription: @unchecked Sendable {
     private func nextHere() async -> EventLoop.Signal? {
         if Task.isCancelled { return nil }
         if !pending.isEmpty { return pending.removeFirst() }
-        precondition(waiter == nil, "two tasks iterate over the same sequence of signals")
+        precondition(waiter == nil, "only one task at a time may iterate over a sequence of signals")
         lastWait += 1
         let id = lastWait
         return await parkTask { continuation in

@@ -1,12 +1,14 @@
 // The one entry through which other threads reach a loop: jobs, calls, log records.
 //
-// A Treiber stack (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986): one word, which threads push to with
-// compare-exchange and which the loop empties with one exchange. A thread that is preempted in the middle of a push delays no
-// other thread, since nothing is visible before its compare-exchange. The loop reverses the stack, so each thread's order is kept.
+// A Treiber stack (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986): one word, which threads push
+// to with compare-exchange and which the loop empties with one exchange. A thread that is preempted in the middle of a
+// push delays no other thread, since nothing is visible before its compare-exchange. The loop reverses the stack, so
+// each thread's order is kept.
 //
-// The same word says whether the loop sleeps. Only the push that finds it asleep pays for a wake-up; a thousand pushes to a loop
-// that is awake, or already woken, cost no system call. A loop that coalesces wake-ups looks by itself before long
-// (WakeupCoalescing.swift). So an envelope that wakes lazily (a log record) does not wake it; any other (a job, a call) does.
+// The same word says whether the loop sleeps. Only the push that finds it asleep pays for a wake-up; a thousand pushes
+// to a loop that is awake, or already woken, cost no system call. A loop that coalesces wake-ups looks by itself before
+// long (WakeupCoalescing.swift). So an envelope that wakes lazily (a log record) does not wake it; any other (a job, a
+// call) does.
 //
 //     63                                                    4  3    2         1          0
 //     ┌──────────────────────────────────────────────────────┬───┬──────┬────────────┬────────┐
@@ -22,7 +24,8 @@ import Synchronization
 
 /// What is in the inbox: a link, and how to deliver what stands behind it in the same allocation.
 ///
-/// The posting thread allocates it, with `make` or from a pool (BlockPool.swift); `deliver` runs once, on the loop's thread, and frees it.
+/// The posting thread allocates it, with `make` or from a pool (BlockPool.swift); `deliver` runs once, on the loop's
+/// thread, and frees it.
 package struct Envelope {
     package typealias Deliver = @convention(c) (UnsafeMutableRawPointer) -> Void
 
@@ -34,7 +37,8 @@ package struct Envelope {
 
     /// Allocates an envelope with room for `size` bytes of contents.
     package static func make(size: Int, deliver: @escaping Deliver) -> UnsafeMutableRawPointer {
-        // malloc(3) aligns for any of the basic types. Asked for that, Swift goes through posix_memalign(3), which takes three times as long.
+        // malloc(3) aligns for any of the basic types. Asked for that, Swift goes through posix_memalign(3), which
+        // takes three times as long.
         guard let memory = malloc(headerSize + size) else { fatalError("no memory for \(size) bytes on their way to an event loop") }
         address(memory, to: deliver)
         return memory
@@ -56,7 +60,8 @@ struct Inbox: ~Copyable, Sendable {
     private static let marks: UInt = 15
 
     private let head = Atomic<UInt>(Inbox.awake)
-    /// What has been taken and is being delivered, oldest first. Loop thread only: atomic merely because an inbox is immutable.
+    /// What has been taken and is being delivered, oldest first. Loop thread only: atomic merely because an inbox is
+    /// immutable.
     private let taken = Atomic<UInt>(0)
 
     /// Adds an envelope. Any thread; lock-free. Returns true if the loop sleeps and the caller has to wake it.
@@ -82,7 +87,8 @@ struct Inbox: ~Copyable, Sendable {
     /// True if nothing is left of what the last `deliverAll` has taken. Loop thread.
     var isDelivered: Bool { taken.load(ordering: .relaxed) == 0 }
 
-    /// Announces that the loop is going to sleep, without a limit or coalescing wake-ups. False if an envelope has arrived. Loop thread.
+    /// Announces that the loop is going to sleep, without a limit or coalescing wake-ups. False if an envelope has
+    /// arrived. Loop thread.
     func prepareToSleep(coalescing: Bool = false) -> Bool {
         guard isDelivered else { return false }
         let word = coalescing ? Inbox.coalescing : Inbox.asleep
@@ -90,10 +96,11 @@ struct Inbox: ~Copyable, Sendable {
         return announced || seen == word
     }
 
-    /// Takes everything and delivers it, oldest first; marks the loop as awake. Returns whether any of it wakes lazily. Loop thread.
+    /// Takes everything and delivers it, oldest first; marks the loop as awake. Returns whether any of it wakes lazily.
+    /// Loop thread.
     ///
-    /// Called from within a delivery it goes on with the rest: at exit, a call from another thread turns the loop until all is written,
-    /// and what it waits for may stand right behind it.
+    /// Called from within a delivery it goes on with the rest: at exit, a call from another thread turns the loop until
+    /// all is written, and what it waits for may stand right behind it.
     @discardableResult
     func deliverAll() -> Bool {
         let hasLazy = head.load(ordering: .relaxed) != Inbox.awake && take()

@@ -1,7 +1,7 @@
 // A value behind a lock, for what is rare and shared by threads. Nothing on a record's or an event's path takes one.
 //
-// `Synchronization.Mutex` would do, but ThreadSanitizer does not know it: its futex calls are in a library that is not instrumented, and every
-// access under it is reported as a race. A POSIX mutex is known to it.
+// `Synchronization.Mutex` would do, but ThreadSanitizer does not know it: its futex calls are in a library that is not
+// instrumented, and every access under it is reported as a race. A POSIX mutex is known to it.
 import Glibc
 
 /// Unchecked because only the thread that holds the lock touches the value.

@@ -1,10 +1,10 @@
 // When an idle loop looks into its inbox by itself instead of being woken.
 //
-// Threads that log make work for the loop every few hundred nanoseconds, and the loop finishes it in less. If the loop fell asleep each time, a
-// thread would have to wake it each time: a system call of some microseconds, for a record that can wait. So while records keep coming,
-// the loop sleeps for a quarter of a millisecond at most and then looks by itself. Each look finds many records. After an interval in which
-// none came, the loop sleeps without a limit, and the next record wakes it: an idle loop uses no processor time, and a record that comes
-// alone is written at once.
+// Threads that log make work for the loop every few hundred nanoseconds, and the loop finishes it in less. If the loop
+// fell asleep each time, a thread would have to wake it each time: a system call of some microseconds, for a record
+// that can wait. So while records keep coming, the loop sleeps for a quarter of a millisecond at most and then looks by
+// itself. Each look finds many records. After an interval in which none came, the loop sleeps without a limit, and the
+// next record wakes it: an idle loop uses no processor time, and a record that comes alone is written at once.
 
 /// Decides how long an idle loop may coalesce wake-ups. Pure.
 struct WakeupCoalescing {

@@ -1,8 +1,9 @@
 // The order in which timers are due.
 //
-// A heap in which a node has four children: half as deep as one with two, and the four lie in one line of the processor's cache, so that a
-// million deadlines are ten lines deep (A. LaMarca and R. Ladner, "The Influence of Caches on the Performance of Heaps", 1996). The root stands
-// at place 3 of the memory: that puts the first of each four at the beginning of a line.
+// A heap in which a node has four children: half as deep as one with two, and the four lie in one line of the
+// processor's cache, so that a million deadlines are ten lines deep (A. LaMarca and R. Ladner, "The Influence of Caches
+// on the Performance of Heaps", 1996). The root stands at place 3 of the memory: that puts the first of each four at
+// the beginning of a line.
 
 /// Not thread-safe. Adding and removing the first are O(log n).
 struct DeadlineHeap: ~Copyable {

@@ -1,20 +1,21 @@
 // A call that the loop makes later: for what is not a task, and has no need to be one.
 //
-// A million tasks that sleep are a million tasks. A timeout of a connection that a library's callback set, a retry, a flush that may wait a
-// little: each is a closure and a deadline, and costs a hundredth of that.
+// A million tasks that sleep are a million tasks. A timeout of a connection that a library's callback set, a retry, a
+// flush that may wait a little: each is a closure and a deadline, and costs a hundredth of that.
 
 extension EventLoop {
     /// A call that a loop makes at its time, unless it is cancelled before; see `EventLoop.perform(after:_:)`.
     ///
-    /// Dropping it does not cancel the call. It keeps its loop alive, and the closure until it has been called or cancelled.
+    /// Dropping it does not cancel the call. It keeps its loop alive, and the closure until it has been called or
+    /// cancelled.
     public struct Timer: Sendable {
         fileprivate let loop: EventLoop
         fileprivate let call: TimerCallback
 
         /// Takes the call back. Does nothing if it has been made, or has been taken back before. Any thread; lock-free.
         ///
-        /// On the loop's thread it is certain that the call is not made after this. From another thread, the loop may be making it right now, and
-        /// may still make it until it empties its inbox.
+        /// On the loop's thread it is certain that the call is not made after this. From another thread, the loop may
+        /// be making it right now, and may still make it until it empties its inbox.
         ///
         /// - Complexity: O(1), amortised; from another thread, an entry in the loop's inbox.
         public func cancel() {
@@ -29,8 +30,9 @@ extension EventLoop {
     ///     …
     ///     timeout.cancel()
     ///
-    /// Never from within this call, be the delay zero or less. By the loop's clock, from the moment of this call. Calls that are due at the
-    /// same time are made in the order in which the loop heard of them. A loop that has ended makes no calls; nothing waits for them when it ends.
+    /// Never from within this call, be the delay zero or less. By the loop's clock, from the moment of this call. Calls
+    /// that are due at the same time are made in the order in which the loop heard of them. A loop that has ended makes
+    /// no calls; nothing waits for them when it ends.
     ///
     /// `body` must not block. To await something later, use a task: `EventLoop.sleep(for:)`.
     ///
@@ -61,7 +63,8 @@ extension EventLoop {
 final class TimerCallback: @unchecked Sendable {
     /// Nil once it has been called or cancelled.
     @exclusivity(unchecked) private var body: (() -> Void)?
-    /// False until it has been set: another thread's request may still be in the inbox when the timer is cancelled on the loop.
+    /// False until it has been set: another thread's request may still be in the inbox when the timer is cancelled on
+    /// the loop.
     @exclusivity(unchecked) private var isSet = false
     /// Equal deadlines come in this order.
     @exclusivity(unchecked) var sequence: UInt64 = 0

@@ -1,10 +1,11 @@
 // What is due, by the timer's number.
 //
-// Open addressing with linear probing in Robin Hood order: slots of one run are sorted by the place where they would like to be, so that a
-// search ends, and a deletion stops shifting back, at the first slot that is better placed than what is searched for (P. Celis, "Robin
-// Hood Hashing", 1986). Numbers are handed out one after the other; eight neighbours stay neighbours, for the cache's sake, and
-// the blocks of eight are spread by Fibonacci hashing. Since a slot is found by number and not by place, the table can be
-// rebuilt at any size while timers are alive; that is why it is not an array.
+// Open addressing with linear probing in Robin Hood order: slots of one run are sorted by the place where they would
+// like to be, so that a search ends, and a deletion stops shifting back, at the first slot that is better placed than
+// what is searched for (P. Celis, "Robin Hood Hashing", 1986). Numbers are handed out one after the other; eight
+// neighbours stay neighbours, for the cache's sake, and the blocks of eight are spread by Fibonacci hashing. Since a
+// slot is found by number and not by place, the table can be rebuilt at any size while timers are alive; that is why it
+// is not an array.
 
 /// Loop thread only. All operations are O(1), amortised.
 struct TimerTable: ~Copyable {

@@ -1,4 +1,5 @@
-// The number of a descriptor that has been closed: the kernel gives it to the next that is opened, and nothing of ours may touch it.
+// The number of a descriptor that has been closed: the kernel gives it to the next that is opened, and nothing of ours
+// may touch it.
 import Glibc
 import SystemPackage
 import TestSupport

@@ -1,4 +1,5 @@
-// Reading from descriptors of every kind that other code owns: what is there, when it is there, and without a trace on them.
+// Reading from descriptors of every kind that other code owns: what is there, when it is there, and without a trace on
+// them.
 import Glibc
 import SystemPackage
 import TestSupport

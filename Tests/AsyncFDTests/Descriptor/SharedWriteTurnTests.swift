@@ -1,4 +1,5 @@
-// Several objects that write to one pipe: each record stays in one piece, however small the parts are that the kernel takes.
+// Several objects that write to one pipe: each record stays in one piece, however small the parts are that the kernel
+// takes.
 import Glibc
 import SystemPackage
 import TestSupport

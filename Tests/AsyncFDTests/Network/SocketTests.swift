@@ -104,7 +104,8 @@ struct SocketTests {
     @Test("a connection attempt ends at its timeout and at cancellation, and leaves no descriptor behind")
     func timeout() throws {
         try EventLoop.run {
-            // A Unix or loopback listener that accepts no connection fills up; then TCP attempts hang, as to a host that does not answer.
+            // A Unix or loopback listener that accepts no connection fills up; then TCP attempts hang, as to a host
+            // that does not answer.
             let listener = try await Listener(on: .loopback(port: 0), backlog: 0)
             var fillers: [AsyncFD] = []
             for _ in 0..<3 {

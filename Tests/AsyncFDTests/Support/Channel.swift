@@ -1,4 +1,5 @@
-// Streams of every kind that can say would-block, as other code hands them in: blocking, shared, with whatever the kernel lacks.
+// Streams of every kind that can say would-block, as other code hands them in: blocking, shared, with whatever the
+// kernel lacks.
 import AsyncFD
 import Glibc
 import SystemPackage

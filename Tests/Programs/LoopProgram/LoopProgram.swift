@@ -100,7 +100,8 @@ struct LoopProgram {
         }
     }
 
-    /// A main thread that is inside a task already: its process keeps its executors, and the loop runs the body all the same.
+    /// A main thread that is inside a task already: its process keeps its executors, and the loop runs the body all the
+    /// same.
     static func runInsideTask() throws {
         let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         sem_init(done, 0, 0)
@@ -188,7 +189,8 @@ struct LoopProgram {
         }
     }
 
-    /// A signal that was sent during a subscription, and that the kernel has delivered to no thread when the subscription ends.
+    /// A signal that was sent during a subscription, and that the kernel has delivered to no thread when the
+    /// subscription ends.
     static func endBeforeSignalArrives() throws {
         var set = sigset_t()
         sigemptyset(&set)
