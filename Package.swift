@@ -71,7 +71,7 @@ let package = Package(
         .target(name: "ProcessHazards", path: "Tests/Programs/ProcessHazards"),
         .executableTarget(name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram", swiftSettings: programSettings),
         .executableTarget(
-            name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", system], path: "Tests/Programs/LoopProgram",
+            name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", "ProcessHazards", system], path: "Tests/Programs/LoopProgram",
             swiftSettings: settings),
         .target(name: "CountingMalloc", path: "Tests/Programs/CountingMalloc"),
         .executableTarget(

@@ -28,6 +28,8 @@ final class Load {
     /// Returns when all has been logged and flushed; the end of the loop sees to what is pending then.
     func run() async {
         if options.crash?.line == 0 { options.crash!.happen() }
+        // A crash finds what was logged only when there is a file to write it to.
+        try? await (handler as? LogFileHandler)?.reopen()
         let ticker = Task { await tick() }
         let threads = ThreadLoad(count: options.threads, firstTask: options.tasks, logger: logger, pace: pace, words: words) { seq in
             if let crash = self.options.crash, seq + 1 == crash.line { crash.happen() }

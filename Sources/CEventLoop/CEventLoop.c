@@ -92,13 +92,25 @@ void cel_unmap(void *memory, size_t size) { munmap(memory, size); }
 
 int cel_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
-int cel_pidfd_reap(int pidfd, int *code, int *status) {
+static int reap(idtype_t type, id_t id, int *code, int *status) {
     siginfo_t info = {0};
-    if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0) return -1;
+    if (waitid(type, id, &info, WEXITED | WNOHANG) != 0) return -1;
     if (info.si_pid == 0) return 0;
     *code = info.si_code;
     *status = info.si_status;
     return 1;
+}
+
+int cel_pidfd_reap(int pidfd, int *code, int *status) { return reap((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, code, status); }
+
+int cel_child_reap(pid_t pid, int *code, int *status) { return reap(P_PID, (id_t)pid, code, status); }
+
+int cel_child_wait(pid_t pid) {
+    siginfo_t info;
+    int result;
+    do result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    while (result != 0 && errno == EINTR);
+    return result;
 }
 
 int cel_is_main_thread(void) { return getpid() == syscall(SYS_gettid); }

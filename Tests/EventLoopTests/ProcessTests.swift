@@ -52,6 +52,14 @@ struct ProcessTests {
         #expect(end == .exited(0))
     }
 
+    @Test("where the kernel refuses pidfd_open, the end of a child is told all the same, and waiting for it does not hold the loop up")
+    func withoutPidfd() throws {
+        let (output, error, end) = try run("no-pidfd")
+        #expect(output == "exited with 3, collected true\nkilled by SIGKILL, collected true\nnot known, collected true\n")
+        #expect(error == "")
+        #expect(end == .exited(0))
+    }
+
     // MARK: Signals
 
     /// Starts LoopProgram and sends it a signal whenever it has said the next of `cues`.

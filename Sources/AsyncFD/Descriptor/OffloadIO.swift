@@ -12,7 +12,7 @@ extension EventLoop {
     /// Makes a call that may block on a thread of the I/O pool, and returns its result. Loop thread.
     ///
     /// Not cancellable: the kernel does not give up such calls. What `body` uses must stay valid until this returns.
-    func offloadIO<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    package func offloadIO<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         let result = ResultBox<Value>()
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             offloadIO({ result.value = body() }) { continuation.resume() }

@@ -141,7 +141,8 @@ package final class SpoolFile: Sendable {
 
     // MARK: Appending
 
-    /// Appends records, which `pieces` hold one behind the other, and a mark. All or none of them.
+    /// Appends records, which `pieces` hold one behind the other, and a mark. All or none of them. ESTALE: the file has been removed, and the next run of the
+    /// program would not find what was appended.
     package func append(_ pieces: Vectors, _ lengths: [Int]) -> IOOutcome {
         let first = nextNumber.load(ordering: .relaxed)
         let status: stat
@@ -149,7 +150,6 @@ package final class SpoolFile: Sendable {
         case .success(let now): status = now
         case .failure(let errno): return .failed(errno)
         }
-        // A file that has been removed is no spool: the next run of the program would not find it.
         guard status.st_nlink > 0 else { return .failed(.staleNFSFileHandle) }
         let total = lengths.reduce(0, +)
         var bytes: [UInt8] = []
@@ -170,7 +170,7 @@ package final class SpoolFile: Sendable {
             }
             SpoolFormat.append(to: &bytes, number: first + UInt64(lengths.count), UnsafeRawBufferPointer(start: nil, count: 0))
         }
-        if let errno = writeAll(bytes) {
+        if let errno = writeAll(bytes) ?? (isRemoved ? .staleNFSFileHandle : nil) {
             // What is there in part would only be found damaged later.
             _ = Syscalls.truncate(number, Int64(status.st_size))
             return .failed(errno)
@@ -178,6 +178,15 @@ package final class SpoolFile: Sendable {
         nextNumber.store(first + UInt64(lengths.count), ordering: .relaxed)
         endOfFile.store(Int(status.st_size) + bytes.count, ordering: .releasing)
         return .bytes(total)
+    }
+
+    /// The file has no name any more.
+    package var isRemoved: Bool { if case .success(let status) = Syscalls.status(number) { status.st_nlink == 0 } else { false } }
+
+    /// How many records from `head` on, which is where the record `number` stands, are lost to the next run of the program, because the file has been removed.
+    package func unreachable(from head: Int, _ number: UInt64) -> UInt64 {
+        let next = nextNumber.load(ordering: .relaxed)
+        return head < end && next > number && isRemoved ? next - max(1, number) : 0
     }
 
     private func writeAll(_ bytes: [UInt8]) -> Errno? {

@@ -36,7 +36,8 @@ package final class Faults: Sendable {
         }
     }
 
-    private let fault: Fault
+    private let fault: Fault?
+    private let body: (@Sendable () -> Void)?
     private let left: Atomic<Int>
     private let isArmed = Atomic(true)
     private let openCount = Atomic(0)
@@ -44,6 +45,14 @@ package final class Faults: Sendable {
     /// The `number`-th call from now on has the outcome `fault`, once.
     package init(_ fault: Fault, at number: Int) {
         self.fault = fault
+        body = nil
+        left = Atomic(number)
+    }
+
+    /// `body` runs right before the `number`-th call from now on, once, on the thread that makes the call. The call itself is made.
+    package init(before number: Int, _ body: @escaping @Sendable () -> Void) {
+        fault = nil
+        self.body = body
         left = Atomic(number)
     }
 
@@ -66,6 +75,7 @@ package final class Faults: Sendable {
     static func strike() -> Fault? {
         guard let faults = current, faults.isArmed.load(ordering: .relaxed) else { return nil }
         guard faults.left.subtract(1, ordering: .relaxed).newValue == 0 else { return nil }
+        faults.body?()
         return faults.fault
     }
 

@@ -58,6 +58,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         /// A file that has to be the process' user's alone has another owner, or others may read or write it; the
         /// subject says which.
         public static let notPrivate = Code(name: "its owner must be the process' user, and its mode 600")
+        /// The file that is written to has been removed: no program can open it any more (`ESTALE`, over a network).
+        public static let removed = Code(name: "the file has been removed")
         /// Anything else: see `errno`.
         public static let system = Code(name: "system error")
     }
@@ -135,6 +137,7 @@ extension IOError.Code {
         case .connectionRefused: self = .connectionRefused
         case .addressInUse: self = .addressInUse
         case .timedOut: self = .timedOut
+        case .staleNFSFileHandle: self = .removed
         case .tooManyOpenFiles, .tooManyOpenFilesInSystem: self = .tooManyOpenFiles
         default: self = .system
         }

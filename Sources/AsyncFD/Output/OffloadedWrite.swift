@@ -68,17 +68,16 @@ struct PinnedVectors: @unchecked Sendable {
 
     /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
     ///
-    /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because nobody can open it: ESTALE, as NFS says it of a
-    ///   file that was removed on the server.
+    /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because no program can open it: ESTALE, as NFS says it
+    ///   of a file that was removed on the server. So it is when the write fails, too: the disk is full, perhaps, of that very file.
     func write(_ descriptor: CInt, mustHaveName: Bool) -> IOOutcome {
         let done = cfd_pending_begin_write(pending)
         defer { cfd_pending_end_write(pending) }
         // Some of it has been written already, in the course of a crash that was survived.
         guard done == begun else { return .bytes(0) }
         let outcome = IOPath.moveOffLoop(.write, descriptor, vectors)
-        guard case .bytes(let count) = outcome else { return outcome }
         if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 { return .failed(.staleNFSFileHandle) }
-        cfd_pending_did_write(pending, count)
+        if case .bytes(let count) = outcome { cfd_pending_did_write(pending, count) }
         return outcome
     }
 

@@ -102,8 +102,15 @@ extension Outlet {
         case .failed(let errno):
             if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
-            return failed(IOError("write", on: descriptor?.label ?? "nowhere", errno))
+            return failed(writeError(errno))
         }
+    }
+
+    /// Of a file with a name ESTALE is our own word: the kernel has said nothing of the kind.
+    private func writeError(_ errno: Errno) -> IOError {
+        let label = descriptor?.label ?? "nowhere"
+        if errno == .staleNFSFileHandle, mustHaveName || spool != nil { return IOError("write", on: label, .removed) }
+        return IOError("write", on: label, errno)
     }
 
     /// Takes off what is in the kernel, as far as it need not be kept, and enters it into the books.
@@ -129,11 +136,12 @@ extension Outlet {
         return machine.wrote(isTurnOver: left >= turnEnd).0
     }
 
-    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file.
+    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file. If there was such a record,
+    /// every task that waits for a flush waits for it, and is told that it is lost.
     private func lostFile(_ rest: Int) -> OutletMachine.Action {
+        if rest > 0 { flushes.resume(upTo: left, writeError(.staleNFSFileHandle)) }
         queue.consume(rest)
         left &+= UInt64(rest)
-        flushes.resume(upTo: left, nil)
         leaveTurn()
         machine.forbidden()
         return .none

@@ -78,6 +78,7 @@ extension OutputBuffer {
         owner?.bufferRecovered()
         if !failureIsUnreported { owner?.reportRecovery() }
         failureIsUnreported = false
+        reportDrops()
     }
 
     package func outletAbandoned(_ count: Int, because error: IOError?) {

@@ -162,7 +162,8 @@ package final class OutputBuffer: OutletClient, @unchecked Sendable {
         if outlet.queue.isEmpty { reportDrops() }
     }
 
-    func reportDrops() {
+    /// Has the owner say in the output what has been dropped and not been reported, if the output takes records.
+    package func reportDrops() {
         guard !unreported.isEmpty, outlet.failure == nil else { return }
         let drops = unreported
         unreported = DropSummary()

@@ -279,6 +279,7 @@ final class LogFile: OutputGate {
         note(.switching, nil)
         note(.link, file.linkError)
         if buffer.pendingBytes == 0 { outlet.recover() }
+        buffer.reportDrops()  // a record may have been lost with the file before
         if isRotated { housekeeper.tidy(openPath) }
     }
 

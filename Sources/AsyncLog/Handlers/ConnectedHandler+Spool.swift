@@ -42,14 +42,33 @@ extension ConnectedHandler {
             // What is being written right now will be in the file, and has to go first. It may be the last for long: nobody else would ask again.
             guard buffer.outlet.hold() else { return arrangeLater() }
             if !disk.isSpent { return lead(to: connection) }
-            disk.clear { [self] error in
-                if let error { return broke(error, connection) }
+            disk.clear { [self] result in
+                switch result {
+                case .failure(let error): return broke(error, connection)
+                case .success(let isRemoved): if isRemoved { leaveDisk() }
+                }
                 arrange()
             }
         } else if connection != nil || reason != nil || !disk.isEmpty {
             if destination != .disk { spool(to: tail) } else if isSwitching, connection == nil { stay() }
             if let connection, drain?.isOver != false { send(disk, over: connection) }
         }
+    }
+
+    /// The spool's file has been removed, and nothing in it is left to be sent. Another one takes its place when there is no connection. The outlet is held.
+    private final func leaveDisk() {
+        isSwitching = false
+        destination = .nowhere
+        buffer.outlet.lead(to: nil)
+        disk?.leave()
+        if connection == nil { openDisk() }
+    }
+
+    /// A write to the spool has failed because its file has been removed. What is in it can still be read: it is kept until that has been sent.
+    final func diskIsRemoved() {
+        guard destination == .disk, !isSwitching, let disk, disk.isEmpty, !disk.isBusy, buffer.outlet.hold() else { return }
+        leaveDisk()
+        arrange()
     }
 
     private final func arrangeLater() {

@@ -81,7 +81,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         await buffer.finish(within: limit)
         let rest = letGo()
         buffer.outlet.retire()
-        if let rest { await withUnsafeContinuation { continuation in loop.offloadIO(rest) { continuation.resume() } } }
+        if let rest { sayLost(await loop.offloadIO(rest)) }
         return ledger
     }
 
@@ -181,6 +181,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override package final func bufferWriteFailed(_ error: IOError) {
+        if destination == .disk, error.code == .removed { loop.soon { [self] in diskIsRemoved() } }
         guard destination == .connection, let connection else { return }
         loop.soon { [self] in broke(error, connection) }
     }
@@ -213,10 +214,15 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     /// The loop has ended, and makes no calls for us any more.
-    override package final func bufferReleased() { letGo()?() }
+    override package final func bufferReleased() { if let rest = letGo() { sayLost(rest()) } }
 
-    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block.
-    private final func letGo() -> (@Sendable () -> Void)? {
+    private final func sayLost(_ records: UInt64) {
+        guard records > 0, let disk else { return }
+        say("\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent", .error)
+    }
+
+    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block, and how many records are lost with the file.
+    private final func letGo() -> (@Sendable () -> UInt64)? {
         disconnect()
         if destination == .disk, buffer.outlet.hold() {
             destination = .nowhere

@@ -82,28 +82,39 @@ final class DiskSpool {
             }, then: done)
     }
 
-    /// Empties a file all of which has been sent.
-    func clear(then done: @escaping (IOError?) -> Void) {
+    /// Empties a file all of which has been sent. `done` is told whether the file has been removed: then it is to be left.
+    func clear(then done: @escaping (Result<Bool, IOError>) -> Void) {
         guard let file else { return }
         isClearing = true
-        loop.offloadIO({ Result { () throws(IOError) in try file.clear() } }) { [self] (result: Result<Void, IOError>) in
-            isClearing = false
-            guard case .failure(let error) = result else {
-                head = SpoolFormat.headerSize
-                return done(nil)
+        loop.offloadIO({
+            Result { () throws(IOError) in
+                try file.clear()
+                return file.isRemoved
             }
-            done(error)
+        }) { [self] (result: Result<Bool, IOError>) in
+            isClearing = false
+            if case .success = result { head = SpoolFormat.headerSize }
+            done(result)
         }
     }
 
-    /// The handler is done with the file. What is still to be done blocks, and is returned.
-    func close() -> (@Sendable () -> Void)? {
+    /// Closes a file that has been removed, and in which there is nothing to be sent: another one can be opened. No outlet leads to it any more.
+    func leave() {
+        tail?.closeHere()
+        (tail, file) = (nil, nil)
+        (head, number) = (SpoolFormat.headerSize, 1)
+    }
+
+    /// The handler is done with the file. What is still to be done blocks, and is returned; it says how many records are lost because the file has been
+    /// removed before they were sent.
+    func close() -> (@Sendable () -> UInt64)? {
         guard let file = file.take() else { return nil }
         tail?.closeHere()
         tail = nil
         return { [head, number] in
             try? file.setHead(head, number)
-            file.unlock()
+            defer { file.unlock() }
+            return file.unreachable(from: head, number)
         }
     }
 }

@@ -25,7 +25,7 @@ public final class FileHandler<Format: Formatter>: LogFileHandler, @unchecked Se
     @exclusivity(unchecked) private var formatter: Format
     private let parts: CallSite.Parts
 
-    /// A handler for a file that will be opened when the event loop comes to it.
+    /// A handler for a file that will be opened when the event loop comes to it. Until then records wait in memory, and a crash loses them.
     ///
     /// - Parameters:
     ///   - path: of the file. One that does not begin at the root is taken from the working folder of this moment.

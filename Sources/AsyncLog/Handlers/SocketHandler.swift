@@ -140,6 +140,10 @@ public struct Spool: Sendable {
     /// much has not been sent. Each record has a checksum: one that is damaged is not sent, those behind it are, and the fallback is told how many are lost. Records may be sent twice if the program is killed while it sends them. Not for UDP, which does not tell when to spool,
     /// nor without a framing.
     ///
+    /// If the file is removed while it is used, the handler is `failed` with the code `.removed`: records that come later wait in memory. With the next connection
+    /// those in the file are sent first. If the run ends before, they are lost, and the fallback is told how many they are; they have been counted as written. A
+    /// new file is made when all has been sent and that connection breaks; at once, if nothing in the file was left to be sent.
+    ///
     /// - Parameters:
     ///   - path: the file's, in a folder that exists. Each handler has its own.
     ///   - limit: how large the file may become, in bytes. Beyond it records wait in memory until all in the file has been sent.

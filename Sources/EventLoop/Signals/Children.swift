@@ -57,8 +57,13 @@ extension EventLoop {
     }
 
     private static func collect(_ pidfd: CInt, _ pid: pid_t) throws(EventLoopError) -> TerminationStatus? {
+        try collect(pid) { cel_pidfd_reap(pidfd, &$0, &$1) }
+    }
+
+    /// Nil: it has not ended.
+    private static func collect(_ pid: pid_t, _ reap: (inout CInt, inout CInt) -> CInt) throws(EventLoopError) -> TerminationStatus? {
         var (code, status) = (CInt(0), CInt(0))
-        switch cel_pidfd_reap(pidfd, &code, &status) {
+        switch reap(&code, &status) {
         case 0: return nil
         case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(EventLoop.Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
@@ -88,19 +93,13 @@ extension EventLoop {
         body(try? end.get())
     }
 
-    /// Without a pidfd, a thread waits.
+    /// Without a pidfd, a thread waits. It does not collect the child, so that the number stays the child's until the
+    /// loop knows of the end.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
-        let end = ResultBox<TerminationStatus>()
         let work = OffloadedWork {
-            var status: CInt = 0
-            var collected = waitpid(pid, &status, 0)
-            while collected < 0, errno == EINTR { collected = waitpid(pid, &status, 0) }
-            if collected == pid {
-                let signal = status & 0x7F
-                end.value = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(EventLoop.Signal(rawValue: signal), dumpedCore: status & 0x80 != 0)
-            }
+            _ = cel_child_wait(pid)
         } on: {
-            body(end.value)
+            body(try? EventLoop.collect(pid) { cel_child_reap(pid, &$0, &$1) })
         }
         // No thread can be started: the status stays unknown.
         if !childPool.submit(work) { soon { body(nil) } }

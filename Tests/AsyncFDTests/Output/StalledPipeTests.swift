@@ -20,21 +20,36 @@ struct StalledPipeTests {
         return EventLoop.current!.metrics.turns - before
     }
 
-    @Test("printing once more after the prints were given up keeps the loop idle, and goes out when the reader reads")
-    func printAfterGivingUp() throws {
+    /// Fills a pipe by prints, gives those up that are left, and calls `body` with the pipe's ends: the next to come must wait for room, and get it.
+    private func afterGivingUp(_ body: @escaping (_ output: AsyncFD, _ input: AsyncFD) async throws -> Void) throws {
         let pipe = try Pipe()
         try EventLoop.run {
             let output = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer))
             await print(Self.large, to: output)
             let ledger = await output.finishPrinting(within: .milliseconds(20))
             #expect(ledger.dropped == [.timeout: 1])
+            try await body(output, AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader)))
+            await output.close()
+        }
+    }
+
+    @Test("printing once more after the prints were given up keeps the loop idle, and goes out when the reader reads")
+    func printAfterGivingUp() throws {
+        try afterGivingUp { output, input in
             await print("once more", to: output)
             #expect(try await turnsWhileIdle() < 20)
-
-            let input = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader))
             try await input.readUntil("once more\n")
             #expect(await output.printLedger.written == 1)
-            await output.close()
+        }
+    }
+
+    @Test("a write after prints were given up keeps the loop idle, and goes out when the reader reads")
+    func writeAfterGivingUp() throws {
+        try afterGivingUp { output, input in
+            let writing = Task(executorPreference: EventLoop.current!) { try await output.write("written") }
+            #expect(try await turnsWhileIdle() < 20)
+            try await input.readUntil("written")
+            try await writing.value
         }
     }
 
@@ -53,23 +68,6 @@ struct StalledPipeTests {
             let expected = Self.large + "kept\n"
             let received = try await withTimeout(.seconds(20)) { try await input.gather(expected.utf8.count) }
             #expect(String(decoding: received, as: UTF8.self) == expected)
-            try await writing.value
-            await output.close()
-        }
-    }
-
-    @Test("a write after prints were given up waits for room")
-    func writeAfterGivingUp() throws {
-        let pipe = try Pipe()
-        try EventLoop.run {
-            let output = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer))
-            let input = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader))
-            await print(Self.large, to: output)
-            await output.finishPrinting(within: .milliseconds(20))
-            let writing = Task(executorPreference: EventLoop.current!) { try await output.write("written") }
-            await settle()
-            await settle()
-            try await input.readUntil("written")
             try await writing.value
             await output.close()
         }

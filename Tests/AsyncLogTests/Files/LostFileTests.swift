@@ -1,11 +1,11 @@
 // Log files and folders that somebody removes: no record goes into a file that nobody can open and is called written.
 #if DEBUG
-import AsyncFD
 import EventLoop
 import Glibc
 import TestSupport
 import Testing
 
+@testable import AsyncFD
 @testable import AsyncLog
 
 @Suite("Lost files")
@@ -81,6 +81,96 @@ struct LostFileTests {
             #expect(await eventually { await handler.state == .ready })
             let after = await handler.statistics.ledger
             #expect(after.written == 101 && after.droppedTotal == 0 && after.balances)
+        }
+    }
+
+    /// Logs `text`, has the write of it suffer `fault`, and returns before the loop can begin the next write. Something has been written before: the first
+    /// write looks at what kind of file it is, and that is a call, too.
+    private func log(_ text: String, _ fault: Faults.Fault, _ logger: Logger, _ handler: LogFileHandler) {
+        let outlet = handler.buffer.outlet
+        let faults = Faults(fault, at: 1)
+        Faults.install(faults)
+        logger.nowait.info("\(text)")
+        outlet.pushOut()
+        while outlet.underWay.outcome == nil { usleep(100) }
+        Faults.install(nil)
+        #expect(faults.hasStruck)
+    }
+
+    /// Waits for what is in the buffer, without a turn of the loop before that: the next write has not been answered yet.
+    private func flushError(_ handler: LogFileHandler) async -> IOError? {
+        do throws(IOError) {
+            try await handler.buffer.flush()
+            return nil
+        } catch { return error }
+    }
+
+    @Test(
+        "a file is removed with half a record in it: that record is counted, reported and refused to a flush; the next file begins with a whole one",
+        arguments: [false, true], [0, 3])
+    func halfRecord(withFolder: Bool, following: Int) throws {
+        let folder = try LogFolder()
+        try EventLoop.run(clock: ManualClock()) {
+            let handler = try await FileHandler(folder.path("logs/app.log"), formatter: plain, createsFolders: true)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("whole")
+            try await logger.flush()
+            log("torn", .short, logger, handler)
+            #expect(folder.text("logs/app.log") == "whole\nt")
+            unlink(folder.file("logs/app.log"))
+            if withFolder { rmdir(folder.file("logs")) }
+            for index in 0..<following { logger.nowait.info("\(index)") }
+            let error = await flushError(handler)
+            #expect(error.map { "\($0)" } == "write \"\(folder.file("logs/app.log"))\": the file has been removed")
+            try await logger.flush()
+            #expect(await eventually { folder.lines("logs/app.log").count == following + 1 }, "no report")
+            #expect(folder.text("logs/app.log") == (0..<following).map { "\($0)\n" }.joined() + "1 records dropped here: 2 to 2\n")
+            let ledger = await handler.statistics.ledger
+            #expect(ledger.written == 1 + UInt64(following) && ledger.dropped == [.failure: 1] && ledger.balances)
+            #expect(await handler.state == .ready)
+        }
+    }
+
+    @Test("the same without a folder to make the next one in: what is whole waits, and nothing torn comes before it")
+    func halfRecordWithoutFolder() throws {
+        let folder = try LogFolder()
+        mkdir(folder.file("logs"), 0o755)
+        try EventLoop.run {
+            let handler = try await FileHandler(folder.path("logs/app.log"), formatter: plain)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("whole")
+            try await logger.flush()
+            log("torn", .short, logger, handler)
+            remove(folder.file("logs"), "app.log")
+            for index in 0..<3 { logger.nowait.info("\(index)") }
+            #expect(await eventually { if case .failed(let reason) = await handler.state { reason.operation == "open" } else { false } })
+            let before = await handler.statistics.ledger
+            #expect(before.written == 1 && before.dropped == [.failure: 1] && before.pending == 3, "\(before)")
+            mkdir(folder.file("logs"), 0o755)
+            #expect(await eventually { folder.lines("logs/app.log") == ["0", "1", "2", "1 records dropped here: 2 to 2"] })
+            #expect(await eventually { await handler.state == .ready })
+        }
+    }
+
+    @Test("a file that takes no more of a record is removed: its space is given back, and the records that wait go into the next one")
+    func removedWhileFailing() throws {
+        let folder = try LogFolder()
+        try EventLoop.run(clock: ManualClock()) {
+            let handler = try await FileHandler(folder.path("app.log"), formatter: plain)
+            let logger = Logger("app", handlers: [handler])
+            await logger.info("whole")
+            try await logger.flush()
+            log("torn", .short, logger, handler)
+            // The rest finds the disk full, before the file is removed, and after.
+            log("0", .errno(.noSpace), logger, handler)
+            #expect(await flushError(handler)?.code == .noSpace)
+            unlink(folder.file("app.log"))
+            log("1", .errno(.noSpace), logger, handler)
+            #expect(await flushError(handler)?.code == .removed)
+            #expect(await eventually { folder.lines("app.log") == ["0", "1", "1 records dropped here: 2 to 2"] })
+            #expect(await handler.state == .ready)
+            let ledger = await handler.statistics.ledger
+            #expect(ledger.written == 3 && ledger.dropped == [.failure: 1] && ledger.balances)
         }
     }
 

@@ -2,9 +2,13 @@
 import AsyncLog
 import EventLoop
 import Glibc
+import ProcessHazards
 
 /// Rotates a file; the program of the name `gzip` that PATH has first does what the test wants.
-func endWhileCompressing(_ folder: String) async throws {
+///
+/// - Parameter hasPidfd: false: the kernel refuses pidfd_open(2).
+func endWhileCompressing(_ folder: String, hasPidfd: Bool) async throws {
+    if !hasPidfd, hazard_refuse(434, ENOSYS) != 0 { exit(77) }
     let rotation = Rotation(naming: .numbered, compress: .gzip)
     let handler = try await FileHandler(FilePath(folder + "/app.log"), formatter: TextFormatter(), rotation: rotation)
     let logger = Logger("app", handlers: [handler])

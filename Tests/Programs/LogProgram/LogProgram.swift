@@ -93,7 +93,7 @@ struct LogProgram {
         case "spool-crash":  // crashes with records in a spool and in memory, and without a connection
             try EventLoop.run { try await crashWithSpool(arguments[2], UInt16(arguments[3])!) }
         case "compress":  // rotates, and ends while the compression is under way
-            try EventLoop.run { try await endWhileCompressing(arguments[2]) }
+            try EventLoop.run { try await endWhileCompressing(arguments[2], hasPidfd: arguments.dropFirst(3).first != "no-pidfd") }
         default:
             fputs("usage: LogProgram WAY [LINES]\n", stderr)
             exit(2)

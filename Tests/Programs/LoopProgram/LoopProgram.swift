@@ -2,6 +2,7 @@
 import AsyncFD
 import CEventLoop
 import EventLoop
+import ProcessHazards
 import SystemPackage
 @preconcurrency import Glibc
 
@@ -36,6 +37,7 @@ struct LoopProgram {
         case "descriptors": try EventLoop.run { try await showInheritedDescriptors() }
         case "old-kernel": try EventLoop.run { try await waitWithoutPwait2(refusal: ENOSYS) }
         case "old-container": try EventLoop.run { try await waitWithoutPwait2(refusal: EPERM) }
+        case "no-pidfd": try EventLoop.run { await waitWithoutPidfd() }
         case "interrupted": try EventLoop.run { try await surviveInterruptions() }
         default: exit(2)
         }
@@ -134,7 +136,7 @@ struct LoopProgram {
                 throw error
             }
         }
-        say("stopped by \(signal.map { "\($0)" } ?? "nobody")")
+        say("stopped by \(signal.map { "\($0)" } ?? "no signal")")
     }
 
     /// A server that is told to stop: it accepts no more clients, says goodbye to the one that it has, and ends.
@@ -281,18 +283,7 @@ struct LoopProgram {
 
     /// A kernel before 5.11 does not know epoll_pwait2(2), and containers that are older than it refuse it.
     static func waitWithoutPwait2(refusal: CInt) async throws {
-        // seccomp(2): load the number of the system call; if it is 441, return the error, else go on.
-        let filter: [(code: UInt16, ifTrue: UInt8, ifFalse: UInt8, value: UInt32)] = [
-            (0x20, 0, 0, 0), (0x15, 0, 1, 441), (0x06, 0, 0, 0x5_0000 | UInt32(refusal)), (0x06, 0, 0, 0x7fff_0000),
-        ]
-        typealias Control = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
-        let prctl = unsafeBitCast(dlsym(nil, "prctl")!, to: Control.self)
-        filter.withUnsafeBytes { filter in
-            withUnsafeBytes(of: (count: UInt(4), filter: filter.baseAddress!)) { program in
-                // PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
-                if prctl(38, 1, 0, 0, 0) != 0 || prctl(22, 2, UInt(bitPattern: program.baseAddress!), 0, 0) != 0 { say("no seccomp") }
-            }
-        }
+        if hazard_refuse(441, refusal) != 0 { say("no seccomp") }  // epoll_pwait2
         let start = ContinuousClock.now
         for _ in 0..<20 { try await EventLoop.sleep(for: .microseconds(300)) }
         if ContinuousClock.now - start < .milliseconds(6) { say("too short") }
@@ -304,6 +295,36 @@ struct LoopProgram {
         }
         _ = try await withTimeout(.seconds(60)) { try await watch.readable() }
         say("woken by \(try await written.value) byte")
+    }
+
+    /// Where there is no pidfd_open(2), a thread waits for the end of a child, and the loop goes on: here it is the loop that ends the children.
+    static func waitWithoutPidfd() async {
+        if hazard_refuse(434, ENOSYS) != 0 { say("no seccomp") }
+        alarm(60)
+        let loop = EventLoop.current!
+        func sayEnd(of pid: pid_t, _ endIt: @escaping () -> Void) async {
+            let status = await withUnsafeContinuation { continuation in
+                loop.whenExited(pid) { continuation.resume(returning: $0) }
+                loop.after(.milliseconds(1)) { endIt() }
+            }
+            say("\(status.map { "\($0)" } ?? "not known"), collected \(waitpid(pid, nil, WNOHANG) == -1 && errno == ECHILD)")
+        }
+        let (reader, input) = startReader()
+        await sayEnd(of: reader) { _ = write(input, "\n", 1) }
+        let (killed, _) = startReader()
+        await sayEnd(of: killed) { kill(killed, SIGKILL) }
+        await sayEnd(of: killed) {}  // it is no child any more
+    }
+
+    /// A child that ends with 3 when it has read a line from `input`.
+    static func startReader() -> (pid: pid_t, input: CInt) {
+        let ends = makePipe()
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+        var pid = pid_t()
+        posix_spawn(&pid, "/bin/sh", &actions, nil, [strdup("sh"), strdup("-c"), strdup("read line; exit 3"), nil], environ)
+        return (pid, ends[1])
     }
 
     /// A thousand signals a second, whose handler interrupts every system call.
