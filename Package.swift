@@ -1,9 +1,10 @@
 // swift-tools-version: 6.3
-// Three libraries, each on top of the one before: a reactor, the descriptors it waits for, and a logger that never makes it wait.
+// Three libraries, each on top of the one before: a reactor, the descriptors that it waits for, and a logger that never blocks it.
+// Three small libraries connect the logger to swift-log, swift-service-lifecycle and swift-metrics.
 import PackageDescription
 
 let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
-/// Programs: everything is on the main actor, which is the event loop's thread.
+/// For programs whose code all runs on the main actor, which is the event loop's thread.
 let programSettings = settings + [.defaultIsolation(MainActor.self)]
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -28,18 +29,17 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        // Of the small targets for servers only; who does not use those does not build these.
+        // Only the small targets for servers use these packages. A program that uses none of those targets does not build them.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // What `import Glibc` hides, and what a signal handler may call: one for each library.
+        // C: calls that `import Glibc` does not show, and functions that a signal handler may call. One target for each library.
         .target(name: "CEventLoop"),
         .target(name: "CAsyncFD", dependencies: ["CEventLoop"]),
         .target(name: "CAsyncLog", dependencies: ["CEventLoop", "CAsyncFD"]),
-        .target(
-            name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], exclude: ["README.md"], swiftSettings: settings),
+        .target(name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], swiftSettings: settings),
         .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", "CAsyncFD", deque, system], swiftSettings: settings),
         .target(
             name: "AsyncLog", dependencies: ["CEventLoop", "CAsyncFD", "CAsyncLog", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
@@ -65,7 +65,7 @@ let package = Package(
 
         .target(
             name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
-        // What concerns a whole process is tested on a real one.
+        // Programs that the tests start as child processes: exit, crash, fork and signals concern a whole process.
         .executableTarget(
             name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
         .target(name: "ProcessHazards", path: "Tests/Programs/ProcessHazards"),
@@ -83,7 +83,7 @@ let package = Package(
         .testTarget(
             name: "AsyncFDTests", dependencies: ["AsyncFD", "CAsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
             swiftSettings: settings),
-        // XCTest, for what concerns its runner. All other tests are Swift Testing's.
+        // XCTest, because these tests concern its runner. All other tests use Swift Testing.
         .testTarget(name: "RunnerTests", dependencies: ["EventLoop", "AsyncFD", "AsyncLog"], swiftSettings: settings),
         .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),
         .testTarget(

@@ -1,5 +1,6 @@
 // swift-tools-version: 6.3
-// Measurements of the libraries in the folder above. A package of its own, so that nobody who depends on them resolves what is only measured with.
+// Measurements of the libraries in the folder above. A package of its own, so that a package that depends on the libraries
+// does not resolve the packages that only the measurements need.
 import PackageDescription
 
 let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]

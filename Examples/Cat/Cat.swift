@@ -2,7 +2,7 @@
 //
 //     swift run -c release Cat [file | -]…
 //
-// What may be a pipe, a terminal, a disk or a socket on either side is for `copy(from:to:)` to deal with.
+// `copy(from:to:)` handles pipes, terminals, disks and sockets on either side.
 import AsyncFD
 import EventLoop
 import SystemPackage
@@ -17,14 +17,14 @@ struct Cat {
         exit(status)
     }
 
-    /// cat(1) leaves SIGPIPE as it is: without a reader it ends by the signal, and says nothing.
+    /// cat(1) leaves SIGPIPE at its default: without a reader the signal ends it, and it prints nothing.
     static func endAsCatDoes() -> Never {
         signal(SIGPIPE, SIG_DFL)
         raise(SIGPIPE)
         exit(SIGPIPE + 128)  // the signal is blocked
     }
 
-    /// Like cat(1), goes on with the next file when one cannot be read, and stops when nobody takes the output any more.
+    /// Like cat(1), goes on with the next file when one cannot be read, and stops when the output has no reader any more.
     static func cat(_ names: [String]) async -> CInt {
         var status: CInt = 0
         for name in names {
@@ -40,7 +40,7 @@ struct Cat {
         return status
     }
 
-    /// Copies one file and closes it. False: it would feed itself, and that has been said.
+    /// Copies one file and closes it. Returns false if the output would be read again as input; it has printed a message then.
     static func show(_ input: AsyncFD, _ name: String) async throws(IOError) -> Bool {
         var failure: IOError?
         let isAllowed = !feedsItself(input)
@@ -55,8 +55,8 @@ struct Cat {
         return isAllowed
     }
 
-    /// Whether what is written to standard output would be read from `input` again, without end: it is the same file, and is written behind the place
-    /// where it is read.
+    /// Whether the copy would read from `input` its own output, without end: standard output is the same file, and its
+    /// position is behind the position at which the copy reads.
     static func feedsItself(_ input: AsyncFD) -> Bool {
         let (from, to) = (input.descriptor.rawValue, STDOUT_FILENO)
         var (source, destination) = (stat(), stat())

@@ -1,9 +1,9 @@
-// A TCP server that sends back what it gets: one thread, one task a connection, thousands of them.
+// A TCP server that sends back the bytes that it gets: one thread, one task a connection, thousands of connections.
 //
 //     swift run -c release EchoServer --port 7000
 //     nc 127.0.0.1 7000
 //
-// SIGTERM or Ctrl-C stops it in good order; a second one at once.
+// SIGTERM or Ctrl-C stops it in good order; a second signal stops it at once.
 import ArgumentParser
 import AsyncFD
 import EventLoop
@@ -11,12 +11,12 @@ import EventLoop
 
 @main
 struct EchoServer: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Sends back what it gets, on every connection.")
+    static let configuration = CommandConfiguration(abstract: "Sends back the bytes that it gets, on every connection.")
 
     @Option(help: "The port on 127.0.0.1 to listen on; 0 lets the kernel choose one.")
     var port: UInt16 = 7000
 
-    @Flag(help: "Say on standard error, at the end, what the loop has done.")
+    @Flag(help: "Print the loop's counters on standard error at the end.")
     var stats = false
 
     func run() throws {
@@ -31,7 +31,7 @@ struct EchoServer: ParsableCommand {
         try await AsyncFD.standardOutput.flush()
         if stats { EventLoop.current?.onShutdown { await sayWhatWasDone() } }
 
-        // The group ends when the listener's wait is cancelled, and takes the connections along.
+        // The group ends when the listener's wait is cancelled; the tasks of the connections are cancelled with it.
         try await withThrowingDiscardingTaskGroup { group in
             for try await connection in listener {
                 group.addTask { await echo(connection) }
@@ -39,7 +39,7 @@ struct EchoServer: ParsableCommand {
         }
     }
 
-    /// As many connections as the administrator allows, rather than the 1,024 descriptors that a program gets unasked.
+    /// Raises the limit of descriptors to what the administrator allows; a program starts with 1,024.
     private func allowManyDescriptors() {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -48,7 +48,7 @@ struct EchoServer: ParsableCommand {
     }
 }
 
-/// Sends everything back until the client has said all. One that breaks off is nobody else's concern.
+/// Sends everything back until the client has sent everything. A connection that breaks ends here and disturbs no other.
 private func echo(_ connection: AsyncFD) async {
     do {
         while true {

@@ -1,4 +1,4 @@
-// Ten thousand tasks say hello, all at once, to the same standard output; and nothing waits, and nothing is lost.
+// Ten thousand tasks log one line each, all at once, to the same standard output. No task waits, and no line is lost.
 //
 //     swift run -c release HelloLog | wc -l
 //     swift run -c release HelloLog --stats > /dev/null
@@ -18,11 +18,11 @@ struct HelloLog: ParsableCommand {
     @Flag(name: .customLong("print"), help: "Use the asynchronous print instead of the logger.")
     var prints = false
 
-    @Flag(help: "Say on standard error, as one line of JSON, what was done.")
+    @Flag(help: "Print the counters on standard error, as one line of JSON.")
     var stats = false
 
     func validate() throws {
-        if tasks < 0 { throw ValidationError("--tasks \(tasks): there is no negative number of tasks") }
+        if tasks < 0 { throw ValidationError("--tasks \(tasks): must be at least 0") }
     }
 
     func run() throws {
@@ -52,7 +52,7 @@ struct HelloLog: ParsableCommand {
         return await AsyncFD.standardOutput.finishPrinting(within: .seconds(30))
     }
 
-    /// One line of JSON on standard error.
+    /// Prints one line of JSON on standard error.
     private func say(_ ledger: Ledger, turns: UInt64, elapsed: Duration) {
         let nanoseconds = elapsed.components.seconds * 1_000_000_000 + elapsed.components.attoseconds / 1_000_000_000
         let fields: [(String, UInt64)] = [
@@ -62,7 +62,7 @@ struct HelloLog: ParsableCommand {
         fputs("{" + fields.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}\n", stderr)
     }
 
-    /// The process' threads, as the kernel counts them.
+    /// The number of the process's threads, as the kernel counts them.
     private var threads: UInt64 {
         guard let directory = opendir("/proc/self/task") else { return 0 }
         defer { closedir(directory) }

@@ -1,11 +1,11 @@
-// Follows a log from record to record: which numbers have come, how often, and in which order.
+// Follows a log from record to record: which numbers occurred, how often, and in which order.
 
 struct Checker {
     private let order: LogCheck.Order
     private(set) var records = 0
     private(set) var duplicated = Ranges()
     private(set) var outOfOrder = Ranges()
-    /// What was torn, and whether it was the very last.
+    /// The torn records, and whether the last record of all is one of them.
     private(set) var torn: [String] = []
     private(set) var isLastTorn = false
     private(set) var drops: [Drops] = []
@@ -37,7 +37,7 @@ struct Checker {
         return true
     }
 
-    /// What is torn at the end of a file that is not the last is torn in the middle.
+    /// A torn record at the end of a file that is not the last file counts as torn in the middle.
     mutating func endFile(isLast: Bool) {
         if !isLast { isLastTorn = false }
     }
@@ -56,19 +56,19 @@ struct Checker {
         }
     }
 
-    /// The largest number that has come; -1 if none has.
+    /// The largest number that occurred; -1 if none has.
     var last: Int { seen.last }
 
-    /// The numbers below `end` that have not come.
+    /// The numbers below `end` that did not occur.
     func missing(before end: Int) -> Ranges { seen.missing(before: end) }
 }
 
-/// Which numbers have come: a bit each.
+/// The set of numbers that occurred: one bit each.
 struct SeenNumbers {
     private var words: [UInt64] = []
     private(set) var last = -1
 
-    /// False: it has come before.
+    /// Returns false if the number occurred before.
     mutating func insert(_ number: Int) -> Bool {
         let (word, bit) = (number / 64, UInt64(1) << UInt64(number % 64))
         if word >= words.count { words += Array(repeating: 0, count: max(word + 1 - words.count, words.count)) }
@@ -86,7 +86,7 @@ struct SeenNumbers {
     }
 }
 
-/// Numbers, those that follow each other as ranges.
+/// Numbers, with consecutive numbers as ranges.
 struct Ranges: CustomStringConvertible {
     private(set) var ranges: [ClosedRange<Int>] = []
     private(set) var count = 0
@@ -100,7 +100,7 @@ struct Ranges: CustomStringConvertible {
         }
     }
 
-    /// `120: 50-99, 200, 210-278`, the first ten ranges of them.
+    /// `120: 50-99, 200, 210-278`: the count and the first ten ranges.
     var description: String {
         guard count > 0 else { return "0" }
         let texts = ranges.prefix(10).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }

@@ -1,17 +1,17 @@
-// What stands in a log: LogLoad's records, and what the logger says of itself.
+// The entries of a log: LogLoad's records, and the logger's own records.
 
 enum Entry: Equatable {
     case record(seq: Int, task: Int)
-    /// Records were dropped; the numbers of the first and of the last of them.
+    /// A report of dropped records, with the numbers of the first and the last of them.
     case drops(count: Int, first: Int, last: Int)
-    /// The last words of a program that crashed.
+    /// The last line of a program that crashed.
     case crash(signal: String, unwritten: Int, undelivered: Int)
-    /// Something else that the logger says.
+    /// Another record of the logger's own.
     case note(String)
     /// No record, or only a part of one.
     case torn(String)
 
-    /// What a parser has found in one record, of what is looked for.
+    /// The parts of one record that the checks need, as a parser found them.
     struct Fields {
         var logger = ""
         var message = ""
@@ -45,6 +45,6 @@ enum Entry: Equatable {
         "closed connection",
     ]
 
-    /// What LogLoad says in the record with this number.
+    /// The message that LogLoad logs in the record with this number.
     static func message(_ seq: Int) -> String { messages[seq & 7] + " \(seq)" }
 }

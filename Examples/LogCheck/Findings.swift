@@ -1,4 +1,4 @@
-// What has been found, and whether it is in order.
+// The findings in a log, and the verdict.
 
 struct Findings {
     private(set) var complaints: [String] = []
@@ -23,7 +23,7 @@ struct Findings {
         if let lines = options.lines, report == nil { require(checker.last < lines, "numbers up to \(checker.last), where \(lines) were logged") }
     }
 
-    /// What is missing is what the log says is.
+    /// Requires that the missing records are those that the log reports.
     private mutating func compareWithDrops(_ missing: Ranges, _ checker: Checker, _ options: LogCheck) {
         let reported = checker.drops.reduce(0) { $0 + $1.count }
         var lost = 0
@@ -31,13 +31,13 @@ struct Findings {
             lost = unwritten + undelivered
             say("crash", "\(signal), \(unwritten) unwritten, \(undelivered) undelivered")
         }
-        // Who knows only what came last cannot miss what was lost behind it.
+        // If only the last record is known, records lost behind it cannot be detected.
         let isEndKnown = checker.crash == nil || options.lines != nil
         let isEqual = missing.count == reported + lost || !isEndKnown && (reported..<reported + lost).contains(missing.count)
         say("drop reports", "\(checker.drops.count), of \(reported) records: \(isEqual ? "equal to what is missing" : "not what is missing")")
         if options.allow.contains(.unreported), missing.count > reported + lost { return }
         require(isEqual, "\(missing.count) missing, where the log says \(reported + lost)")
-        // The logger numbers records as it accepts them; only where those are the load's numbers, the places can be compared.
+        // The logger numbers records as it accepts them. The places can be compared only if these are the load's numbers.
         guard options.order != .task else { return }
         let strays = missing.ranges.filter { range in
             range.upperBound <= checker.last && !checker.drops.contains { $0.range.overlaps(range) }
@@ -45,7 +45,7 @@ struct Findings {
         require(strays.isEmpty, "no drop report is about \(strays.first.map { "\($0.lowerBound)" } ?? "")")
     }
 
-    /// What is there and what is missing is what the ledger says.
+    /// Requires that the counts of present and missing records are those of the ledger.
     private mutating func compareWithLedger(_ report: LoadReport, _ missing: Ranges, _ checker: Checker) {
         let isBalanced = report.accepted == report.written + report.droppedTotal + report.pending
         let isEqual = isBalanced && checker.records == report.written && missing.count == report.droppedTotal + report.pending
@@ -60,7 +60,7 @@ struct Findings {
             "\(missing.count) missing, where the ledger has \(report.droppedTotal) as dropped and \(report.pending) as pending")
     }
 
-    /// What had been flushed when the program was killed, is there.
+    /// Requires that every record flushed before the program was killed is present.
     private mutating func compareWithFlushed(_ report: LoadReport, _ checker: Checker) {
         let flushed = checker.missing(before: report.accepted - report.pending)
         let lost = flushed.count - report.droppedTotal

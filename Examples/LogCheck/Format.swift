@@ -1,9 +1,9 @@
-// The five formats: which one a log is in, and where its parser is.
+// The five formats: how a log's format is detected, and which parser reads it.
 
 enum Format: String, CaseIterable {
     case text, console, json, logfmt, msgpack
 
-    /// From the beginning of a log; nil if it looks like none of them.
+    /// Detects the format from the beginning of a log; nil if no format matches.
     init?(beginning bytes: some Collection<UInt8>) {
         guard let first = bytes.first else { return nil }
         let text = String(decoding: bytes.prefix(64), as: UTF8.self)
@@ -22,7 +22,7 @@ enum Format: String, CaseIterable {
         }
     }
 
-    /// One record in a line of this format.
+    /// Parses one record in a line of this format.
     func parse(_ line: UnsafeRawBufferPointer) -> Entry {
         switch self {
         case .text: TextLine(line).entry(head: TextLine.text)

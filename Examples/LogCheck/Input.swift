@@ -1,4 +1,4 @@
-// Where a log is read from: a file, a compressed file, or standard input.
+// The source of a log: a file, a compressed file, or standard input.
 import Foundation
 
 /// A file cannot be read, or is no log.
@@ -13,8 +13,9 @@ struct Input {
     private let path: String
     private let format: Format
 
-    /// The files in the order in which they were written: that of their first records, where records come in order; else the order in which they
-    /// are named. Those without a record come last. What a compression has left half done is no part of the log: its original is there.
+    /// The files in the order in which they were written. That is the order of their first records, if records come in
+    /// order; else the order of the arguments. Files without a record come last. A half-done compression is not a part of
+    /// the log: its original is still there.
     static func inOrder(_ paths: [String], _ format: Format?, _ order: LogCheck.Order) throws -> [Input] {
         if paths == ["-"] { return [Input(path: "-", format: try format ?? Input.formatOfStandardInput())] }
         var inputs: [(first: Int, input: Input)] = []
@@ -48,7 +49,7 @@ struct Input {
 
     // MARK: Entries
 
-    /// Calls `body` with each entry until it returns false. What is torn at the end is an entry, too.
+    /// Calls `body` with each entry until it returns false. A torn record at the end is an entry, too.
     func forEachEntry(_ body: (Entry) -> Bool) throws {
         var rest: [UInt8] = []
         var isDone = false
@@ -61,7 +62,7 @@ struct Input {
         if !isDone, !rest.isEmpty { _ = body(.torn(String(decoding: rest.prefix(200), as: UTF8.self))) }
     }
 
-    /// Returns how many bytes were whole entries.
+    /// Returns the number of bytes in whole entries.
     private func takeEntries(_ bytes: UnsafeRawBufferPointer, _ isDone: inout Bool, _ body: (Entry) -> Bool) -> Int {
         var at = 0
         while at < bytes.count, !isDone {
@@ -88,7 +89,7 @@ struct Input {
 
     // MARK: Bytes
 
-    /// Standard input can be read only once: its first chunk is looked at and kept.
+    /// Standard input can be read only once: this reads its first chunk to find the format, and keeps it.
     private static func formatOfStandardInput() throws -> Format {
         while kept.count < 64, let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16), !chunk.isEmpty { kept += chunk }
         if kept.isEmpty { return .text }

@@ -1,4 +1,4 @@
-// LogLoad's report: what the program itself says has become of the records.
+// LogLoad's report: how many records the program itself counts as written, dropped and pending.
 import Foundation
 
 struct LoadReport: Decodable {
@@ -9,7 +9,7 @@ struct LoadReport: Decodable {
 
     var droppedTotal: Int { dropped.values.reduce(0, +) }
 
-    /// From a file whose last line is the report: LogLoad's `--report`, or all that it wrote to standard error.
+    /// Reads a file whose last line is the report: LogLoad's `--report`, or its whole standard error.
     init(path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else { throw UnreadableInput(path: path, reason: "cannot be read") }
         guard let line = data.split(separator: 0x0A).last else { throw UnreadableInput(path: path, reason: "empty, where a report was expected") }

@@ -1,28 +1,30 @@
-// Reads what LogLoad has logged, and says whether all is there: whole, once, in order, and if not, whether the log itself says so.
+// Reads the log of LogLoad and says whether every record is there: whole, once and in order. If records are missing, it
+// says whether the log itself reports them.
 //
 //     LogLoad --tasks 100 | logcheck
 //     logcheck app.log app.log.1 app.log.2.gz
 //     logcheck --report report.json app.log
 //
-// Several files are one log: they are taken in the order of their first records (with `--order task`, in the order in which they are named), `.gz`
-// and `.zst` through the system's gzip and zstd.
-// Each record says which it is (`seq`), so that what is torn, doubled, out of order or missing shows. What is missing has to be
-// what the log reports as dropped, in number and in place, and what the ledger of LogLoad's report has as dropped.
+// Several files are one log. logcheck reads them in the order of their first records (with `--order task`, in the order of
+// the arguments), and reads `.gz` and `.zst` through the system's gzip and zstd.
+// Each record has its number (`seq`), which reveals torn, doubled, misplaced and missing records. The missing records must
+// be those that the log reports as dropped, in number and in place, and those that the ledger of LogLoad's report counts
+// as dropped.
 //
-// The exit status is 0 if all is in order, 1 if not, 2 if a file cannot be read, 64 for flags that make no sense.
+// The exit status is 0 if all is in order, 1 if not, 2 if a file cannot be read, 64 for invalid flags.
 import ArgumentParser
 import Foundation
 
 @main
 struct LogCheck: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "logcheck", abstract: "Says whether a log that LogLoad has written is whole.",
-        discussion: "Exit status: 0 all is in order, 1 it is not, 2 a file cannot be read.")
+        commandName: "logcheck", abstract: "Checks whether a log that LogLoad has written is whole.",
+        discussion: "Exit status: 0 the log is in order, 1 it is not, 2 a file cannot be read.")
 
     @Argument(help: "The log's files, in any order (but see --order); standard input, if there is none.")
     var files: [String] = []
 
-    @Option(help: "text, console, json, logfmt or msgpack; found out by looking, unless given.")
+    @Option(help: "text, console, json, logfmt or msgpack; detected from the log, unless given.")
     var format: Format?
 
     @Option(help: "acceptance: records come in the order of their numbers; task: those of each task or thread do, and files are named oldest first.")
@@ -31,13 +33,13 @@ struct LogCheck: ParsableCommand {
     @Option(help: "The report that LogLoad has written.")
     var report: String?
 
-    @Option(help: "How many records were logged, if there is no report that says so.")
+    @Option(help: "How many records were logged, if there is no report.")
     var lines: Int?
 
     @Flag(help: "The program was killed: its last record may be torn, and the report is that of its last flush.")
     var killed = false
 
-    @Option(help: "What is in order all the same; may be given more than once.")
+    @Option(help: "A finding to accept; may be given more than once.")
     var allow: [Allowance] = []
 
     enum Order: String, ExpressibleByArgument, CaseIterable { case acceptance, task }
@@ -45,7 +47,7 @@ struct LogCheck: ParsableCommand {
     enum Allowance: String, ExpressibleByArgument, CaseIterable {
         /// The last record of all may be torn.
         case tornLast = "torn-last"
-        /// What is missing at the end need not have been reported in the log: the end of the program said it elsewhere.
+        /// Records missing at the end need no report in the log: the program reported them elsewhere at its end.
         case unreported
     }
 
@@ -63,7 +65,7 @@ struct LogCheck: ParsableCommand {
                 try input.forEachEntry { checker.take($0) }
                 checker.endFile(isLast: index == inputs.count - 1)
             }
-            // Written at the end of a load, which may have come through a pipe to us.
+            // LogLoad writes the report at its end, and its log may come through a pipe: so read the log first.
             findings = Findings(checker, try report.map(LoadReport.init(path:)), self)
         } catch let error as UnreadableInput {
             FileHandle.standardError.write(Data("logcheck: \(error)\n".utf8))

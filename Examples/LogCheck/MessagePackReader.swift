@@ -9,7 +9,7 @@ struct MessagePackReader {
         case entry(Entry, size: Int)
         /// The buffer ends within the record.
         case incomplete
-        /// No record: so many bytes until something that may be one.
+        /// No record: the number of bytes until one may begin.
         case garbage(size: Int)
     }
 
@@ -27,11 +27,11 @@ struct MessagePackReader {
         var reader = MessagePackReader(bytes)
         do {
             let entry = try reader.record()
-            // One that is cut short has the next one's beginning for its end.
+            // A record that is cut short ends with the beginning of the next one.
             if case .torn = entry, let next = beginning(in: bytes, from: 1), next < reader.at { return .garbage(size: next) }
             return .entry(entry, size: reader.at)
         } catch Trouble.incomplete {
-            // A record that begins within this one says that this one will never be complete.
+            // A record that begins within this one shows that this one will never be complete.
             if let next = beginning(in: bytes, from: 1) { return .garbage(size: next) }
             return .incomplete
         } catch {
@@ -39,7 +39,7 @@ struct MessagePackReader {
         }
     }
 
-    /// Where a record may begin: a map whose first key is `time`, a timestamp.
+    /// Where a record may begin: at a map whose first key is `time`, a timestamp.
     private static func beginning(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         let key: [UInt8] = [0xA4] + Array("time".utf8) + [0xD7, 0xFF]
         guard bytes.count > start + 10 else { return nil }

@@ -1,8 +1,8 @@
-// Lines of text: what stands in front is the format's own, the fields at the end are `key=value` in all of them.
+// Lines of text: each format has its own beginning; the fields at the end are `key=value` in all of them.
 import Foundation
 
 struct TextLine {
-    /// Of what comes before the fields: the logger and the message; nil if it is not what the format says.
+    /// Reads the logger and the message from the part before the fields; nil if that part does not match the format.
     typealias Head = @Sendable (Substring) -> (logger: Substring, message: Substring)?
 
     private let text: String
@@ -15,7 +15,7 @@ struct TextLine {
     func entry(head: Head) -> Entry {
         var fields = Entry.Fields()
         var rest = text[...]
-        // Fields, from the end: what LogLoad and the logger write has no blanks in values, but for what is quoted.
+        // Fields, from the end: only quoted values of LogLoad and the logger contain blanks.
         while let blank = rest.lastIndex(of: " "), let equals = rest[blank...].firstIndex(of: "=") {
             let key = String(rest[rest.index(after: blank)..<equals])
             if TextLine.heads.contains(key) { break }

@@ -1,4 +1,4 @@
-// The time by CLOCK_MONOTONIC, in nanoseconds, and what it costs to ask for it.
+// The time by CLOCK_MONOTONIC, in nanoseconds, and the cost of reading it.
 import Glibc
 
 enum Clock {
@@ -9,7 +9,8 @@ enum Clock {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// What two looks at the clock with nothing in between tell: the share of the clock in each measured time. The median of a thousand.
+    /// The time between two readings of the clock with nothing in between: the clock's share in each measured time. The
+    /// median of a thousand.
     static let cost: Int64 = {
         var histogram = LatencyHistogram()
         for _ in 0..<1000 {

@@ -1,4 +1,4 @@
-// `--crash HOW@LINE`: an end in the middle of things.
+// `--crash HOW@LINE`: an end of the program in the middle of the load.
 import ArgumentParser
 import Glibc
 
@@ -12,9 +12,9 @@ struct CrashPoint: CustomStringConvertible {
         case abort
         /// No crash: `exit(0)`, from within a task.
         case exit
-        /// SIGKILL, which nobody can catch.
+        /// SIGKILL, which no program can catch.
         case kill
-        /// A bad pointer on a thread of its own, while all others go on.
+        /// A bad pointer on a thread of its own, while all other threads go on.
         case thread
     }
 

@@ -1,4 +1,4 @@
-// `--to`: where the records go, and the handler that takes them there.
+// `--to`: the destination of the records, and its handler.
 import ArgumentParser
 import AsyncLog
 import SystemPackage
@@ -6,10 +6,10 @@ import SystemPackage
 enum Destination {
     case standardOutput
     case standardError
-    /// `/dev/null`: all the work but the kernel's.
+    /// `/dev/null`: all the work except the kernel's.
     case null
     case file(String)
-    /// A file that ends as the flags say, and another one begins.
+    /// A file that is rotated as the flags say.
     case rotated(String)
     /// TCP, UDP, a Unix socket.
     case socket(Endpoint)
@@ -82,7 +82,7 @@ enum Destination {
                 overflow: options.overflow.policy)
         case .syslog(let endpoint): return SyslogHandler(endpoint, spool: .memory(options.capacity), overflow: options.overflow.policy)
         case .socket(let endpoint):
-            // MessagePack says itself where a record ends.
+            // A MessagePack record states its own end.
             return SocketHandler(
                 endpoint, formatter: formatter, framing: options.format == .msgpack ? Framing.none : nil, spool: .memory(options.capacity),
                 overflow: options.overflow.policy)

@@ -1,4 +1,4 @@
-// How long calls took: counts in buckets of fixed memory, so that counting costs an addition and never an allocation.
+// The durations of calls, counted in buckets of fixed memory: counting costs an addition and never an allocation.
 //
 // Up to 63 ns each nanosecond has a bucket; beyond that each power of two has 32 of them, so that a bucket is at most 1/32 of its values wide
 // (G. Tene, "HdrHistogram", with five bits of precision).

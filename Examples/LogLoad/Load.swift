@@ -1,8 +1,8 @@
-// The load: tasks that log, a task that ticks, and the books.
+// The load: tasks that log, a task that ticks, and the report.
 import AsyncLog
 import EventLoop
 
-/// On the event loop's thread, which is the main thread.
+/// Runs on the event loop's thread, which is the main thread.
 @MainActor
 final class Load {
     private let options: LogLoad
@@ -15,7 +15,7 @@ final class Load {
     private var maxTickGap: Int64 = 0
     private var isFlushing = false
 
-    /// Outside of the loop's life: handlers that are made here live on the main loop.
+    /// Called before the loop runs: handlers that are made here live on the main loop.
     nonisolated init(_ options: LogLoad) throws {
         self.options = options
         handler = try options.to.handler(options)
@@ -25,10 +25,10 @@ final class Load {
         pace = Pace(lines: options.lines, rate: options.rate)
     }
 
-    /// Returns when all has been logged and flushed; the end of the loop sees to what is pending then.
+    /// Returns when all records have been logged and flushed; the end of the loop writes records that are still pending.
     func run() async {
         if options.crash?.line == 0 { options.crash!.happen() }
-        // A crash finds what was logged only when there is a file to write it to.
+        // The crash handler can write records only if the file is open: so the load waits until it is.
         try? await (handler as? LogFileHandler)?.reopen()
         let ticker = Task { await tick() }
         let threads = ThreadLoad(count: options.threads, firstTask: options.tasks, logger: logger, pace: pace, words: words) { seq in
@@ -57,7 +57,7 @@ final class Load {
                 latencies.record(Clock.now - begin)
                 if let crash = options.crash, seq + 1 == crash.line { crash.happen() }
                 if isFlushDue(seq) { await flush() }
-                // A task of a program that has other things to do, too, does not log for ever without letting them.
+                // A task of a real program does other work between its records: so this one yields now and then.
                 if seq % 64 == 63 { await Task.yield() }
             }
         }
@@ -65,7 +65,8 @@ final class Load {
 
     nonisolated private func isFlushDue(_ seq: Int) -> Bool { options.flushEvery > 0 && (seq + 1) % options.flushEvery == 0 }
 
-    /// Flushes, and brings the report up to date: what it says is written, is written. Errors are the handler's, who says them.
+    /// Flushes, then updates the report: the records that it counts as written are written. The handler reports its own
+    /// errors.
     private func flush() async {
         guard let mode = options.flush.mode else { return }
         try? await logger.flush(mode)
@@ -77,7 +78,7 @@ final class Load {
         isFlushing = false
     }
 
-    /// Wakes every so many milliseconds, and notices how long that really took.
+    /// Wakes in a fixed interval, and measures how long the interval really was.
     private func tick() async {
         var last = Clock.now
         while !Task.isCancelled {
@@ -88,13 +89,14 @@ final class Load {
         }
     }
 
-    /// After `run` and the end of the loop, by which all is written: waits for files that are being compressed, and says how things stand.
-    func giveUp() async -> Report {
+    /// Called after `run` and the end of the loop, by which time all records are written. Waits for files that are being
+    /// compressed, and returns the report.
+    func conclude() async -> Report {
         await logger.shutdown(within: .seconds(60))
         return await report()
     }
 
-    /// How things stand.
+    /// The report at this moment.
     private func report() async -> Report {
         let statistics = await handler.statistics
         return Report(

@@ -5,26 +5,26 @@
 //     swift run -c release LogLoad --lines 200000 --crash segv@150000 --to file:/tmp/app.log; logcheck /tmp/app.log
 //
 // `--tasks` concurrent tasks on one event loop, and `--threads` plain threads beside it, share the work until `--lines` records are logged. Each
-// record has a message of its own and three fields: `seq`, the number of the call (from 0, without gaps), `task`, which task or thread
-// made it, and `pad`, as many characters as `--size` says. So whoever reads the output can tell what is torn, doubled, out of order or missing:
-// `logcheck` does. Tasks draw their numbers in the order in which the logger accepts their records; a thread's records keep the thread's
-// order, and are accepted when the loop comes to them (`logcheck --order task`).
+// record has a message of its own and three fields: `seq`, the number of the call (from 0, without gaps), `task`, the task
+// or thread that made it, and `pad`, as many characters as `--size` says. So a reader of the output, such as `logcheck`, can
+// find torn, doubled, misplaced and missing records. Tasks draw their numbers in the order in which the logger accepts their
+// records. A thread's records keep the thread's order; the loop accepts them when it reaches them (`logcheck --order task`).
 //
-// At the end one line of JSON says what became of the records, and what it cost:
+// At the end LogLoad prints one line of JSON with the counts and the cost:
 //
 //     accepted, written, dropped, pending   the ledger, in records; dropped by reason
 //     bytes                                 written
 //     max_tick_gap_ms                       the longest pause of a task on the same loop that wakes every --tick-ms
 //     p50_ns … max_ns                       how long the calls of the logger took, waiting for room included
-//     clock_ns                              what looking at the clock adds to each of these times
+//     clock_ns                              the time that reading the clock adds to each of these
 //     elapsed_ns, cpu_ns, peak_rss_kb       of the whole load, up to the last byte
 //     turns, write_calls                    of the event loop; of the handler
 //     state                                 of the handler: ready, degraded or failed, with the reason
 //
-// With --report and --flush-every the file is brought up to date after every flush, and is whole at any moment: who kills the program finds there
-// what had been flushed.
+// With --report and --flush-every LogLoad updates the file after every flush, and the file is whole at any moment: after a
+// kill it shows what had been flushed.
 //
-// The exit status is 0 if nothing was lost but what the overflow policy drops on purpose, 1 if something was, 64 for flags that make no sense.
+// The exit status is 0 if only the overflow policy dropped records, 1 if other records were lost, 64 for invalid flags.
 import ArgumentParser
 import AsyncLog
 import EventLoop
@@ -44,7 +44,7 @@ struct LogLoad: ParsableCommand {
     @Option(help: "How many plain threads log beside them.")
     var threads = 0
 
-    @Option(help: "At most so many records a second, of all together. No limit unless given.")
+    @Option(help: "At most this many records a second, of all together. No limit unless given.")
     var rate: Double?
 
     @Option(help: "How many bytes of padding a record carries.")
@@ -65,16 +65,16 @@ struct LogLoad: ParsableCommand {
     @Option(help: "How many bytes may wait to be written.")
     var capacity = 1 << 20
 
-    @Option(help: "What a flush waits for: written (the kernel has it), durable (the disk has it); none: there is no flush.")
+    @Option(help: "What a flush waits for: written (the kernel has the records), durable (the disk has them); none: there is no flush.")
     var flush = FlushOption.written
 
-    @Option(help: "Flush after every so many records; 0: only at the end.")
+    @Option(help: "Flush after this many records; 0: only at the end.")
     var flushEvery = 0
 
-    @Option(help: "A task on the same loop wakes every so many milliseconds, to see how long the loop is held up.")
+    @Option(help: "A task on the same loop wakes in this interval of milliseconds, to measure how long the loop is held up.")
     var tickMs = 1
 
-    @Option(help: "Crash as soon as so many records are logged: HOW@LINE, where HOW is \(CrashPoint.list).", transform: CrashPoint.parse)
+    @Option(help: "Crash as soon as LINE records are logged: HOW@LINE, where HOW is \(CrashPoint.list).", transform: CrashPoint.parse)
     var crash: CrashPoint?
 
     @Option(help: ArgumentHelp("Where the report goes, instead of the end of standard error.", valueName: "path"))
@@ -102,7 +102,7 @@ struct LogLoad: ParsableCommand {
     func run() throws {
         let load = try Load(self)
         try EventLoop.run { await load.run() }
-        let report = try EventLoop.run { await load.giveUp() }
+        let report = try EventLoop.run { await load.conclude() }
         try report.publish(to: self.report)
         if report.lostUnintentionally(overflow) { throw ExitCode.failure }
     }

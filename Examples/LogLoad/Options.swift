@@ -1,4 +1,4 @@
-// The values of flags: how each is written, and what is said about one that makes no sense.
+// The values of flags: how each is written, and the message for an invalid one.
 import ArgumentParser
 import AsyncLog
 
@@ -18,7 +18,7 @@ enum LogFormat: String, CaseIterable {
 enum OverflowOption: Equatable {
     case suspend, dropNewest, dropOldest
     case shed(below: Level)
-    /// Threads are held up; tasks suspend.
+    /// Threads wait; tasks suspend.
     case block
 
     static let list = "suspend, drop-newest, drop-oldest, shed:LEVEL (what is below it is dropped), block (threads wait, too)"

@@ -1,10 +1,10 @@
-// Which record comes next, and when: the numbers that all tasks and threads draw from.
+// The number and the time of the next record: all tasks and threads draw from one source.
 import Synchronization
 
 final class Pace: Sendable {
     private let next = Atomic<Int>(0)
     private let lines: Int
-    /// Nanoseconds from one record to the next; nil: as fast as they come.
+    /// Nanoseconds from one record to the next; nil: no limit.
     private let interval: Double?
     private let start: Int64
 

@@ -1,4 +1,4 @@
-// What became of the records and what it cost, as one JSON object in one line.
+// The counts of the records and the cost of the load, as one JSON object in one line.
 import AsyncLog
 @preconcurrency import Glibc
 
@@ -11,7 +11,7 @@ struct Report {
     var turns: UInt64 = 0
     var state = "ready"
 
-    /// Lost for another reason than the policy that was asked for.
+    /// The records lost for a reason other than the chosen policy.
     func lostUnintentionally(_ overflow: OverflowOption) -> Bool {
         ledger.dropped.contains { reason, count in
             switch reason {
@@ -43,7 +43,7 @@ struct Report {
         return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000 }
     }
 
-    /// In KiB. Not `ru_maxrss`, in which whoever started this program by fork(2) counts with its own memory (getrusage(2)).
+    /// In KiB. Not `ru_maxrss`, which includes the memory of the process that started this program by fork(2) (getrusage(2)).
     private var peakMemory: Int {
         guard let file = fopen("/proc/self/status", "re") else { return 0 }
         defer { fclose(file) }
@@ -55,7 +55,8 @@ struct Report {
         return 0
     }
 
-    /// Writes the report to standard error, or to the file, which then holds this report or the one before, whole, whatever happens. Blocks.
+    /// Writes the report to standard error or to the file. Even after a crash the file holds this report or the one
+    /// before, whole. Blocks.
     func publish(to path: String?) throws {
         let line = json + "\n"
         guard let path else {

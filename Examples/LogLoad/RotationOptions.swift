@@ -3,10 +3,10 @@ import ArgumentParser
 import AsyncLog
 
 struct RotationOptions: ParsableArguments {
-    @Option(help: "Rotate before the file has more than so many bytes; a mebibyte, if nothing says when.")
+    @Option(help: "Rotate before the file has more than this many bytes; a mebibyte, if no flag says when.")
     var rotateSize: Int?
 
-    @Option(help: "Rotate every so many seconds.")
+    @Option(help: "Rotate in this interval of seconds.")
     var rotateEvery: Int?
 
     @Option(help: "How many rotated files are kept; all, unless given.")
@@ -27,7 +27,7 @@ struct RotationOptions: ParsableArguments {
 
     func validate(for destination: Destination) throws {
         func require(_ value: Int?, _ flag: String) throws {
-            if let value, value < 1 { throw ValidationError("\(flag) \(value): it is at least 1") }
+            if let value, value < 1 { throw ValidationError("\(flag) \(value): must be at least 1") }
         }
         try require(rotateSize, "--rotate-size")
         try require(rotateEvery, "--rotate-every")

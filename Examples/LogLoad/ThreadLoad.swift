@@ -1,8 +1,8 @@
-// Plain threads that log: a program's own, without an event loop.
+// Plain threads that log: threads of the program's own, without an event loop.
 import AsyncLog
 @preconcurrency import Glibc
 
-/// Threads that log from now on.
+/// Starts threads that log.
 final class ThreadLoad: Sendable {
     private let results: AsyncStream<LatencyHistogram>
     private let count: Int
@@ -19,7 +19,7 @@ final class ThreadLoad: Sendable {
         }
     }
 
-    /// What each thread has measured, when all are done.
+    /// Waits until all threads are done, and returns the measurements of each.
     func join() async -> [LatencyHistogram] {
         var histograms: [LatencyHistogram] = []
         guard count > 0 else { return histograms }

@@ -1,4 +1,4 @@
-// What records say: something else in each, that a reader can check.
+// The messages of records: each record has another one, which a reader can check.
 
 struct Words: Sendable {
     let padding: String
@@ -10,6 +10,6 @@ struct Words: Sendable {
         "closed connection",
     ]
 
-    /// Followed by a blank and the number itself.
+    /// The message's words; a blank and the number itself follow them.
     func message(_ seq: Int) -> StaticString { Words.messages[seq & 7] }
 }

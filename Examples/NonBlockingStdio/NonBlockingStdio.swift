@@ -1,4 +1,4 @@
-// Prints to standard error and standard output without blocking, and shows that nobody else can tell.
+// Prints to standard error and standard output without blocking, and shows that other programs see no difference.
 //
 //     swift run NonBlockingStdio
 import AsyncFD
@@ -25,7 +25,7 @@ struct NonBlockingStdio {
         }
     }
 
-    /// What everybody else who shares the descriptors sees.
+    /// The flags that every other program with the same descriptors sees.
     static var fileStatusFlags: KeyValuePairs<Int32, String> {
         func name(_ descriptor: Int32) -> String {
             let flags = fcntl(descriptor, F_GETFL)

@@ -2,8 +2,8 @@
 //
 //     swift run ServerBesideThreads | cat
 //
-// What any thread logs comes to the loop through its inbox: one allocation and one compare-exchange, no lock, no system call of the caller's but to
-// wake a loop that sleeps. A reader of standard output that stops holds nobody up.
+// Records of any thread reach the loop through its inbox: one allocation and one compare-exchange, no lock, and no system
+// call of the caller's except to wake a sleeping loop. If the reader of standard output stops, no thread waits for it.
 import AsyncLogBridge
 import AsyncLogLifecycle
 import Logging
@@ -17,7 +17,7 @@ struct ServerBesideThreads {
         }
         LoggingSystem.bootstrap(backend)
 
-        // The logger stands first and goes last: what the server says on its way out is written.
+        // The logger stands first and ends last: records that the server logs on its way out are written.
         let group = ServiceGroup(
             configuration: .init(
                 services: [

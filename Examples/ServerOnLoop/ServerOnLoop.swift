@@ -1,9 +1,9 @@
-// swift-log on our loop: a server, the libraries that it uses, and its log, all on one thread.
+// swift-log on this package's loop: a server, the libraries that it uses, and its log, all on one thread.
 //
 //     swift run ServerOnLoop | cat
 //
-// Libraries log through swift-log, as they do everywhere. The server's own calls may do the same, or await: `await log.info(…)` suspends while a slow
-// reader has filled the buffer.
+// Libraries log through swift-log, as they do everywhere. The server's own calls may do the same, or await:
+// `await log.info(…)` suspends while a slow reader has filled the buffer.
 import AsyncLogBridge
 import EventLoop
 import Logging
@@ -12,7 +12,7 @@ import Logging
 struct ServerOnLoop {
     static func main() throws {
         try EventLoop.run {
-            LoggingSystem.bootstrap(AsyncLogHandler.standard)  // within the loop: on this thread, and no other
+            LoggingSystem.bootstrap(AsyncLogHandler.standard)  // within the loop: on this thread only
             let backend = AsyncLogBackend.standard
             backend.apply(try Directives("info,library=debug"))
 
@@ -35,7 +35,7 @@ struct ServerOnLoop {
     }
 }
 
-/// A library that knows nothing of us.
+/// A library that does not know this package.
 private struct Library {
     private let logger = Logger(label: "library")
 

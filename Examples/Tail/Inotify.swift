@@ -1,9 +1,9 @@
-// inotify(7): the kernel's word that something has happened to a file or in a folder.
+// inotify(7): the kernel's reports of changes of a file or in a folder.
 import AsyncFD
 import SystemPackage
 @preconcurrency import Glibc
 
-/// What is watched, as a descriptor that becomes readable.
+/// The watches, as a descriptor that becomes readable.
 struct Inotify {
     private let events: AsyncFD
 
@@ -19,7 +19,7 @@ struct Inotify {
         }
     }
 
-    /// Waits until something has happened, and takes note of all of it at once.
+    /// Waits for an event, and consumes all pending events at once.
     func wait() async throws(IOError) {
         _ = try await events.read(upTo: 65_536)
     }

@@ -2,8 +2,8 @@
 //
 //     swift run -c release Tail [-n lines] file
 //
-// The kernel says when to look (inotify(7)); what has happened is found by looking: is the file shorter than what has been read, is
-// the path another file by now? So events that are lost or come in clumps do no harm.
+// The kernel says when to look (inotify(7)). The program then finds out what has happened: is the file shorter than the
+// part already read, is the path another file by now? So lost or merged events do no harm.
 import AsyncFD
 import EventLoop
 import SystemPackage
@@ -54,7 +54,7 @@ struct Follower {
         }
     }
 
-    /// Prints what has been added to the file.
+    /// Prints the text that was added to the file.
     private mutating func showNews() async throws {
         guard let file else { return }
         if try await file.size < position {
@@ -67,14 +67,15 @@ struct Follower {
         }
     }
 
-    /// Opens what is at the path now. False: nothing is, and the old file is followed on, should somebody still write to it.
+    /// Opens the file at the path. Returns false if there is none; the old file is followed on, because another program may
+    /// still write to it.
     @discardableResult
     private mutating func openAgain() async throws -> Bool {
         do {
             let next = try await open(path, .readOnly)
             try watch.add(path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
             if let file {
-                // What was written to it between the last look and the renaming.
+                // The text written to the old file between the last look and the renaming.
                 try await showNews()
                 await print("Tail: \(path): following new file", to: .standardError)
                 await file.close()
@@ -88,7 +89,7 @@ struct Follower {
         }
     }
 
-    /// Where the last `count` lines begin.
+    /// The offset at which the last `count` lines begin.
     private func start(ofLast count: Int, in file: AsyncFD) async throws -> Int64 {
         let size = try await file.size
         var end = size
@@ -106,12 +107,12 @@ struct Follower {
     }
 }
 
-/// Which file it is, whatever it is called.
+/// The identity of a file, whatever its name.
 struct FileIdentity: Equatable, Sendable {
     let device: UInt64
     let number: UInt64
 
-    /// Nil if there is nothing at the path. Paths are looked up on disks: not on the loop's thread.
+    /// Nil if there is no file at the path. The lookup may read a disk, so it runs off the loop's thread.
     init?(of path: FilePath) async throws {
         let found: FileIdentity? = try await EventLoop.offload {
             var status = stat()

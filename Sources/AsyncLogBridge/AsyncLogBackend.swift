@@ -1,13 +1,14 @@
-// Where the records of all labels go, and on which thread.
+// The backend: the destination of the records of all labels, and the thread that writes them.
 //
-// There are two ways to run. In a program whose event loop is ours, the backend lives on that loop: one thread. In a program that has a runtime of its
-// own, it lives on a loop with a thread of its own, and what other threads log comes in through the loop's inbox.
+// There are two ways to run it. In a program that runs this package's event loop, the backend lives on that loop: one
+// thread. In a program with a runtime of its own, it lives on a loop with a thread of its own, and records of other
+// threads come in through the loop's inbox.
 import AsyncFD
 import AsyncLog
 import EventLoop
 import Logging
 
-/// What all swift-log loggers of a process share: destination, levels, books.
+/// What all swift-log loggers of a process share: destination, levels, ledger.
 ///
 ///     let backend = try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] }
 ///     LoggingSystem.bootstrap(backend)
@@ -17,7 +18,8 @@ import Logging
 ///
 /// Any thread.
 public struct AsyncLogBackend: Sendable {
-    /// The logger above all labels. A label is a child of it: under a root without name the child's name is the label itself.
+    /// The logger above all labels. A label is a child of it: under a root without name the child's name is the label
+    /// itself.
     ///
     /// With it come `flush`, `shutdown(within:)` and `ledger`.
     public let logger: AsyncLog.Logger
@@ -31,9 +33,10 @@ public struct AsyncLogBackend: Sendable {
     ///     }
     ///
     /// - Parameters:
-    ///   - logger: where records go. Its fields (`with`) and its sieve (`limited`, `sampled`, …) hold for all labels.
-    ///   - privacy: what attributes of other packages say about who may read a value; nil: nothing. The stricter of this and of `Privacy` itself counts.
-    ///     Called on the thread that logs.
+    ///   - logger: the parent of all labels. Its fields (`with`) and its sampler (`limited`, `sampled`, …) apply to all
+    ///     labels.
+    ///   - privacy: returns the privacy that attributes of other packages ask for; nil if they ask for none. The
+    ///     stricter of this and of `Privacy` itself counts. Called on the thread that logs.
     public init(_ logger: AsyncLog.Logger, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil) {
         self.logger = logger
         self.privacy = privacy
@@ -44,16 +47,18 @@ public struct AsyncLogBackend: Sendable {
     ///
     ///     LoggingSystem.bootstrap(try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] })
     ///
-    /// The thread lives as long as the process. What was accepted goes out at `exit()` and when a main returns. The calling thread is held up until the handlers are made;
-    /// in an asynchronous function `try await AsyncLogBackend.start` suspends instead.
+    /// The thread lives as long as the process. Accepted records go out at `exit()` and when `main` returns. The call
+    /// blocks its thread until the handlers are made; in an asynchronous function `try await AsyncLogBackend.start`
+    /// suspends instead.
     ///
     /// - Parameters:
-    ///   - name: what the thread is called.
-    ///   - level: records below are ignored, until directives or `level` say otherwise.
-    ///   - privacy: what attributes of other packages say about who may read a value.
-    ///   - handlers: makes the handlers, on the new thread. It may wait, for files that are opened, say, but not for the main actor while the main thread is held up here.
-    /// - Throws: what `handlers` throws, a file's path and why it cannot be opened, for one; then the thread ends. `EventLoopError` if the kernel has no thread
-    ///   or descriptor left.
+    ///   - name: the thread's name.
+    ///   - level: records below are ignored, until directives or `level` change it.
+    ///   - privacy: returns the privacy that attributes of other packages ask for.
+    ///   - handlers: makes the handlers, on the new thread. It may wait, for example to open files, but not for the
+    ///     main actor while this call blocks the main thread.
+    /// - Throws: what `handlers` throws, for example a file's path and why it cannot be opened; then the thread ends.
+    ///   `EventLoopError` if the kernel has no thread or descriptor left.
     /// - Precondition: the calling thread runs no event loop.
     public static func start(
         name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
@@ -77,7 +82,7 @@ public struct AsyncLogBackend: Sendable {
         _ handlers: @escaping @Sendable () async throws -> [Handler]
     ) async throws -> AsyncLogBackend {
         let loop = try EventLoop.start(name: name)
-        // A task of its own: whatever actor or executor the caller has, the handlers are made on the loop.
+        // A task of its own, so that the handlers are made on the loop, whatever actor or executor the caller has.
         let making = Task(executorPreference: loop) { AsyncLog.Logger("", level: level, handlers: try await handlers()) }
         do {
             return AsyncLogBackend(
@@ -92,27 +97,30 @@ public struct AsyncLogBackend: Sendable {
         }
     }
 
-    /// Below warning to standard output, warning and above to standard error, as text; the environment variable `ASYNCLOG` has the last word on levels.
+    /// Records below warning go to standard output, warning and above to standard error, as text; the environment
+    /// variable `ASYNCLOG` overrides the levels.
     ///
-    /// Made at its first use: within `EventLoop.run`, on that loop; elsewhere on a loop with a thread of its own, called `log`.
+    /// Made at its first use: within `EventLoop.run`, on that loop; elsewhere on a loop with a thread of its own, which
+    /// is called `log`.
     public static let standard: AsyncLogBackend = {
-        // Without a thread or a descriptor for the loop, whoever logs writes himself.
+        // If there is no thread or descriptor for the loop, the thread that logs writes itself.
         guard EventLoop.current == nil, let loop = try? EventLoop.start(name: "log") else { return AsyncLogBackend(.standard("")) }
         return AsyncLogBackend(loop.performAndWait { .standard("") })
     }()
 
-    /// The level of all labels that have none of their own. May be changed at any time; holds at once, for all loggers whose `logLevel` was not set.
+    /// The level of all labels that have none of their own. May be changed at any time; applies at once to all loggers
+    /// whose `logLevel` was not set.
     public var level: AsyncLog.Level {
         get { logger.level }
         nonmutating set { logger.level = newValue }
     }
 
-    /// Sets levels by label. Holds at once, for all loggers whose `logLevel` was not set, those to come included.
+    /// Sets levels by label. Applies at once to all loggers whose `logLevel` was not set, future ones included.
     ///
     ///     backend.apply(try Directives("info,hummingbird.*=debug,db{user=7}=trace"))
     public func apply(_ directives: Directives) { logger.apply(directives) }
 
-    /// A handler for `Logger(label:factory:)`, where a program does without `LoggingSystem`.
+    /// A handler for `Logger(label:factory:)`, for programs without `LoggingSystem`.
     public func handler(
         label: String, metadataProvider: Logging.Logger.MetadataProvider? = LoggingSystem.metadataProvider
     ) -> AsyncLogHandler {
@@ -121,7 +129,7 @@ public struct AsyncLogBackend: Sendable {
 }
 
 extension LoggingSystem {
-    /// Has all loggers log here. Once a process, before its first logger is made.
+    /// Makes this backend the destination of all loggers. Call it once per process, before the first logger is made.
     public static func bootstrap(_ backend: AsyncLogBackend, metadataProvider: Logging.Logger.MetadataProvider? = nil) {
         bootstrap(
             { label, provider in AsyncLogHandler(label: label, backend: backend, metadataProvider: provider) }, metadataProvider: metadataProvider)

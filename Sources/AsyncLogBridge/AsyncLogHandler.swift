@@ -1,8 +1,8 @@
-// The swift-log backend: what is behind a `Logging.Logger`.
+// The swift-log backend: the handler behind a `Logging.Logger`.
 //
-// swift-log asks for a value: whoever changes the level or the metadata of his logger changes his copy. What all copies share (the destination, the
-// levels by label, the books) is behind the backend's logger. An event is encoded on the thread that logs, with its types, and goes the way of all
-// records from there: onto the loop through its inbox, without a lock.
+// swift-log wants a value: code that changes a logger's level or metadata changes its own copy. The backend's logger
+// has what all copies share (the destination, the levels by label, the ledger). An event is encoded, with its types, on
+// the thread that logs; from there it goes the way of all records: onto the loop through its inbox, without a lock.
 import AsyncLog
 import Logging
 import Synchronization
@@ -11,29 +11,30 @@ import Synchronization
 ///
 ///     LoggingSystem.bootstrap(AsyncLogHandler.standard)
 ///
-/// Metadata arrives typed: an `Int` in `.stringConvertible` is a number in JSON, a `.dictionary` is an object, and a type that conforms to `LogValue`
-/// is what it says it is. Fields are sorted by their keys, as `StreamLogHandler` sorts them: those of the logger first, then those of the
-/// metadata provider and of the call. Of equal keys the call's counts, then the provider's. `error:` becomes the field `error`, with type, message and causes.
+/// Metadata arrives typed: an `Int` in `.stringConvertible` is a number in JSON, a `.dictionary` is an object, and a
+/// type that conforms to `LogValue` encodes itself. Fields are sorted by their keys, as `StreamLogHandler` sorts them:
+/// those of the logger first, then those of the metadata provider and of the call. Of equal keys the call's counts,
+/// then the provider's. `error:` becomes the field `error`, with type, message and causes.
 ///
-/// A value; all of it for any thread.
+/// A value that any thread may use.
 public struct AsyncLogHandler: LogHandler {
     private let backend: AsyncLogBackend
     private let logger: AsyncLog.Logger
     /// The level of this copy, if it was set.
     private var ownLevel: Logging.Logger.Level?
 
-    /// Called on the thread and in the task that logs, for each record that is going to be looked at.
+    /// Called for each record that passes the level, on the thread and in the task that logs.
     public var metadataProvider: Logging.Logger.MetadataProvider?
 
-    /// The fields of all records of this copy. Encoded once, when its first record comes after a change.
+    /// The fields of all records of this copy. Encoded once, with the first record after a change.
     public var metadata = Logging.Logger.Metadata() {
         didSet { constant = metadata.isEmpty ? nil : ConstantMetadata() }
     }
     private var constant: ConstantMetadata?
 
-    // MARK: Making one
+    // MARK: Initializers
 
-    /// A handler of the backend that is made for this purpose: see `AsyncLogBackend.standard`.
+    /// A handler of the standard backend: see `AsyncLogBackend.standard`.
     ///
     ///     LoggingSystem.bootstrap(AsyncLogHandler.standard)
     @Sendable
@@ -50,8 +51,8 @@ public struct AsyncLogHandler: LogHandler {
     }
 
     /// - Parameters:
-    ///   - label: the logger's name in the log: a child of the backend's logger. Directives speak of it by this name.
-    ///   - backend: where records go.
+    ///   - label: the logger's name in the log: a child of the backend's logger. Directives use this name.
+    ///   - backend: the destination of the records.
     ///   - metadataProvider: adds metadata to each record.
     public init(label: String, backend: AsyncLogBackend, metadataProvider: Logging.Logger.MetadataProvider? = LoggingSystem.metadataProvider) {
         self.backend = backend
@@ -61,9 +62,11 @@ public struct AsyncLogHandler: LogHandler {
 
     // MARK: LogHandler
 
-    /// The threshold of this copy. Until it is set it is what the backend says for the label, at any moment; from then on the backend has no say in it.
+    /// The threshold of this copy. Until it is set, it follows the backend's level for the label; from then on it no
+    /// longer does.
     ///
-    /// swift-log knows no level above critical: where the backend's level is `off`, this is `critical`, and nothing is logged all the same.
+    /// swift-log has no level above critical: if the backend's level is `off`, this is `critical`, and still nothing is
+    /// logged.
     public var logLevel: Logging.Logger.Level {
         get { ownLevel ?? Logging.Logger.Level(threshold: logger.threshold) }
         set { ownLevel = newValue }
@@ -85,7 +88,7 @@ public struct AsyncLogHandler: LogHandler {
         }
     }
 
-    /// What came before `log(event:)`, for those who call it themselves.
+    /// The predecessor of `log(event:)`, for callers that use it directly.
     @available(*, deprecated, renamed: "log(event:)")
     public func log(
         level: Logging.Logger.Level, message: Logging.Logger.Message, metadata: Logging.Logger.Metadata?, source: String, file: String,
@@ -99,7 +102,7 @@ public struct AsyncLogHandler: LogHandler {
     // MARK: An event
 
     private func submit(_ event: borrowing LogEvent, _ level: AsyncLog.Level, at site: CallSite) {
-        // Taken out one by one, lest the closure copy the event.
+        // Taken out one by one, so that the closure does not copy the event.
         let (provided, metadata, error) = (metadataProvider?.get(), event.metadata, event.error)
         let encoder = MetadataEncoder(privacy: backend.privacy)
         var message = event.message.description
@@ -118,7 +121,7 @@ public struct AsyncLogHandler: LogHandler {
         return constant.fields ?? constant.keep(logger.encode { MetadataEncoder(privacy: backend.privacy).encode(metadata, to: &$0) })
     }
 
-    /// Only what is read by somebody is taken from the event: its `source` is made when it is asked for.
+    /// Takes only the parts from the event that a handler reads: `source` is computed on access.
     private func withCallSite(_ event: borrowing LogEvent, _ parts: CallSite.Parts, _ body: (CallSite) -> Void) {
         var file = parts.isDisjoint(with: [.file, .module]) ? "" : event.file
         var function = parts.contains(.function) ? event.function : ""
@@ -133,9 +136,10 @@ public struct AsyncLogHandler: LogHandler {
 
 /// The encoded form of a handler's metadata, shared by its copies until one of them changes it.
 ///
-/// Not the standard library's `AtomicLazyReference`, whose `load` is not inlined and costs as much as the encoding of three fields.
+/// Not the standard library's `AtomicLazyReference`, whose `load` is not inlined and costs as much as the encoding of
+/// three fields.
 private final class ConstantMetadata: Sendable {
-    /// Nil until somebody has logged; then it stays. Owned.
+    /// Nil until a record has been logged; then it stays. Owned.
     private let encoded = Atomic<Unmanaged<BoundFields>?>(nil)
 
     deinit { encoded.load(ordering: .acquiring)?.release() }
@@ -143,7 +147,7 @@ private final class ConstantMetadata: Sendable {
     @inline(__always)
     var fields: BoundFields? { encoded.load(ordering: .acquiring)?.takeUnretainedValue() }
 
-    /// Keeps the fields, unless somebody else has been faster. Returns those that are kept.
+    /// Keeps the fields, unless another thread has been faster. Returns the fields that are kept.
     func keep(_ fields: BoundFields) -> BoundFields {
         let owned = Unmanaged.passRetained(fields)
         let (isKept, other) = encoded.compareExchange(expected: nil, desired: owned, ordering: .acquiringAndReleasing)

@@ -1,4 +1,5 @@
-// What a program needs to set the backend up, so that one import does. Not all of AsyncLog: both worlds have a type called `Logger`.
+// The types that a program needs to set the backend up, so that one import is enough. Not all of AsyncLog: both modules
+// have a type `Logger`.
 @_exported import class AsyncFD.AsyncFD
 @_exported import class AsyncLog.Handler
 @_exported import class AsyncLog.StreamHandler

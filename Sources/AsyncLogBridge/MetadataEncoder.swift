@@ -1,19 +1,20 @@
 // From swift-log's metadata to typed fields.
 //
-// swift-log's values are strings, things that can be described, dictionaries and arrays. What can be described is encoded by its type: a number stays
-// a number. Whatever carries an attribute that says private is made unreadable here, on the thread that logs: no handler sees it.
+// swift-log's values are strings, `CustomStringConvertible` values, dictionaries and arrays. A
+// `CustomStringConvertible` value is encoded by its type: a number stays a number. A value with a private attribute is
+// made unreadable here, on the thread that logs: no handler sees it.
 import AsyncLog
 import Logging
 
 struct MetadataEncoder {
-    /// What other attributes than ours say about privacy.
+    /// The privacy that attributes of other packages ask for.
     let privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)?
 
     /// Adds the metadata, in the order of its keys.
     func encode(_ metadata: Logging.Logger.Metadata, to fields: inout FieldWriter) {
         withUnsafeTemporaryAllocation(of: SortedField.self, capacity: metadata.count) { memory in
             var order = SortedFields(memory)
-            // By indices: an element that an iterator hands out is copied twice.
+            // By indices: an iterator would copy each element twice.
             var index = metadata.startIndex
             while index != metadata.endIndex {
                 let key = metadata.keys[index]
@@ -82,7 +83,8 @@ private struct TypedValue: LogValue {
 }
 
 extension ExistentialContainer {
-    /// The value, if it is an `Int`. `Sendable` has no witness table, so the layout is that of a protocol type with one.
+    /// The value, if it is an `Int`. `Sendable` has no witness table, so the layout is that of a protocol type with
+    /// one.
     @inline(__always)
     fileprivate static func integer(_ value: borrowing any CustomStringConvertible & Sendable) -> Int? {
         withUnsafePointer(to: value) { pointer in

@@ -1,6 +1,7 @@
-// Who may read a value of metadata: our `Privacy` as one of swift-log's attributes.
+// Privacy of metadata: our `Privacy` as one of swift-log's attributes.
 //
-// swift-log's attributes classify and enforce nothing. Here they are enforced: what is private is not in the record that handlers get.
+// swift-log's attributes classify values and enforce nothing. Here they are enforced: private values are not in the
+// record that handlers get.
 import AsyncLog
 import Logging
 
@@ -17,7 +18,7 @@ extension Privacy: Logging.Logger.MetadataValueAttributes.Attribute {
         }
     }
 
-    /// Grows with strictness.
+    /// Increases with strictness.
     public var rawValue: Int64 {
         switch self {
         case .public: 0
@@ -26,12 +27,13 @@ extension Privacy: Logging.Logger.MetadataValueAttributes.Attribute {
         }
     }
 
-    /// Of two that concern the same value, the one that lets fewer people read it.
+    /// The stricter of two that concern the same value.
     func stricter(_ other: Privacy) -> Privacy { rawValue >= other.rawValue ? self : other }
 }
 
 extension Logging.Logger.MetadataValue.StringInterpolation {
-    /// A piece of a value that not everybody may read. Attributes belong to whole values: the strictest of its pieces decides about all of it.
+    /// A piece of a value that not every reader may see. Attributes belong to whole values: the strictest piece decides
+    /// about the whole value.
     public mutating func appendInterpolation<Value>(_ value: Value, privacy: Privacy) {
         appendInterpolation(value, attributes: { $0[Privacy.self] = privacy.stricter($0[Privacy.self] ?? .public) })
     }

@@ -1,4 +1,4 @@
-// Metrics from logs: how many records there are, of which level and by whom, and how the numbers in them are distributed.
+// Metrics from logs: how many records there are, by level and logger, and the distribution of the numbers in them.
 import AsyncLog
 import Metrics
 
@@ -10,11 +10,11 @@ import Metrics
 /// | metric | kind | dimensions |
 /// |---|---|---|
 /// | `log_records` | counter | `level`, `logger` |
-/// | what `histograms` says | recorder; timer, if the field is a `Duration` | `logger` |
+/// | the names in `histograms` | recorder; timer, if the field is a `Duration` | `logger` |
 ///
-/// Metrics of a record are taken on the event loop's thread: what swift-metrics is bootstrapped with must not block it.
+/// Metrics of a record are taken on the event loop's thread: the swift-metrics backend must not block it.
 ///
-/// Unchecked as its superclass is: loop thread only.
+/// Unchecked like its superclass: loop thread only.
 public final class MetricsHandler: Handler, @unchecked Sendable {
     private let prefix: String
     private let histograms: [(field: String, label: String)]
@@ -22,16 +22,18 @@ public final class MetricsHandler: Handler, @unchecked Sendable {
     private let chosenFactory: (any MetricsFactory)?
     private lazy var factory = chosenFactory ?? MetricsSystem.factory
     private var series: [String: Series] = [:]
-    /// That of the record before, most probably that of the next.
+    /// The series of the record before, most probably that of the next one.
     private var latest: Series?
 
     /// - Parameters:
-    ///   - histograms: what to collect numbers from, and what the metric is called: `["ms": "request_milliseconds"]`.
-    ///   - prefix: in front of the names of this library's own metrics.
+    ///   - histograms: the fields whose numbers are collected, and the names of the metrics: `["ms":
+    ///     "request_milliseconds"]`.
+    ///   - prefix: the prefix of the names of this library's own metrics.
     ///   - levels: records of other levels are ignored.
-    ///   - maximumNames: loggers beyond so many names are counted together, as `other`: who makes a logger for each request must not
-    ///     make a metric for each.
-    ///   - factory: where metrics go; if not given, where `MetricsSystem.bootstrap` has said by the time of the first record.
+    ///   - maximumNames: loggers beyond this number of names are counted together, as `other`: a program that makes a
+    ///     logger for each request must not make a metric for each.
+    ///   - factory: the metrics factory; by default the one of `MetricsSystem.bootstrap` at the time of the first
+    ///     record.
     public init(
         histograms: [String: String] = [:], prefix: String = "log", levels: ClosedRange<AsyncLog.Level> = .trace ... .critical,
         maximumNames: Int = 1000, factory: (any MetricsFactory)? = nil
@@ -89,7 +91,7 @@ private final class Series {
         counters[index]!.increment()
     }
 
-    /// Values that are no numbers are left out.
+    /// Ignores values that are not numbers.
     func collect(_ value: FieldValue, _ label: String) {
         switch value {
         case .int(let number): recorder(label).record(number)

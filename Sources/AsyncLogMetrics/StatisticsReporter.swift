@@ -1,4 +1,4 @@
-// The logger's own figures as metrics: what its handlers accepted, wrote, dropped and hold.
+// The logger's own statistics as metrics: how many records its handlers accepted, wrote, dropped and hold.
 import AsyncLog
 import Metrics
 import Synchronization
@@ -21,20 +21,20 @@ public final class StatisticsReporter: Sendable {
     private let logger: AsyncLog.Logger
     private let prefix: String
     private let factory: (any MetricsFactory)?
-    /// What has been reported.
+    /// The statistics at the last update.
     private let reported = Mutex<[ObjectIdentifier: HandlerStatistics]>([:])
 
     /// - Parameters:
-    ///   - logger: its own handlers are reported on, those that it has at the time.
-    ///   - prefix: in front of the metrics' names.
-    ///   - factory: where metrics go; what `MetricsSystem` is bootstrapped with, if not given.
+    ///   - logger: the logger whose own handlers are reported, those that it has at the time.
+    ///   - prefix: the prefix of the metrics' names.
+    ///   - factory: the metrics factory; by default the one of `MetricsSystem`.
     public init(_ logger: AsyncLog.Logger, prefix: String = "log", factory: (any MetricsFactory)? = nil) {
         self.logger = logger
         self.prefix = prefix
         self.factory = factory
     }
 
-    /// Updates at once, and then again and again, until the task is cancelled; then once more.
+    /// Updates at once, then at each interval until the task is cancelled, and once more at the end.
     ///
     /// - Throws: `CancellationError`.
     public func run(every interval: Duration = .seconds(10)) async throws {
@@ -47,7 +47,7 @@ public final class StatisticsReporter: Sendable {
         }
     }
 
-    /// Hands on what has changed since the last time.
+    /// Reports the changes since the last update.
     public func update() async {
         for (index, handler) in logger.handlers.enumerated() {
             let statistics = await handler.statistics
@@ -59,7 +59,7 @@ public final class StatisticsReporter: Sendable {
     private func report(_ now: HandlerStatistics, since before: HandlerStatistics?, handler: String) {
         let factory = factory ?? MetricsSystem.factory
         func count(_ name: String, _ value: UInt64, _ before: UInt64?, _ dimensions: [(String, String)] = []) {
-            // A logger that was asked twice at once may be told in the wrong order.
+            // If two updates run at once, the later result may arrive first.
             guard value > before ?? 0 else { return }
             Counter(label: "\(prefix)_\(name)", dimensions: [("handler", handler)] + dimensions, factory: factory).increment(
                 by: value - (before ?? 0))
@@ -83,7 +83,7 @@ public final class StatisticsReporter: Sendable {
 }
 
 extension Handler {
-    /// What it writes to, or else what it is.
+    /// The handler's output, or, if it has none, its type.
     fileprivate var destination: String {
         if let handler = self as? BufferedHandler { return handler.buffer.label }
         return "\(type(of: self))"

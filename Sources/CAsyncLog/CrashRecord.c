@@ -15,15 +15,15 @@ struct layout {
 };
 
 struct clog_crash_record {
-    /// First: the crash handler knows the record by this.
+    /// The first member: the crash handler identifies the record by its address.
     struct cfd_crash_record base;
     struct layout layouts[cfd_crash_signal_count];
-    /// Where a record is put together: room for the largest.
+    /// The buffer in which a record is assembled: room for the largest.
     char *scratch;
     intptr_t capacity;
 };
 
-/// What a placeholder is filled with at most.
+/// The longest text that replaces a placeholder.
 enum { placeholder_limit = 48 };
 
 static size_t compose(struct cfd_crash_record *base, int signal, int64_t unwritten, int64_t undelivered, const char **bytes);

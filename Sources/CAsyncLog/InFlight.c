@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/// All counters that were ever made. Grows at the front, never shrinks: a crash handler may be walking it.
+/// All counters that were ever made. The list grows at the front and never shrinks: a crash handler may be walking it.
 static struct clog_in_flight *counters;
 
-/// Of all counters of the process. Async-signal-safe.
+/// The sum of all counters of the process. Async-signal-safe.
 static int64_t undelivered(void) {
     int64_t sum = 0;
     for (struct clog_in_flight *counter = __atomic_load_n(&counters, __ATOMIC_ACQUIRE); counter; counter = counter->next) {
@@ -18,7 +18,7 @@ static int64_t undelivered(void) {
     return sum;
 }
 
-/// In a child that has just been forked: what is on its way is the parent's.
+/// Called in a child that has just been forked: the records in flight are the parent's.
 static void forked(void) {
     for (struct clog_in_flight *counter = counters; counter; counter = counter->next) counter->word = counter->done = 0;
 }

@@ -1,9 +1,10 @@
 // A thread's scratch memory: a stack of records that are being built or handed over, the innermost on top.
 //
-// While a record is built, its parts are known by their offsets, and the memory may move when it grows. A record that has been handed over is known by its
-// address. If a record is built above it (a filter, a formatter, a handler or a value's conversion logs) and needs more room, it gets memory of its own: a copy
-// of all that there is, so that every offset means the same, while the old memory stays where it is. When the inner record ends, its memory is freed and the
-// old one is the current one again. Nothing below is written to meanwhile.
+// While a record is built, its parts are known by their offsets, and the memory may move when it grows. A record that
+// has been handed over is known by its address. If a record is built above it (a filter, a formatter, a handler or a
+// value's conversion logs) and needs more room, it gets memory of its own: a copy of all that there is, so that every
+// offset means the same, while the old memory stays where it is. When the inner record ends, its memory is freed and
+// the old one is the current one again. Nothing below is written to meanwhile.
 #include "Scratch.h"
 
 #include "CEventLoop.h"

@@ -1,4 +1,5 @@
-// Where a call stands in the source: texts made at run time, which outlive the call only as copies, and are not made where nobody reads them.
+// Where a call stands in the source: texts made at run time, which outlive the call only as copies, and are not made
+// where no handler reads them.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
@@ -30,7 +31,7 @@ struct CallSiteTests {
         }
     }
 
-    @Test("the source is the caller's module unless he says otherwise, and a pattern can show it")
+    @Test("the source is the caller's module unless the call names another, and a pattern can show it")
     func source() throws {
         let all = try lines(TextFormatter(pattern: TextPattern("[{source}] {message} {line}"))) { backend in
             backend.logger("app").info("m", line: 3)
@@ -41,7 +42,7 @@ struct CallSiteTests {
         #expect(all == ["[BridgeTests] m 3", "[Other] m 4", "[Module1] m 5", "[BridgeTests] m 6"])
     }
 
-    @Test("a handler that reads no call site is brought none; one that is added later and reads it, is")
+    @Test("a handler that reads no call site gets none; one that is added later and reads it, is")
     func onDemand() throws {
         final class Indifferent: Handler, @unchecked Sendable {
             private(set) var files: [String] = []
@@ -74,8 +75,8 @@ struct CallSiteTests {
         #expect(files == (0..<3).map { event($0).file })
     }
 
-    @Test("a sieve counts by call site, though the file's name is at another address each time")
-    func sieves() throws {
+    @Test("a sampler counts by call site, though the file's name is at another address each time")
+    func samplers() throws {
         let all = try EventLoop.run {
             let memory = MemoryHandler()
             let logger = AsyncLog.Logger("", handlers: [memory]).once

@@ -1,4 +1,4 @@
-// Who decides what is logged: the backend by label, at any time, or the copy that was given a level.
+// Whose level counts: the backend's for the label, at any time, or that of a copy whose level was set.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
@@ -61,7 +61,7 @@ struct LevelTests {
         #expect(all.map(\.message) == ["1", "2", "3"])
     }
 
-    @Test("a directive with fields lets in records for their fields, whatever the level")
+    @Test("a directive with fields lets in records because of their fields, whatever the level")
     func fieldDirectives() throws {
         let all = try records(level: .info) { backend in
             backend.apply(try Directives("info,db{user=7}=trace"))

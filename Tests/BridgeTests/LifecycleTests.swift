@@ -1,4 +1,5 @@
-// The end of a server: what the others say on their way out is written, and a destination that takes nothing holds nobody up beyond the deadline.
+// The shutdown of a server: records that services log meanwhile are written, and a destination that takes nothing
+// delays the shutdown no longer than the deadline.
 import AsyncFD
 import AsyncLog
 import AsyncLogBridge
@@ -14,7 +15,7 @@ import Testing
 
 @Suite("The logger as a service")
 struct LifecycleTests {
-    /// A server that has something to say when it ends.
+    /// A server that logs when it ends.
     private struct Server: Service {
         let logger: Logging.Logger
 
@@ -32,7 +33,7 @@ struct LifecycleTests {
         return ServiceGroup(configuration: configuration)
     }
 
-    @Test("what services say while they shut down is in the kernel when the group has ended")
+    @Test("records that services log while they shut down are in the kernel when the group has ended")
     func orderlyEnd() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
@@ -90,7 +91,7 @@ struct LifecycleTests {
 }
 
 extension Pipe {
-    /// Takes out what is there, without waiting.
+    /// Reads the available bytes, without waiting.
     func drain() -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

@@ -1,4 +1,4 @@
-// What becomes of metadata: types, order, and which of equal keys counts.
+// Metadata as fields: types, order, and which of equal keys counts.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
@@ -100,7 +100,7 @@ struct MetadataTests {
         let all = try records { backend in
             var logger = backend.logger("app")
             logger[metadataKey: "n"] = .stringConvertible(value)
-            #expect(value.count.load(ordering: .relaxed) == 0)  // nobody has logged yet
+            #expect(value.count.load(ordering: .relaxed) == 0)  // no record has been logged yet
             for _ in 0..<10 { logger.info("m") }
             let copy = logger
             copy.info("m", metadata: ["other": "x"])
@@ -128,7 +128,7 @@ struct MetadataTests {
         #expect(all.map(\.fields) == [["b": .text("2")], ["c": .text("3")], [:]])
     }
 
-    @Test("metadata providers see the task that logs, and are not asked for records that nobody looks at")
+    @Test("metadata providers see the task that logs, and are not called for records that do not pass the level")
     func provider() throws {
         enum Trace { @TaskLocal static var id = "none" }
         let counter = SharedCounter()

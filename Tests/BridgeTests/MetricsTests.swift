@@ -12,7 +12,7 @@ import Testing
 
 @Suite("Metrics")
 struct MetricsTests {
-    @Test("records are counted by level and name, and numbers collected with their values; what is no number is left out")
+    @Test("records are counted by level and name, and numbers collected with their values; other values are left out")
     func derived() throws {
         let metrics = TestMetrics()
         try EventLoop.run {
@@ -56,7 +56,7 @@ struct MetricsTests {
         #expect(try metrics.expectRecorder("status", [("logger", "http")]).values == [200, 500])
     }
 
-    @Test("the handlers' books are counters that only grow by what is new, and dropped records have their reason")
+    @Test("the handlers' ledgers are counters that grow by the difference to the last update, and dropped records have their reason")
     func statistics() throws {
         let metrics = TestMetrics()
         let pipe = try Pipe()

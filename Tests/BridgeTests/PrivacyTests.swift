@@ -1,4 +1,4 @@
-// What is private stays out of every handler.
+// Private values reach no handler.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
@@ -34,7 +34,7 @@ struct PrivacyTests {
             ])
     }
 
-    @Test("equal hashed values have equal marks that say nothing about the value")
+    @Test("equal hashed values have equal marks that reveal nothing about the value")
     func hashing() throws {
         let all = try records { backend in
             let logger = backend.logger("app")

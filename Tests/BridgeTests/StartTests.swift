@@ -1,4 +1,5 @@
-// Starting a backend whose handlers can fail to be made: the caller is told, and the thread that was started for them ends.
+// Starting a backend whose handlers can fail to be made: `start` throws, and the thread that was started for them
+// ends.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
@@ -29,7 +30,7 @@ struct StartTests {
         return count
     }
 
-    @Test("a path that cannot be opened is an error of start, with path and reason, and the thread goes", arguments: [true, false])
+    @Test("a path that cannot be opened is an error of start, with path and reason, and the thread ends", arguments: [true, false])
     func badPath(isAsynchronous: Bool) async throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/none/app.log"

@@ -54,8 +54,8 @@ extension AsyncLogBackend {
     }
 }
 
-/// Runs `body` on a thread of its own and suspends until it has run. Not a detached task: the tests that run a loop each hold up one of the few threads
-/// on which those run.
+/// Runs `body` on a thread of its own and suspends until it has run. Not a detached task: the tests that run a loop
+/// each hold up one of the few threads on which those run.
 func onThread(_ body: @escaping @Sendable () -> Void) async {
     await withUnsafeContinuation { continuation in
         detachThread {
@@ -63,6 +63,7 @@ func onThread(_ body: @escaping @Sendable () -> Void) async {
             continuation.resume()
         }
     }
-    // What was logged there stands in the loop's inbox, which the next turn empties; a quick thread has not made this task wait for one.
+    // What was logged there stands in the loop's inbox, which the next turn empties; a quick thread has not made this
+    // task wait for one.
     await Task.yield()
 }

@@ -1,4 +1,5 @@
-// Many threads and tasks that log through swift-log at once. Nothing is lost without being counted, nothing is torn, and each thread's order is kept.
+// Many threads and tasks that log through swift-log at once. Nothing is lost without being counted, nothing is torn,
+// and each thread's order is kept.
 import AsyncFD
 import AsyncLog
 import AsyncLogBridge
@@ -39,7 +40,8 @@ struct ThreadTests {
         }
     }
 
-    /// Logs from threads of our own and from tasks, with constant metadata that changes, providers, levels of copies; waits until all have ended.
+    /// Logs from threads of our own and from tasks, with constant metadata that changes, providers, levels of copies;
+    /// waits until all have ended.
     private static func logFromEverywhere(_ backend: AsyncLogBackend, perSource count: Int) async throws {
         let provider = Logging.Logger.MetadataProvider { ["provided": .stringConvertible(1)] }
         let root = Logging.Logger(label: "bench") { backend.handler(label: $0, metadataProvider: provider) }
@@ -91,7 +93,7 @@ struct ThreadTests {
         return numbers
     }
 
-    @Test("threads that may be held up lose nothing: every record of every thread and task is there once, in its order, and the books balance")
+    @Test("threads that may be blocked lose nothing: every record of every thread and task is there once, in order, and the ledger balances")
     func nothingLost() async throws {
         let pipe = try Pipe()
         let reader = Reader(pipe.reader)
@@ -113,7 +115,7 @@ struct ThreadTests {
         #expect(numbers.values.allSatisfy { $0 == Array(0..<Self.records) })
     }
 
-    @Test("a reader that has stopped holds nobody up; what finds no room is dropped, counted and said, and the rest is whole and in order")
+    @Test("a reader that has stopped blocks no thread; records without room are dropped, counted and reported, the rest is whole and in order")
     func stoppedReader() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
@@ -124,7 +126,7 @@ struct ThreadTests {
                     overflow: .dropNewest)
             ]
         }
-        // Nobody reads until all have logged: if any of them waited for the reader, this would never end.
+        // The test reads only when all have logged: if one of them waited for the reader, this would never end.
         try await Self.logFromEverywhere(backend, perSource: Self.records)
         let before = await backend.logger.ledger
         #expect(before.balances && before.droppedTotal > 0 && before.pending > 0)

@@ -1,5 +1,5 @@
 // swift-tools-version: 6.3
-// What is fed to libFuzzer: see ../../.ci/fuzz. A package of its own, because it is compiled with instrumentation.
+// The targets for libFuzzer: see ../../.ci/fuzz. A package of its own, because it is compiled with instrumentation.
 import PackageDescription
 
 let package = Package(

@@ -1,12 +1,12 @@
-// One call of swift-log's `Logger` with four values of metadata, with ours behind it and with `StreamLogHandler`: in turns, in one process, to the
-// same destination, which is standard output.
+// One call of swift-log's `Logger` with four values of metadata, with `AsyncLogHandler` behind it and with
+// `StreamLogHandler`: in turns, in one process, to the same destination, which is standard output.
 import AsyncLog
 import AsyncLogBridge
 import EventLoop
 @preconcurrency import Glibc
 import Logging
 
-/// What swift-log itself costs: the event is made, and thrown away.
+/// Measures the cost of swift-log itself: it makes the event and throws it away.
 private struct NoHandler: LogHandler {
     var logLevel = Logging.Logger.Level.info
     var metadata = Logging.Logger.Metadata()
@@ -19,7 +19,7 @@ private struct NoHandler: LogHandler {
 }
 
 enum BridgeBench {
-    /// What one handler's calls took: wall time, and processor time of the calling thread alone.
+    /// The time of one handler's calls: wall time, and processor time of the calling thread alone.
     private struct Times {
         var wall: [UInt64] = []
         var thread: [UInt64] = []
@@ -53,10 +53,10 @@ enum BridgeBench {
             drain(backend)
             frontEnd.measure { log(none) }
         }
-        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + books(backend)
+        return bridge.json("asynclog_bridge") + stream.json("stream_log_handler") + frontEnd.json("no_handler") + ledgerJSON(backend)
     }
 
-    /// On our loop: one thread.
+    /// On this package's loop: one thread.
     static func onLoop(_ rounds: Int) async throws -> String {
         let backend = AsyncLogBackend(AsyncLog.Logger("", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())]))
         let (ours, theirs) = loggers(backend)
@@ -79,7 +79,7 @@ enum BridgeBench {
             bridge.measure { log(ours) }
             drain(backend)
         }
-        return bridge.json("asynclog_bridge") + books(backend)
+        return bridge.json("asynclog_bridge") + ledgerJSON(backend)
     }
 
     private static func loggers(_ backend: AsyncLogBackend) -> (Logging.Logger, Logging.Logger) {
@@ -116,7 +116,7 @@ enum BridgeBench {
         semaphore.deallocate()
     }
 
-    private static func books(_ backend: AsyncLogBackend) -> String {
+    private static func ledgerJSON(_ backend: AsyncLogBackend) -> String {
         drain(backend)
         nonisolated(unsafe) var dropped: UInt64 = 0
         nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)

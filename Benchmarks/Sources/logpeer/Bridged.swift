@@ -1,11 +1,11 @@
-// The same through swift-log, as a program would that has libraries which log by it.
+// The same workloads through swift-log, as in a program whose libraries log through it.
 import AsyncLog
 import AsyncLogBridge
 import Logging
 
 struct Bridged {
     private let logger: Logging.Logger
-    /// What is behind it.
+    /// The backend behind swift-log.
     private let root: AsyncLog.Logger
     private let count: Int
 
@@ -16,7 +16,7 @@ struct Bridged {
         self.count = count
     }
 
-    /// Returns what the workload adds to the statistics.
+    /// Returns the figures that the workload adds to the statistics.
     func run(_ workload: String) async -> () -> String {
         switch workload {
         case "hello":

@@ -1,4 +1,4 @@
-// How long each call took.
+// The duration of each call.
 @preconcurrency import Glibc
 
 struct Latencies {

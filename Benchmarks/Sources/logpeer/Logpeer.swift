@@ -1,10 +1,10 @@
-// The logger on the work that loggers are compared by.
+// The logger on the workloads by which loggers are compared.
 //
 //     logpeer PEER WORKLOAD N OUT
 //
 // PEER is `asynclog` (tasks on the event loop log, with `await`), `asynclog-closure` (the same, with the fields of `json` written by a closure instead
 // of a dictionary literal), `asynclog-thread` (a thread of its own logs, through the loop's inbox) or `asynclog-bridge` (the first through swift-log). OUT is a path, or `-` for standard output. One JSON object goes to the file that $BENCH_STATS names:
-// `elapsed_ns`, `n`, and what the workload adds.
+// `elapsed_ns`, `n`, and the workload's own figures.
 //
 //     hello   N tasks at once, one line each
 //     text    N lines with three interpolated values
@@ -32,7 +32,7 @@ struct Logpeer {
             exit(2)
         }
         if arguments[4] != "-" {
-            // What is measured writes to standard output: that is where the file has to be.
+            // The handlers under measurement write to standard output: so standard output has to be the file.
             let file = open(arguments[4], O_WRONLY | O_CREAT | O_TRUNC, 0o644)
             guard file >= 0, dup2(file, 1) == 1 else {
                 perror(arguments[4])
@@ -61,7 +61,7 @@ struct Logpeer {
         report("{\"elapsed_ns\":\(nanoseconds() - start),\"n\":\(count)\(extra())}\n")
     }
 
-    /// The workloads in which ours and swift-log's own handler take turns.
+    /// The workloads in which `AsyncLogHandler` and swift-log's own handler take turns.
     static func compared(_ workload: String, _ count: Int) throws -> String? {
         switch workload {
         case "thread": try BridgeBench.onOwnThread(count)
@@ -80,7 +80,7 @@ struct Logpeer {
         }
     }
 
-    /// The standard logger's but for the format, and for threads, which can wait for room instead of losing records.
+    /// The standard logger's handlers, with two differences: the format, and threads wait for room instead of losing records.
     static func makeHandler(_ workload: String) -> Handler {
         let (out, overflow) = (AsyncFD.standardOutput, Overflow.block(upTo: .seconds(60)))
         return workload == "json"

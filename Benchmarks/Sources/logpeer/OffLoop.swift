@@ -7,7 +7,7 @@ struct OffLoop {
     let logger: Logger
     let count: Int
 
-    /// Runs the workload on a thread of its own while the loop turns. Returns what it adds to the statistics.
+    /// Runs the workload on a thread of its own while the loop turns. Returns the figures that it adds to the statistics.
     func run(_ workload: String) async -> () -> String {
         await withUnsafeContinuation { continuation in
             startThread { continuation.resume(returning: perform(workload)) }

@@ -5,10 +5,10 @@ import EventLoop
 struct OnLoop {
     let logger: Logger
     let count: Int
-    /// Fields are written by a closure, not by a literal.
+    /// A closure writes the fields, not a literal.
     var writesFields = false
 
-    /// Returns what the workload adds to the statistics.
+    /// Returns the figures that the workload adds to the statistics.
     func run(_ workload: String) async throws -> () -> String {
         switch workload {
         case "hello": await hello()

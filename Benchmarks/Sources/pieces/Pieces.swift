@@ -1,9 +1,9 @@
-// Single pieces of the way of a record, and of the loop, by themselves.
+// Single pieces of a record's path and of the loop, each measured by itself.
 //
 //     swift run -c release pieces [--filter REGEX]
 //
-// The times shown are those of ten thousand: nanoseconds of ten thousand are tenths of microseconds of one. The loop is run for each ten thousand, as
-// `loop: run` does alone.
+// Each time shown is that of ten thousand operations: divide by ten thousand for one. Each ten thousand run the loop once;
+// `loop: run` shows what that alone costs.
 import AsyncFD
 import AsyncLog
 import Benchmark
@@ -20,7 +20,7 @@ enum Pieces {
         Benchmark.main()
     }
 
-    // MARK: Encoding: the logger's own part, with a handler that ignores what it gets
+    // MARK: Encoding: the logger's own part, with a handler that ignores its records
 
     private static func encoding() {
         let logger = Logger("app", handlers: [Ignorer()])
@@ -42,7 +42,7 @@ enum Pieces {
         add("disabled") { logger.debug("request handled id=\($0)") }
     }
 
-    // MARK: Formatting: one record laid out again and again
+    // MARK: Formatting: one record, formatted again and again
 
     private static func formatting() {
         format("format: text", TextFormatter())
@@ -96,7 +96,7 @@ private final class Ignorer: Handler, @unchecked Sendable {
     override func handle(_ record: borrowing Record) {}
 }
 
-/// Lays each record out ten thousand times.
+/// Formats each record ten thousand times.
 private final class Repeater<Format: Formatter>: Handler, @unchecked Sendable {
     private var formatter: Format
     private var line = LineBuffer()

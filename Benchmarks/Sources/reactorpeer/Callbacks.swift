@@ -1,4 +1,4 @@
-// R4c: calls that are to be made later, half of them cancelled.
+// R4c: calls at a later time, half of them cancelled.
 import EventLoop
 
 enum Callbacks {

@@ -1,4 +1,4 @@
-// What is measured: time, processor time, memory.
+// The figures: time, processor time, memory.
 @preconcurrency import Glibc
 
 /// A figure of /proc/self/status in KiB.

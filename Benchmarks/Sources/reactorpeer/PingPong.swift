@@ -35,7 +35,8 @@ enum PingPong {
         for descriptor in idlers + [there.reader, there.writer, back.reader, back.writer] { await descriptor.close() }
     }
 
-    /// A pipe held by one descriptor, which has been read from in vain: the loop watches it. It is made elsewhere, as the peers' are.
+    /// A pipe with one descriptor, which a read has found empty: so the loop watches it. The pipe is made elsewhere, as the
+    /// peers' pipes are.
     private static func makeIdle() async throws -> AsyncFD {
         let (reader, writer) = try FileDescriptor.pipe()
         let both = try FileDescriptor.open(FilePath("/proc/self/fd/\(reader.rawValue)"), .readWrite, options: [.nonBlocking, .closeOnExec])

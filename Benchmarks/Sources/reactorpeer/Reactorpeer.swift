@@ -1,4 +1,5 @@
-// The event loop on the work that event loops are compared by, written as a user would write it: tasks, async and await.
+// The event loop on the workloads by which event loops are compared, written as a user would write them: tasks, async and
+// await.
 //
 //     reactorpeer R1 [ROUND_TRIPS [IDLE]]   a byte goes to and fro between two tasks over two pipes (beside IDLE idle descriptors: R7)
 //     reactorpeer R2 PORT                   TCP echo
@@ -35,7 +36,7 @@ struct Reactorpeer {
     }
 }
 
-/// As many descriptors as the administrator allows, rather than the 1,024 that a program gets unasked.
+/// Raises the limit of descriptors to what the administrator allows; a program starts with 1,024.
 func allowManyDescriptors() {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

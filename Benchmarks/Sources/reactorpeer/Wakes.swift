@@ -13,7 +13,7 @@ enum Wakes {
         }
     }
 
-    /// Returns when all have been run: when the posting began, and how much work had been done by then.
+    /// Returns when the loop has run all closures, with the time and the processor time at which the posting began.
     private static func post(_ count: Int) async -> (UInt64, Double) {
         let poster = Poster(loop: EventLoop.current!, count: count)
         await withUnsafeContinuation { continuation in
@@ -24,7 +24,8 @@ enum Wakes {
     }
 }
 
-/// Unchecked: the thread uses what was set before it started, the loop what the thread set before its first call.
+/// Unchecked: the thread reads values that were set before it started, and the loop reads values that the thread set before
+/// its first call.
 private final class Poster: @unchecked Sendable {
     private let loop: EventLoop
     private let count: Int

@@ -1,4 +1,4 @@
-// For people at a terminal: the time of day, the level in its colour, the message where the eye expects it, and errors that can be read.
+// For a reader at a terminal: the time of day, the level in colour, the messages in one column, and readable errors.
 //
 //     08:27:00.123 INFO     app     user logged in                  user=7 ms=1.5
 //     08:27:00.124 ERROR    app.db  cannot reach the database       host=db1
@@ -7,11 +7,12 @@
 import AsyncFD
 import EventLoop
 
-/// Lays records out for a terminal. What is dangerous in messages is escaped; the colours are the formatter's own.
+/// Formats records for a terminal. Control characters in messages are escaped; the colours are the formatter's own.
 public struct ConsoleFormatter: Formatter {
-    /// Whether there is colour.
+    /// Whether the output has colour.
     public enum Color: Sendable {
-        /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; elsewhere if `FORCE_COLOR` or `CLICOLOR_FORCE` is set.
+        /// Colour on a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; elsewhere if `FORCE_COLOR` or
+        /// `CLICOLOR_FORCE` is set.
         case automatic(AsyncFD)
         case always
         case never
@@ -21,18 +22,18 @@ public struct ConsoleFormatter: Formatter {
     private let width: Int?
     private let messageWidth: Int
     private var timestamp: Timestamp
-    /// Loggers' names are filled up to the longest that has come.
+    /// The width to which loggers' names are filled up: that of the longest one so far.
     private var nameWidth = 0
     private static let longestName = 24
     private static let levelWidth = 8
 
     /// - Parameters:
-    ///   - color: whether there is colour.
-    ///   - width: fields that would reach beyond this column go on lines of their own; what the environment variable `COLUMNS` says, if not given, and
-    ///     without end if that says nothing.
-    ///   - messageWidth: shorter messages are filled up with blanks in front of their fields.
-    ///   - time: how times are written.
-    ///   - timeZone: in which zone.
+    ///   - color: whether the output has colour.
+    ///   - width: fields that would reach beyond this column go on lines of their own. By default the environment
+    ///     variable `COLUMNS`; without it, lines have no limit.
+    ///   - messageWidth: the width to which shorter messages are filled up in front of their fields.
+    ///   - time: the style of times.
+    ///   - timeZone: the zone of times.
     public init(
         color: Color = .automatic(.standardError), width: Int? = nil, messageWidth: Int = 40, time: TimestampStyle = .clock(),
         timeZone: LogTimeZone = .utc
@@ -57,7 +58,7 @@ public struct ConsoleFormatter: Formatter {
         line.keyChanges = []
     }
 
-    /// - Parameter keys: the keys that have been written, if each is to be there once.
+    /// - Parameter keys: the keys that have been written, if each must be unique.
     private mutating func format(_ record: borrowing Record, _ keys: inout UniqueKeys?, to line: inout LineBuffer) {
         let begin = line.count
         var column = Column()
@@ -72,7 +73,7 @@ public struct ConsoleFormatter: Formatter {
         let nameBegin = line.count
         line.appendEscaped(record.logger)
         let name = ConsoleFormatter.characters(line, from: nameBegin)
-        // The library's own name makes no room for itself.
+        // The name of the library's own logger does not widen the column.
         if record.core.toOpaque() != Unmanaged.passUnretained(Handler.voice).toOpaque() {
             nameWidth = max(nameWidth, min(name, ConsoleFormatter.longestName))
         }
@@ -117,7 +118,7 @@ public struct ConsoleFormatter: Formatter {
         paint(.dim, &line) { $0.append("=") }
         switch field.value {
         case .object, .error:
-            // Nested as JSON: a prefix for each inner key would be hard to read.
+            // Nested objects are JSON: a prefix for each inner key would be hard to read.
             JSONText.append(field.value, to: &line, dates: nil)
         default: LogfmtText.append(field.value, to: &line)
         }
@@ -194,14 +195,14 @@ public struct ConsoleFormatter: Formatter {
 
     // MARK: Columns
 
-    /// How far to the right the line has come.
+    /// The number of characters on the line so far.
     private struct Column {
         var value = 0
 
         mutating func count(_ line: borrowing LineBuffer, from begin: Int) { value += ConsoleFormatter.characters(line, from: begin) }
     }
 
-    /// Characters that take room: not the colours.
+    /// Counts visible characters: not the colours.
     private static func characters(_ line: borrowing LineBuffer, from begin: Int) -> Int {
         var count = 0
         var isEscape = false
@@ -219,7 +220,7 @@ public struct ConsoleFormatter: Formatter {
 }
 
 extension LineBuffer {
-    /// Puts what stands at `offset`, without the blanks in front of it, on a new line.
+    /// Moves the bytes from `offset` on to a new line, without the blanks in front of them.
     fileprivate mutating func `break`(at offset: Int, indent: Int) {
         let moved = Array(bytes[offset...].drop { $0 == UInt8(ascii: " ") })
         cut(to: offset)

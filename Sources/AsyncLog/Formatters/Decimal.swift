@@ -1,5 +1,6 @@
-// Integers in decimal: eight digits at once, worked out in the lanes of one register and without a branch (P. Khuong, "How to print integers
-// really fast", 2017); where their number is known, two at a time (A. Alexandrescu, "Three Optimization Tips for C++", 2012).
+// Integers in decimal: eight digits at once, computed in the lanes of one register and without a branch (P. Khuong,
+// "How to print integers really fast", 2017); if the number of digits is known, two at a time (A. Alexandrescu, "Three
+// Optimization Tips for C++", 2012).
 
 enum Decimal {
     /// The length of Int.min, the longest.
@@ -16,7 +17,8 @@ enum Decimal {
         return 1 + write(value.magnitude, to: memory + 1)
     }
 
-    /// Writes `value` and returns the number of bytes. The memory has room for `maximumLength`, of which those behind the digits may be written too.
+    /// Writes `value` and returns the number of bytes. The memory must have room for `maximumLength`; the function may
+    /// also write the bytes behind the digits.
     @inline(__always)
     static func write(_ value: UInt, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         guard value < 100_000_000 else { return writeLong(value, to: memory) }
@@ -41,7 +43,8 @@ enum Decimal {
     @inline(__always)
     private static func eightDigits(_ value: UInt) -> UInt64 {
         let value = UInt64(truncatingIfNeeded: value)
-        // Two lanes of four digits, then four of two, then eight. A quotient by 100 or 10 is a product that is exact for so few digits.
+        // Two lanes of four digits, then four of two, then eight. A quotient by 100 or 10 is a product that is exact
+        // for so few digits.
         let high = value / 10_000
         let fours = high | (value &- high &* 10_000) << 32
         let hundreds = (fours &* 10_486) >> 20 & 0x0000_007F_0000_007F
@@ -58,7 +61,8 @@ enum Decimal {
         UnsafeMutableRawPointer(memory).storeBytes(of: digits.littleEndian, as: UInt64.self)
     }
 
-    /// Writes the digits behind a decimal point, without zeros at the end, and returns their number: 5000 of six digits is `005`.
+    /// Writes the digits behind a decimal point, without zeros at the end, and returns their number: 5000 of six digits
+    /// is `005`.
     static func writeFraction(_ value: UInt, digits: Int, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         if digits <= 8 {
             let fraction = eightDigits(value) >> UInt64(truncatingIfNeeded: 8 &* (8 &- digits))

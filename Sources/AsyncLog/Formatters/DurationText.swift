@@ -1,9 +1,9 @@
-// Spans of time for people: `820ns`, `1.5ms`, `12.75s`. Exact to the nanosecond.
+// Durations for a reader: `820ns`, `1.5ms`, `12.75s`. Exact to the nanosecond.
 
 enum DurationText {
     static let maximumLength = 32
 
-    /// Writes the span in the largest unit that it fills, and returns the number of bytes.
+    /// Writes the duration in the largest unit that is not larger than it, and returns the number of bytes.
     static func write(_ nanoseconds: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         switch nanoseconds.magnitude {
         case 0..<1000:
@@ -15,7 +15,7 @@ enum DurationText {
         }
     }
 
-    /// Seconds as a decimal number: `0.0015`.
+    /// Writes seconds as a decimal number: `0.0015`.
     static func writeSeconds(_ nanoseconds: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         write(nanoseconds, unit: 1_000_000_000, digits: 9, "", to: memory)
     }
@@ -42,7 +42,7 @@ enum DurationText {
 }
 
 extension Duration {
-    /// The duration in nanoseconds, what is smaller cut off; at most ±292 years.
+    /// The duration in nanoseconds, rounded towards zero; at most ±292 years.
     var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, tooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

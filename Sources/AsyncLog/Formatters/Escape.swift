@@ -1,11 +1,13 @@
-// What keeps one record on one line, and a terminal from being told what to do by whoever wrote the message.
+// Escaping: one record stays on one line, and no message can control a terminal.
 //
-// Escaped are the control characters: C0 (line feed, carriage return, escape, …), DEL, C1, the line and paragraph separators U+2028 and
-// U+2029, and the characters that reorder text: U+061C, U+200E, U+200F, U+202A…U+202E, U+2066…U+2069 ("Trojan Source",
-// CVE-2021-42574). Everything else is left alone: printable Unicode stays readable. In text they become `\n` or `\u{1b}`; in JSON,
-// which escapes the quotation mark and the backslash too, `\n` or `\u001b`, which any parser turns back.
+// Escaped are the control characters: C0 (line feed, carriage return, escape, …), DEL, C1, the line and paragraph
+// separators U+2028 and U+2029, and the characters that reorder text: U+061C, U+200E, U+200F, U+202A…U+202E,
+// U+2066…U+2069 ("Trojan Source", CVE-2021-42574). Everything else stays as it is: printable Unicode stays readable. In
+// text they become `\n` or `\u{1b}`; in JSON, which also escapes the quotation mark and the backslash, they become `\n`
+// or `\u001b`, which every parser turns back.
 //
-// The input is valid UTF-8, so every one of these begins with a byte below 20, with 7F, C2, D8 or E2; most texts have none of them.
+// The input is valid UTF-8, so each of these characters begins with a byte below 20, with 7F, C2, D8 or E2. Most texts
+// have none of them.
 
 enum Escape {
     enum Style {
@@ -21,7 +23,8 @@ enum Escape {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let high: UInt64 = 0x8080_8080_8080_8080
 
-    /// Copies the text and says whether all of it is printable ASCII, as nearly all texts are; if not, the copy is to be made again with `copyPrefix`.
+    /// Copies the text and returns whether all of it is printable ASCII, as nearly all texts are. If it is not, the
+    /// caller copies it again with `copyPrefix`.
     @inline(__always)
     private static func copyPlain(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Bool {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
@@ -59,8 +62,9 @@ enum Escape {
         return special(UInt64(first) | UInt64(middle) << 8 | UInt64(last) << 16 | ones &* 0x20 << 24, style) & high == 0
     }
 
-    /// The high bits say whether one of the bytes is not ASCII, or needs a look: those below 20 borrow, 7F carries, what is compared becomes zero and borrows.
-    /// Borrows and carries go on into other bytes, but only where the answer is yes anyway.
+    /// The high bits tell whether one of the bytes is not ASCII, or needs a look: bytes below 20 borrow, 7F carries, a
+    /// byte that is equal becomes zero and borrows. Borrows and carries reach other bytes, but only if the answer is
+    /// yes anyway.
     @inline(__always)
     private static func special(_ word: UInt64, _ style: Style) -> UInt64 {
         var found = (word &- ones &* 0x20) | (word &+ ones) | word
@@ -77,7 +81,8 @@ enum Escape {
         return found
     }
 
-    /// Copies eight bytes at a time until one needs a look; returns how many were copied. The target has room for `count` bytes and eight more.
+    /// Copies eight bytes at a time until one needs a look; returns how many were copied. The target has room for
+    /// `count` bytes and eight more.
     @inline(__always)
     private static func copyPrefix(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
@@ -92,7 +97,8 @@ enum Escape {
         let left = count - offset
         guard left > 0 else { return count }
         if offset > 0 {
-            // The last eight bytes once more: those of them that have been looked at are known to be plain.
+            // The last eight bytes, overlapping the block before: the bytes that were looked at already are known to be
+            // plain.
             let word = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
             to.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
             let found = needLook(word, style)
@@ -107,8 +113,8 @@ enum Escape {
         return count
     }
 
-    /// The high bit of each byte that needs a look (S. E. Anderson, "Bit Twiddling Hacks", hasless and haszero). A borrow can raise a
-    /// false alarm, but only behind a true one: the lowest bit is right.
+    /// The high bit of each byte that needs a look (S. E. Anderson, "Bit Twiddling Hacks", hasless and haszero). A
+    /// borrow can raise a false alarm, but only behind a true one: the lowest bit is right.
     @inline(__always)
     private static func needLook(_ word: UInt64, _ style: Style) -> UInt64 {
         var found = (word &- ones &* 0x20) & ~word
@@ -128,12 +134,12 @@ enum Escape {
         return false
     }
 
-    /// True if `text` holds nothing that has to be escaped.
+    /// True if no byte of `text` has to be escaped.
     static func isPlain(_ text: UnsafeBufferPointer<UInt8>, _ style: Style = .json) -> Bool {
         text.indices.allSatisfy { !needsLook(text[$0], style) || character(text, $0, style).length == 0 }
     }
 
-    /// Appends `text` with what is dangerous escaped.
+    /// Appends `text`, escaped.
     @inline(__always)
     static func append(_ text: UnsafeBufferPointer<UInt8>, to line: inout LineBuffer, _ style: Style) {
         guard let source = text.baseAddress else { return }
@@ -217,7 +223,7 @@ enum Escape {
 // MARK: Texts of any length
 
 extension LineBuffer {
-    /// Appends a text on one line: control characters, and those that reorder text, are escaped (`\n`, `\u{1b}`).
+    /// Appends a text on one line, with control characters, and characters that reorder text, escaped (`\n`, `\u{1b}`).
     @inline(__always)
     public mutating func appendEscaped(_ text: Text) { appendEscaped(text, .text) }
 

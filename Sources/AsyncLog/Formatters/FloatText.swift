@@ -1,5 +1,6 @@
-// Floating-point numbers in decimal: the shortest text that reads back as the same number (R. Adams' Errol and SwiftDtoa, in the standard
-// library), and texts with a fixed number of decimals. Without a `String`, which would be on the heap from sixteen digits on.
+// Floating-point numbers in decimal: the shortest text that reads back as the same number (R. Adams' Errol and
+// SwiftDtoa, in the standard library), and texts with a fixed number of decimals. Written without a `String`, which
+// would be on the heap from sixteen digits on.
 
 enum FloatText {
     /// Enough for any `Double` in its shortest form.
@@ -9,13 +10,14 @@ enum FloatText {
     static func write<Value: BinaryFloatingPoint & TextOutputStreamable>(_ value: Value, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         if Value.self == Double.self, let length = writeShort(unsafeBitCast(value, to: Double.self), to: memory) { return length }
         var capture = Capture(memory: memory)
-        // Not `snan`, `-nan` or `nan(0x7)`, which no parser takes for numbers.
+        // `snan`, `-nan` and `nan(0x7)` are no numbers to any parser.
         if value.isNaN { capture.write("nan") } else { value.write(to: &capture) }
         return capture.count
     }
 
-    /// Counts, prices and sizes that happen to be floating-point are mostly whole numbers, and measurements mostly have a few decimals. If the nearest
-    /// number with six of them is this one, its digits are the shortest: no two decimals of up to fifteen digits are the same `Double`.
+    /// Counts, prices and sizes that are floating-point are mostly whole numbers, and measurements mostly have a few
+    /// decimals. If the nearest number with six decimals is this one, its digits are the shortest: no two decimals of
+    /// up to fifteen digits are the same `Double`.
     @inline(__always)
     private static func writeShort(_ value: Double, to memory: UnsafeMutablePointer<UInt8>) -> Int? {
         let magnitude = value.magnitude
@@ -48,7 +50,7 @@ enum FloatText {
             }
         }
 
-        // What the standard library calls for texts of its own making, where the stream has it; `write` is what it calls otherwise.
+        // The standard library calls this for its own texts, if the stream has it; otherwise it calls `write`.
         // swift-format-ignore: NoLeadingUnderscores
         mutating func _writeASCII(_ bytes: UnsafeBufferPointer<UInt8>) {
             guard let base = bytes.baseAddress else { return }
@@ -57,7 +59,8 @@ enum FloatText {
         }
     }
 
-    /// Writes `value` with `decimals` digits behind the point, rounded half away from zero as one rounds on paper: what counts are the digits of the shortest text.
+    /// Writes `value` with `decimals` digits behind the point, rounded half away from zero, as on paper: the digits of
+    /// the shortest text are rounded.
     static func writeFixed(_ value: Double, decimals: Int, to append: (UInt8) -> Void) {
         guard value.isFinite else { return writeShortest(value, to: append) }
         let (digits, point) = digits(value.magnitude)
@@ -93,7 +96,7 @@ enum FloatText {
         return (digits, (point ?? digits.count) + exponent)
     }
 
-    /// Keeps the first `count` digits. `carried`: there is one more in front of the point.
+    /// Keeps the first `count` digits. `carried`: rounding has added a digit in front of the point.
     private static func round(_ digits: [UInt8], at count: Int) -> (digits: [UInt8], carried: Bool) {
         guard count < digits.count else { return (digits, false) }
         guard count >= 0 else { return ([], false) }

@@ -1,6 +1,7 @@
-// How a record becomes bytes: the seam between the logger and the formats.
+// The protocol of formats: how a record becomes bytes.
 
-/// A format of the log. `TextFormatter`, `ConsoleFormatter`, `JSONFormatter`, `LogfmtFormatter` and `MessagePackFormatter` come with the library.
+/// A format of the log. `TextFormatter`, `ConsoleFormatter`, `JSONFormatter`, `LogfmtFormatter`, `SyslogFormatter` and
+/// `MessagePackFormatter` come with the library.
 ///
 ///     struct Minimal: Formatter {
 ///         func format(_ record: borrowing Record, to line: inout LineBuffer) {
@@ -11,18 +12,18 @@
 ///         }
 ///     }
 ///
-/// Each handler has a formatter of its own and calls it on its event loop's thread only, so a formatter may keep what it has worked out. One that
-/// throws loses the record (counted, and said where its handler reports troubles) and nothing else.
+/// Each handler has a formatter of its own and calls it on its event loop's thread only, so a formatter may cache. If a
+/// formatter throws, the handler drops the record, counts it and reports the error; it loses nothing else.
 public protocol Formatter: Sendable {
-    /// Writes the record, with whatever ends it (a line feed, usually), behind what `line` holds already.
+    /// Appends the record to `line`, with the bytes that end it (usually a line feed).
     mutating func format(_ record: borrowing Record, to line: inout LineBuffer) throws
 
-    /// Which texts of a record's call site the format shows; all of them, unless it says otherwise. The others are not brought along from where they would
-    /// have to be copied: from calls that come through another logging API.
+    /// The texts of a record's call site that the format shows; all of them by default. Calls through another logging
+    /// API leave the others out, because each text must be copied.
     var callSiteParts: CallSite.Parts { get }
 
-    /// The byte that ends each record and is found in none, a line feed if not said otherwise. With it a file whose last record was cut off is mended.
-    /// Nil if the format has no such byte.
+    /// The byte that ends each record and is inside none; a line feed by default. A handler uses it to repair a file
+    /// whose last record was cut off. Nil if the format has no such byte.
     var recordEnd: UInt8? { get }
 }
 
@@ -31,16 +32,17 @@ extension Formatter {
     public var recordEnd: UInt8? { UInt8(ascii: "\n") }
 }
 
-/// A formatter that says how it writes times. The last line of a crash has its time filled in later (CrashRecord.swift).
+/// A formatter that declares how it writes times. The crash handler fills in the time of its record
+/// (CrashRecord.swift).
 protocol TimedFormatter {
     var timestamps: [Timestamp] { get }
 }
 
 extension LineBuffer {
-    /// Writes each field that counts, of the task's scope, of the logger, and of the call, in this order.
+    /// Writes each effective field: of the task's scope, of the logger, and of the call, in this order.
     ///
-    /// What `layOut` writes for the scope's and the logger's fields is kept and used again, if the handler allows it: so it must depend on nothing but the
-    /// field and the formatter's settings.
+    /// If the handler allows it, the bytes that `layOut` writes for the scope's and the logger's fields are kept and
+    /// used again. So `layOut` may depend on nothing but the field and the formatter's settings.
     @inline(__always)
     public mutating func appendFields(of record: borrowing Record, _ layOut: (Field, inout LineBuffer) -> Void) {
         if record.scope != nil || record.bound != nil || record.fields.hasRepeatedKeys {

@@ -1,19 +1,19 @@
-// One JSON object a line (JSON Lines, NDJSON).
+// One JSON object per line (JSON Lines, NDJSON).
 //
 //     {"time":"2026-11-22T08:27:00.123456Z","level":"info","logger":"app","message":"user logged in","user":7,"ms":1.5}
 //
-// What is the same in each record is laid out when the formatter is made.
+// The text that is the same in each record is laid out when the formatter is made.
 
-/// Lays records out as JSON, one object a line. The order of keys is stable: time, level, logger, message, what else was asked for, what was added
-/// to all records, then the fields of the scope, of the logger, and of the call.
+/// Formats records as JSON, one object per line. The order of keys is stable: time, level, logger, message, the other
+/// included parts, the extra fields, then the fields of the scope, of the logger, and of the call.
 ///
 ///     JSONFormatter(time: .rfc3339(.milliseconds), include: .standard.union(.source), extra: ["service": "api"], fields: .nested("data"))
 public struct JSONFormatter: Formatter {
     /// Which parts of a record appear beside its fields.
     public struct Parts: OptionSet, Sendable {
-        /// A bit for each part.
+        /// One bit for each part.
         public let rawValue: UInt8
-        /// Parts by their bits.
+        /// Makes a set of parts from its bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// When the logger was called.
@@ -29,25 +29,25 @@ public struct JSONFormatter: Formatter {
         /// The record's number in its handler's output.
         public static let sequence = Parts(rawValue: 32)
 
-        /// What most want to see.
+        /// Time, level, logger and message.
         public static let standard: Parts = [.time, .level, .logger, .message]
     }
 
     /// Where a record's fields go.
     public enum FieldPlacement: Sendable {
-        /// Beside `time`, `level`, …; a field that is called like one of those gets a `_` behind its name. So does one that is called `time_`, `time__`, …,
-        /// so that no two keys are the same.
+        /// Beside `time`, `level`, …; a field with one of these names gets a `_` behind its name. So does one with the
+        /// name `time_`, `time__`, …, so that no two keys are the same.
         case flat
         /// Into an object with this key.
         case nested(String)
     }
 
-    /// What the parts are called. `JSONFormatter.Keys(time: "@timestamp", message: "msg")`
+    /// The keys of the parts. `JSONFormatter.Keys(time: "@timestamp", message: "msg")`
     public struct Keys: Sendable {
         /// The key of each part.
         public var time, level, logger, message, file, line, function, sequence: String
 
-        /// The usual keys, but for those that are given.
+        /// The usual keys, except for those that are given.
         public init(
             time: String = "time", level: String = "level", logger: String = "logger", message: String = "message", file: String = "file",
             line: String = "line", function: String = "function", sequence: String = "sequence"
@@ -68,7 +68,7 @@ public struct JSONFormatter: Formatter {
     private let dates: DateStyle
     private let exclude: ExcludedKeys
     private let reserved: YieldingKeys
-    private var finishedKeys = FinishedKeys()
+    private var keyCache = KeyCache()
 
     // Finished pieces of text.
     private let beforeTime: PaddedText
@@ -80,20 +80,21 @@ public struct JSONFormatter: Formatter {
     private let beforeSequence: PaddedText
     /// One for each level: `,"level":"info"`.
     private let levels: LevelTexts
-    /// What was added to all records, and, for nested fields, the beginning of their object.
+    /// The extra fields, and, for nested fields, the beginning of their object.
     private let beforeFields: PaddedText
     private let end: PaddedText
-    /// Nothing stands before the first field.
+    /// True if nothing precedes the first field.
     private let fieldsBegin: Bool
 
     /// - Parameters:
-    ///   - time: how times are written, those of records and those in fields.
-    ///   - timeZone: in which zone.
-    ///   - include: which parts appear beside the fields.
-    ///   - keys: what they are called. Of equal ones, and of those of `extra` that are equal to one of them, the later ones get a `_` behind their name.
+    ///   - time: the style of times, of records and in fields.
+    ///   - timeZone: the zone of times.
+    ///   - include: the parts that appear beside the fields.
+    ///   - keys: the keys of the parts. If two keys, of parts or of `extra`, are equal, the later one gets a `_` behind
+    ///     its name.
     ///   - exclude: fields with these keys are left out.
     ///   - extra: fields that all records have.
-    ///   - fields: where fields go.
+    ///   - fields: the place of the fields.
     public init(
         time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, include: Parts = .standard, keys: Keys = Keys(), exclude: [String] = [],
         extra: Fields = .none, fields: FieldPlacement = .flat
@@ -167,14 +168,14 @@ public struct JSONFormatter: Formatter {
         line.append(beforeFields)
         let begin = line.count
         line.appendFields(of: record) { field, line in
-            if !finishedKeys.append(field, to: &line), !appendKey(field, &line) { return }
+            if !keyCache.append(field, to: &line), !appendKey(field, &line) { return }
             JSONText.append(field, to: &line, dates: dates)
         }
         if fieldsBegin, line.count > begin { line.remove(at: begin) }  // the comma in front of the first
         line.append(end)
     }
 
-    /// `,"key":` False: the field is left out.
+    /// Writes `,"key":`. Returns false if the field is left out.
     @inline(never)
     private mutating func appendKey(_ field: Field, _ line: inout LineBuffer) -> Bool {
         if exclude.contains(field) { return false }
@@ -183,7 +184,7 @@ public struct JSONFormatter: Formatter {
         line.appendKey(field.key, .json)
         if reserved.contains(field) { for _ in 0..<reserved.underscores { line.append(UInt8(ascii: "_")) } }
         line.appendPair("\"", ":")
-        finishedKeys.keep(field, line, from: begin)
+        keyCache.keep(field, line, from: begin)
         return true
     }
 

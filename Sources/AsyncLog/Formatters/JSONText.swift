@@ -1,10 +1,10 @@
-// Values as JSON (RFC 8259): one line, always valid, numbers as numbers.
+// Values as JSON (RFC 8259): on one line, always valid, numbers as numbers.
 //
-// Not-a-number and the infinities, which JSON does not have, become the texts "NaN", "Infinity" and "-Infinity"; bytes become hexadecimal
-// text, durations seconds, dates what the formatter's time style says.
+// JSON has neither not-a-number nor infinities: they become the texts "NaN", "Infinity" and "-Infinity". Bytes become
+// hexadecimal text, durations become seconds, and dates follow the formatter's time style.
 
 enum JSONText {
-    /// Writes the value of a field: of the usual kinds as it stands there.
+    /// Writes the value of a field; values of the usual kinds straight from their encoding.
     @inline(__always)
     static func append(_ field: Field, to line: inout LineBuffer, dates: DateStyle?) {
         var at = field.encoded
@@ -91,7 +91,7 @@ enum JSONText {
     }
 }
 
-/// How the dates in fields are written. An object, so that handing it from function to function costs nothing.
+/// How the dates in fields are written. A class, so that passing it from function to function costs nothing.
 final class DateStyle: Sendable {
     let timestamp: Timestamp
 

@@ -1,6 +1,6 @@
-// Keys that a formatter treats differently, and texts that it writes again and again.
+// The keys that a formatter treats differently, and the texts that it writes again and again.
 
-/// Keys that a formatter uses itself. A field that is called like one of them gets another name.
+/// The format's own keys. A field with one of these names gets another name.
 struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
     private let keys: [PaddedText]
     private let mask: KeyMask
@@ -22,7 +22,7 @@ struct ReservedKeys: @unchecked Sendable {  // written once, when it is made
 /// Keys whose fields a formatter leaves out.
 typealias ExcludedKeys = ReservedKeys
 
-/// Memory that the copies of a formatter share, and that goes with the last of them.
+/// Memory that the copies of a formatter share; the last of them frees it.
 private final class TextMemory: @unchecked Sendable {  // written once, when it is made
     let start: UnsafeMutablePointer<UInt8>
 
@@ -34,19 +34,19 @@ private final class TextMemory: @unchecked Sendable {  // written once, when it 
     deinit { start.deallocate() }
 }
 
-/// A short text in memory that is long enough to be copied in steps of sixteen bytes; somebody else's.
+/// A short text in memory that is long enough to be copied in steps of sixteen bytes, and that this does not own.
 struct PaddedBytes {
     let start: UnsafePointer<UInt8>
     let count: Int
 }
 
-/// The same, with its memory.
+/// A short text that owns its padded memory.
 struct PaddedText: @unchecked Sendable {  // written once, when it is made
     let bytes: PaddedBytes
     private let memory: TextMemory
 
     var count: Int { bytes.count }
-    /// Valid as long as this is there.
+    /// Valid as long as this value.
     var text: Text { Text(UnsafeBufferPointer(start: bytes.start, count: bytes.count)) }
 
     init(_ text: String) {
@@ -86,7 +86,7 @@ extension LineBuffer {
     @inline(__always)
     mutating func append(_ text: PaddedText) { append(text.bytes) }
 
-    /// The bytes behind the text that are written too are overwritten by what comes next.
+    /// May write bytes behind the text, too; the next append overwrites them.
     @inline(__always)
     mutating func append(_ text: PaddedBytes) {
         ensure(text.count)
@@ -99,7 +99,7 @@ extension LineBuffer {
         cursor += text.count
     }
 
-    /// Takes out one byte that was written.
+    /// Removes one byte.
     mutating func remove(at offset: Int) {
         let length = count - offset - 1
         overwrite(offset) { $0.update(from: $0 + 1, count: length) }

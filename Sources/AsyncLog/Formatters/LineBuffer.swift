@@ -1,36 +1,38 @@
-// Where a formatter writes: memory that grows, kept by the handler from record to record.
+// The buffer into which a formatter writes: memory that grows, and that the handler keeps from record to record.
 //
-// A record is laid out here first and copied to the handler's buffer when its size is known: it goes in whole or not at all,
-// whatever the formatter does, and the copy of a hundred bytes costs less than the check of a bound for each piece would.
+// A record is laid out here first and copied to the handler's buffer when its size is known. So it goes in whole or not
+// at all, whatever the formatter does, and the copy of a hundred bytes costs less than a check of the bound for each
+// piece.
 
-/// The line (or whatever the format calls a unit) of one record while it is being written.
+/// The line (or other unit of the format) of one record while it is being written.
 ///
-/// What a formatter appends is bytes; `append(_: String)` and friends write them as they are, `appendEscaped` keeps control characters out.
+/// A formatter appends bytes. `append(_: String)` and its siblings write them unchanged; `appendEscaped` escapes
+/// control characters.
 public struct LineBuffer: ~Copyable {
     private var base: UnsafeMutablePointer<UInt8>
     private var limit: UnsafeMutablePointer<UInt8>
     @usableFromInline var cursor: UnsafeMutablePointer<UInt8>
 
-    /// The record's number in its handler's output, counted from 1 without gaps; what was dropped has numbers, too. 0 for what is not a record of
-    /// the program (a report of the handler itself).
+    /// The record's number in its handler's output, counted from 1 without gaps; dropped records have numbers, too. 0
+    /// for a report of the handler itself.
     public internal(set) var sequence: UInt64 = 0
 
-    /// Texts longer than this are cut, so that the whole line keeps below the handler's limit. Nearly always `Int.max`.
+    /// Longer texts are cut, so that the whole line stays within the handler's limit. Nearly always `Int.max`.
     public internal(set) var textLimit = Int.max {
         didSet { markedKeys = 0 }
     }
 
-    /// What has been done to keys since a formatter last looked (UniqueKeys.swift).
+    /// How keys were changed since a formatter last looked (UniqueKeys.swift).
     var keyChanges: KeyChanges = []
-    /// How many keys have got a mark.
+    /// How many keys have a mark.
     var markedKeys = 0
 
-    /// For whom finished layouts of bound fields are kept; nil: they are not kept.
+    /// The handler for which layouts of bound fields are kept; nil: they are not kept.
     var layoutOwner: LayoutOwner?
 
-    /// Beyond the bytes that were asked for there is always room for a few more, so that short texts can be copied in words.
+    /// Beyond the reserved bytes there is always room for a few more, so that short texts can be copied in words.
     @usableFromInline static let slack = 32
-    /// Memory beyond this is given back after a giant line.
+    /// After a giant line, memory beyond this is given back.
     private static let keptCapacity = 65_536
 
     /// Empty, with room for a line of usual length.
@@ -47,10 +49,10 @@ public struct LineBuffer: ~Copyable {
     /// How many bytes have been written.
     public var count: Int { cursor - base }
 
-    /// What has been written. Valid until more is appended.
+    /// The written bytes. Valid until the next append.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// Starts over.
+    /// Removes all bytes.
     @inline(__always)
     public mutating func clear() {
         cursor = base
@@ -93,7 +95,7 @@ public struct LineBuffer: ~Copyable {
         cursor += 1
     }
 
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     @inline(__always)
     public mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
         guard let source = bytes.baseAddress else { return }
@@ -102,13 +104,13 @@ public struct LineBuffer: ~Copyable {
         cursor += bytes.count
     }
 
-    /// Appends a text as it is. For texts that cannot contain anything dangerous.
+    /// Appends a text unchanged. For texts without control characters.
     @inline(__always)
     public mutating func append(_ text: StaticString) {
         append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Appends a text as it is. For texts that cannot contain anything dangerous.
+    /// Appends a text unchanged. For texts without control characters.
     public mutating func append(_ text: String) {
         var text = text
         text.withUTF8 { append($0) }
@@ -157,14 +159,14 @@ public struct LineBuffer: ~Copyable {
         }
     }
 
-    /// Overwrites what has been written at `offset`.
+    /// Overwrites bytes at `offset`.
     mutating func overwrite(_ offset: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Void) { body(base + offset) }
 
-    /// Takes off what was written behind `offset`.
+    /// Removes the bytes from `offset` on.
     mutating func cut(to offset: Int) { cursor = base + offset }
 }
 
-/// A handler, as far as a formatter has to know it: fields that many records share are laid out once for each (`BoundFields.withLayout`).
+/// What a formatter knows of its handler: shared fields are laid out once for each handler (`BoundFields.withLayout`).
 struct LayoutOwner: BitwiseCopyable {
     /// The handler's number; no two handlers of the process have the same.
     let handler: UInt64

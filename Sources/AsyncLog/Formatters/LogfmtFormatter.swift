@@ -1,20 +1,22 @@
-// `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog write it.
+// `time=2026-11-22T08:27:00.123456Z level=info logger=app msg="user logged in" user=7`: logfmt, as Heroku and Go's slog
+// write it.
 
-/// Lays records out as logfmt: pairs of key and value, separated by blanks, one record a line. See LogfmtText.swift for the grammar.
+/// Formats records as logfmt: pairs of key and value, separated by blanks, one record per line. LogfmtText.swift has
+/// the grammar.
 ///
-/// A field that is called like one of the format's own keys becomes `fields.level`. Keys that would be the same for other reasons (`a b` and `a_b`, or `o.x`
-/// beside an object `o` with `x`) are numbered: `a_b`, `a_b_2`.
+/// A field with the name of one of the format's own keys becomes `fields.level`. Keys that become equal for other
+/// reasons (`a b` and `a_b`, or `o.x` beside an object `o` with `x`) are numbered: `a_b`, `a_b_2`.
 public struct LogfmtFormatter: Formatter {
     private var timestamp: Timestamp
     private let includesSource: Bool
     private let reserved: ReservedKeys
-    /// How the keys read that stand in front of the fields.
+    /// The keys in front of the fields, as they are written.
     private let names: [String]
     private let extra: PaddedText
 
     /// - Parameters:
-    ///   - time: how times are written.
-    ///   - timeZone: in which zone.
+    ///   - time: the style of times.
+    ///   - timeZone: the zone of times.
     ///   - source: whether `file`, `line` and `function` appear.
     ///   - extra: fields that all records have.
     public init(time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, source: Bool = false, extra: Fields = .none) {

@@ -5,12 +5,12 @@
 //     value  = plain | '"' JSON string characters '"'
 //     plain  = *(any character but blank, "=", '"', "\", control characters)
 //
-// A text is quoted if it is empty, has something that is not plain, or reads like a number, a boolean or null, so that what is not quoted
-// is not a text that looks like one. An object `user` with a field `id` becomes `user.id=7`; a list becomes `[1,2]` in quotes. Keys that would be the same
-// are numbered (UniqueKeys.swift).
+// A text is quoted if it is empty, has a character that is not plain, or reads like a number, a boolean or null: an
+// unquoted value that looks like one of these is one. An object `user` with a field `id` becomes `user.id=7`; a list
+// becomes `[1,2]` in quotes. Keys that become equal are numbered (UniqueKeys.swift).
 
 enum LogfmtText {
-    /// Writes a pair; `prefix` stands in front of the key.
+    /// Writes a pair, with `prefix` in front of the key.
     @inline(__always)
     static func append(_ key: Text, _ prefix: String, _ value: FieldValue, to line: inout LineBuffer) {
         switch value {
@@ -23,7 +23,7 @@ enum LogfmtText {
         }
     }
 
-    /// The fields of an object with its key in front of theirs; an empty object is `{}`.
+    /// Writes the fields of an object with its key in front of theirs; an empty object is `{}`.
     @inline(never)
     private static func appendObject(_ key: Text, _ prefix: String, _ fields: FieldList, to line: inout LineBuffer) {
         line.keyChanges.insert(.flattened)
@@ -104,7 +104,7 @@ enum LogfmtText {
         var isChanged = key.isEmpty || key.bytes.count > line.textLimit
         if key.isEmpty { line.append("_") }
         for scalar in String(key).unicodeScalars.prefix(line.textLimit) {
-            // U+FFFD is what parsers take for bytes that are not UTF-8.
+            // Parsers write U+FFFD for bytes that are not UTF-8.
             let isPlain = scalar.value >= 0x80 ? scalar != "\u{FFFD}" && Escape.isPlain(scalar) : isPlain(UInt8(scalar.value))
             if isPlain { line.append(String(scalar)) } else { line.append("_") }
             if !isPlain { isChanged = true }
@@ -112,7 +112,7 @@ enum LogfmtText {
         if isChanged { line.keyChanges.insert(.repaired) }
     }
 
-    /// The key as it would stand in the line.
+    /// The key as it appears in the line.
     static func repaired(_ key: Text, for line: inout LineBuffer) -> String {
         var name = LineBuffer()
         name.textLimit = line.textLimit
@@ -126,8 +126,8 @@ enum LogfmtText {
     /// Writes the fields of a record as pairs, each with a blank in front.
     ///
     /// - Parameters:
-    ///   - reserved: keys that the format uses itself; fields that are called like them get `fields.` in front.
-    ///   - names: how all keys read that stand in front of the fields.
+    ///   - reserved: the format's own keys; fields with these names get `fields.` in front.
+    ///   - names: all keys in front of the fields, as they are written.
     @inline(__always)
     static func appendFields(of record: borrowing Record, reserved: ReservedKeys?, names: [String], to line: inout LineBuffer) {
         let begin = line.count
@@ -145,7 +145,7 @@ enum LogfmtText {
 
     private static let reservedPrefix = "fields."
 
-    /// Writes the fields again, if two of their keys can be the same.
+    /// Writes the fields again, if two of their keys may be equal.
     @inline(never)
     private static func makeUnique(
         _ record: borrowing Record, _ reserved: ReservedKeys?, _ names: [String], from begin: Int, _ line: inout LineBuffer
@@ -160,7 +160,7 @@ enum LogfmtText {
         }
     }
 
-    /// Writes a pair, or those of an object, each with a blank in front and a key that has not been claimed before.
+    /// Writes a pair, or the pairs of an object, each with a blank in front and a key that has not been claimed before.
     static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys, to line: inout LineBuffer) {
         let name = prefix + repaired(key, for: &line)
         switch value {
@@ -178,7 +178,7 @@ enum LogfmtText {
         }
     }
 
-    // MARK: What is plain
+    // MARK: Plain texts
 
     @inline(__always)
     private static func isPlain(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x3D && byte != 0x5C }
@@ -187,7 +187,7 @@ enum LogfmtText {
     private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let first = text.first else { return false }
         for byte in text where !isPlain(byte) { return isPlainUnicode(text) && !isAmbiguous(text) }
-        // A word that begins with a letter and is none of the few is a word.
+        // A word that begins with a letter and is none of the reserved words is plain.
         switch first | 0x20 {
         case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "i"): return !isAmbiguous(text)
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "/"): return true
@@ -195,12 +195,12 @@ enum LogfmtText {
         }
     }
 
-    /// Beyond ASCII all is plain that need not be escaped.
+    /// Beyond ASCII, all characters are plain that need not be escaped.
     private static func isPlainUnicode(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         text.allSatisfy { $0 >= 0x80 || isPlain($0) } && Escape.isPlain(text)
     }
 
-    /// True if the text, without quotes, would be taken for a value of another kind.
+    /// True if a parser would take the text, without quotes, for a value of another kind.
     private static func isAmbiguous(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         let text = Text(text)
         for word in ["true", "false", "null", "nan", "inf", "infinity"] as [StaticString] where text == word { return true }

@@ -1,17 +1,17 @@
-// One MessagePack map a record (https://github.com/msgpack/msgpack/blob/master/spec.md): for machines, half as long as JSON, and exact: bytes are
-// bytes, and moments are of the timestamp extension type.
+// One MessagePack map per record (https://github.com/msgpack/msgpack/blob/master/spec.md): for machines, half as long
+// as JSON, and exact: bytes are bytes, and moments are of the timestamp extension type.
 //
 // Maps are written with 16- or 32-bit counts, which are filled in when the number of entries is known.
 
-/// Lays records out as MessagePack maps, one behind the other, with the keys `time` (timestamp extension, type -1), `level`, `logger`, `message`, and
-/// then the fields. A field that is called like one of those gets a `_` behind its name; so does one that is called `time_`, `time__`, …, so that no two keys
-/// are the same.
+/// Formats records as MessagePack maps, one behind the other, with the keys `time` (timestamp extension, type -1),
+/// `level`, `logger`, `message`, and then the fields. A field with one of these names gets a `_` behind its name; so
+/// does one with the name `time_`, `time__`, …, so that no two keys are the same.
 public struct MessagePackFormatter: Formatter {
     private let includesSource: Bool
     private let includesSequence: Bool
     private let reserved: YieldingKeys
 
-    /// Nil: any byte may be in a record.
+    /// Nil: a record may contain any byte.
     public var recordEnd: UInt8? { nil }
 
     /// - Parameters:
@@ -51,7 +51,7 @@ public struct MessagePackFormatter: Formatter {
             count += 1
         }
         if count > 0xFFFF {
-            // More fields than a map of that kind can have; hardly ever, so the bytes may be moved.
+            // The map has more fields than its kind can count. This is rare, so the bytes may be moved.
             line.insert(2, at: begin + 1)
             line.overwrite(begin) {
                 $0[0] = 0xDF
@@ -120,7 +120,7 @@ enum MessagePackText {
         line.append(mark)
     }
 
-    /// A key, with its suffix; if the line's texts are to be cut, with a mark that makes it unique.
+    /// Writes a key, with its suffix, and, if the line's texts must be cut, with a mark that makes it unique.
     static func appendKey(_ key: Text, suffix: StaticString, to line: inout LineBuffer) {
         let (kept, mark) = line.textLimit == .max ? (key.bytes, "") : line.limitedKey(key)
         header(
@@ -130,7 +130,7 @@ enum MessagePackText {
         line.append(suffix)
     }
 
-    /// The timestamp extension: 64 bits (30 of nanoseconds, 34 of seconds) where the seconds fit, else 96.
+    /// Writes the timestamp extension: 64 bits (30 of nanoseconds, 34 of seconds) if the seconds fit, else 96.
     private static func append(_ date: WallTime, to line: inout LineBuffer) {
         let (seconds, nanoseconds) = date.nanoseconds.quotientFloored(by: 1_000_000_000)
         if seconds >= 0, seconds < 1 << 34 {
@@ -208,7 +208,7 @@ extension LineBuffer {
         cursor += MemoryLayout<Value>.size
     }
 
-    /// Makes a gap.
+    /// Inserts a gap.
     fileprivate mutating func insert(_ size: Int, at offset: Int) {
         let length = count - offset
         appendBlanks(size)

@@ -1,4 +1,5 @@
-// A time zone's rule in POSIX notation, for all the years to come: `CET-1CEST,M3.5.0,M10.5.0/3` (POSIX.1-2024, 8.3 TZ; RFC 9636, 3.3).
+// A time zone's rule in POSIX notation, for all the years to come: `CET-1CEST,M3.5.0,M10.5.0/3` (POSIX.1-2024, 8.3 TZ;
+// RFC 9636, 3.3).
 //
 //     rule = name offset [ name [ offset ] , date [ / time ] , date [ / time ] ]
 
@@ -12,7 +13,7 @@ struct PosixZone: Sendable {
         let begin, end: Change
     }
 
-    /// When the clocks are changed, in a year.
+    /// The moment in a year at which the clocks are changed.
     private struct Change: Sendable {
         enum Day: Sendable {
             /// `J60`: the day of the year from 1, February 29th never counted.
@@ -49,7 +50,7 @@ struct PosixZone: Sendable {
         }
     }
 
-    /// Nil if the text is no rule.
+    /// Nil if the text is not a rule.
     init?(_ text: String) {
         var parser = Parser(text)
         guard parser.name(), let west = parser.offset() else { return nil }
@@ -73,7 +74,7 @@ struct PosixZone: Sendable {
         let year = Timestamp.date((second + Int64(standard)).quotientFloored(by: 86_400).0).year
         let begin = daylight.begin.second(in: year) - Int64(standard)
         let end = daylight.end.second(in: year) - Int64(daylight.offset)
-        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end  // the south has its summer over new year
+        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end  // in the southern hemisphere summer includes new year
         return isDaylight ? daylight.offset : standard
     }
 

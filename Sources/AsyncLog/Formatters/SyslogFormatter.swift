@@ -1,36 +1,38 @@
-// Records as syslog messages, as RFC 5424 has them, with fields as structured data, or as RFC 3164 and /dev/log have them.
+// Syslog messages: RFC 5424 with fields as structured data, RFC 3164, or the format of /dev/log.
 //
 //     <30>1 2026-11-22T08:27:00.123456Z host web 4711 web.db [fields@32473 user="7" ms="1.5"] user logged in
 //     <30>Nov 22 09:27:00 host web[4711]: user logged in user=7 ms=1.5
 //     <30>Nov 22 09:27:00 web[4711]: user logged in user=7 ms=1.5          (to /dev/log)
 import EventLoop
 
-/// From which part of a system a syslog message comes (RFC 5424, table 1).
+/// The part of a system from which a syslog message comes (RFC 5424, table 1).
 public enum SyslogFacility: UInt8, Sendable, CaseIterable {
     case kernel, user, mail, daemon, auth, syslog, printer, news, uucp, cron, authPrivate, ftp, ntp, audit, alert, clock
     case local0, local1, local2, local3, local4, local5, local6, local7
 }
 
-/// Which kind of syslog messages.
+/// The kind of syslog messages.
 public enum SyslogFormat: Sendable {
     /// RFC 5424: times with a zone and microseconds, and fields as structured data, which the receiver can search.
     case rfc5424
-    /// RFC 3164, which every receiver knows: local time to the second, no year; fields stand behind the message, as `key=value`.
+    /// RFC 3164, which every receiver knows: local time to the second, no year; fields follow the message, as
+    /// `key=value`.
     case rfc3164
-    /// What `syslog(3)` writes to /dev/log: RFC 3164 without the machine's name, which the receiver knows.
+    /// The format of `syslog(3)` to /dev/log: RFC 3164 without the machine's name, which the receiver knows.
     case local
 }
 
-/// Lays records out as syslog messages.
+/// Formats records as syslog messages.
 ///
-/// Control characters in messages and values are escaped (`\n`, `\u{1b}`), so that no message can be taken for two. What RFC 5424 does not allow in a
-/// name becomes `_`. An object's fields are flattened (`user.id`), a list becomes JSON. Names that are the same after that, or after they have been cut to 32
-/// characters, are numbered: `a_b`, `a_b_2`.
+/// Control characters in messages and values are escaped (`\n`, `\u{1b}`), so that a receiver cannot take one message
+/// for two. A character that RFC 5424 does not allow in a name becomes `_`. An object's fields are flattened
+/// (`user.id`), a list becomes JSON. Names that become equal by that, or by being cut to 32 characters, are numbered:
+/// `a_b`, `a_b_2`.
 public struct SyslogFormatter: Formatter {
     private let format: SyslogFormat
     /// One for each level: `<30>1 ` or `<30>`.
     private let priorities: LevelTexts
-    /// What stands between the time and the message: ` host app 4711 `, ` host app[4711]: `.
+    /// The text between the time and the message: ` host app 4711 `, ` host app[4711]: `.
     private let origin: PaddedText
     /// `[fields@32473`
     private let structuredData: PaddedText
@@ -39,14 +41,15 @@ public struct SyslogFormatter: Formatter {
     private var date: SyslogDate
 
     /// - Parameters:
-    ///   - format: which kind of messages.
-    ///   - facility: from which part of the system they come.
-    ///   - app: what the program is called; the name by which it was started, if not given.
-    ///   - host: what the machine is called; its own name, if not given.
-    ///   - structuredDataID: what the structured data with the fields are called: a name, `@`, and your private enterprise number (RFC 5424, section
-    ///     6.3.2). 32473 is the number for examples (RFC 5612).
-    ///   - timeZone: in which zone times are written; UTC for RFC 5424, the local one for RFC 3164, if not given.
-    ///   - endsLine: whether each message ends with a line feed: for files and streams without framing of their own.
+    ///   - format: the kind of messages.
+    ///   - facility: the part of the system from which they come.
+    ///   - app: the program's name; by default the name by which it was started.
+    ///   - host: the machine's name; by default its own name.
+    ///   - structuredDataID: the name of the structured data that holds the fields: a name, `@`, and your private
+    ///     enterprise number (RFC 5424, section 6.3.2). 32473 is the number for examples (RFC 5612).
+    ///   - timeZone: the zone of times; by default UTC for RFC 5424, and the local zone for RFC 3164.
+    ///   - endsLine: whether each message ends with a line feed: for files, and for streams without framing of their
+    ///     own.
     public init(
         _ format: SyslogFormat = .rfc5424, facility: SyslogFacility = .user, app: String? = nil, host: String? = nil,
         structuredDataID: String = "fields@32473", timeZone: LogTimeZone? = nil, endsLine: Bool = true
@@ -113,9 +116,9 @@ public struct SyslogFormatter: Formatter {
 
     private static let longestKey = 32
 
-    /// ` key="value"`
+    /// Writes ` key="value"`.
     ///
-    /// - Parameter keys: the keys that have been written, if each is to be there once.
+    /// - Parameter keys: the keys that have been written, if each must be unique.
     private static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys?, to line: inout LineBuffer) {
         switch value {
         case .object(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, &keys, to: &line)
@@ -156,7 +159,7 @@ public struct SyslogFormatter: Formatter {
 
     public var callSiteParts: CallSite.Parts { [] }
 
-    /// How times are written, if they are written in a way that a crash's last line can be.
+    /// The style of times, if the crash handler can write it.
     var timestamps: [Timestamp]? { if case .rfc5424 = format { [timestamp] } else { nil } }
 
     private static let machine = ProcessNames.host
@@ -185,10 +188,10 @@ enum SyslogName {
         return bytes.isEmpty ? "-" : String(decoding: bytes, as: UTF8.self)
     }
 
-    /// RFC 3164's TAG: it ends where something else than a letter or a digit stands; receivers are not that strict.
+    /// RFC 3164's TAG: any character but a letter or a digit ends it. Receivers are less strict.
     static func tag(_ name: String) -> String { clean(name, limit: 32, without: ":[]\"=") }
 
-    /// The same as `clean`, without making a string. False: the name had to be changed.
+    /// Appends the name like `clean`, without making a string. Returns false if the name had to be changed.
     @inline(__always)
     @discardableResult
     static func append(_ name: Text, limit: Int, to line: inout LineBuffer) -> Bool {
@@ -217,7 +220,7 @@ extension LineBuffer {
         guard more > 0 else { return }
         ensure(more)
         cursor += more
-        // From the end, so that nothing is overwritten before it has been moved.
+        // From the end, so that no byte is overwritten before it has been moved.
         overwrite(0) { text in
             var (from, to) = (end, end + more)
             while from < to {
@@ -233,7 +236,7 @@ extension LineBuffer {
     }
 }
 
-/// `Nov 22 09:27:00`, worked out once a second.
+/// `Nov 22 09:27:00`, computed once a second.
 struct SyslogDate: Sendable {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].map { Array($0.utf8) }
 
@@ -243,7 +246,8 @@ struct SyslogDate: Sendable {
 
     init(_ zone: LogTimeZone) { self.zone = zone }
 
-    /// Writes 15 bytes, and one more that does not count; returns 15. `time` is in nanoseconds since 1970-01-01T00:00:00Z.
+    /// Writes 15 bytes, and one more that does not count; returns 15. `time` is in nanoseconds since
+    /// 1970-01-01T00:00:00Z.
     mutating func write(_ time: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         let now = Int64(time.quotientFloored(by: 1_000_000_000).0)
         if now != second { writeSecond(now) }

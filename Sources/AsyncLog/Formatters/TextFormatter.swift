@@ -1,19 +1,19 @@
 // `2026-11-22T08:27:00.123456Z INFO app: Hello world ! user=7`: one record, one line.
 
-/// Lays records out as lines of text. Control characters, and those that reorder text, are escaped, so that one record is one line and no
-/// message can tell a terminal what to do.
+/// Formats records as lines of text. Control characters, and characters that reorder text, are escaped, so that one
+/// record is one line and no message can control a terminal.
 public struct TextFormatter: Formatter {
     private let pieces: [TextPattern.Piece]
     private var patternTimestamps: [Timestamp]
-    /// The pattern is the standard one, which is written without looking at it.
+    /// The pattern is the standard one, for which there is a faster path.
     private let isStandard: Bool
     private var timestamp: Timestamp
-    /// ` INFO `: one set for all, at hand without asking each time whether it has been made.
+    /// ` INFO `: one set for all formatters; a copy of the reference saves the check whether the set has been made.
     private let levels = TextFormatter.levels
 
     /// - Parameters:
-    ///   - pattern: what a line consists of.
-    ///   - timeZone: in which zone times are written.
+    ///   - pattern: the parts of a line.
+    ///   - timeZone: the zone of times.
     public init(pattern: TextPattern = .standard, timeZone: LogTimeZone = .utc) {
         pieces = pattern.pieces
         patternTimestamps = pattern.times.map { Timestamp($0, zone: timeZone) }

@@ -1,6 +1,6 @@
 // The pattern of a text line: `{time} {level:<8} {logger}: {message}{fields}`.
 
-/// What a line of text consists of.
+/// The parts of a line of text.
 ///
 ///     try TextPattern("{time:ms} {level:<8} [{logger}] {message}{fields}")
 ///
@@ -32,12 +32,12 @@ public struct TextPattern: Sendable {
 
     struct Piece: Sendable {
         var part: Part
-        /// In characters; negative: fill up on the left.
+        /// In characters; a negative width fills up on the left.
         var width = 0
     }
 
     private(set) var pieces: [Piece] = []
-    /// The styles that `Part.time` counts.
+    /// The styles to which `Part.time` refers by index.
     private(set) var times: [TimestampStyle] = []
 
     /// `{time} {level} {logger}: {message}{fields}`
@@ -50,7 +50,7 @@ public struct TextPattern: Sendable {
         self.times = times
     }
 
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// - Throws: `PatternError`, which points at the place.
     public init(_ text: String) throws(PatternError) {
@@ -142,13 +142,13 @@ public struct TextPattern: Sendable {
     }
 }
 
-/// A text is no pattern.
+/// The text is not a pattern.
 public struct PatternError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The pattern, as it was given.
     public let text: String
-    /// The place, in UTF-8 bytes from the beginning.
+    /// The place of the error, in UTF-8 bytes from the beginning.
     public let offset: Int
-    /// What is wrong there.
+    /// Why the pattern cannot be parsed there.
     public let reason: String
 
     public var description: String {

@@ -1,11 +1,12 @@
 // Time zones: how far local time is ahead of UTC at a moment, daylight-saving time included.
 //
-// The rules come from the system's zone files (TZif, RFC 9636): a list of the moments at which the offset changed, and, for all time
-// after the last of them, a rule in POSIX notation ("CET-1CEST,M3.5.0,M10.5.0/3"), which is in PosixZone.swift.
+// The rules come from the system's zone files (TZif, RFC 9636): a list of the moments at which the offset changed, and
+// a rule in POSIX notation ("CET-1CEST,M3.5.0,M10.5.0/3") for all time after the last of them, which PosixZone.swift
+// parses.
 import AsyncFD
 import EventLoop
 
-/// The zone in which timestamps are written. UTC, unless chosen otherwise: it is the only one in which lines sort by time.
+/// The zone in which timestamps are written. UTC by default: it is the only zone in which lines sort by time.
 public struct LogTimeZone: Sendable {
     private enum Rules: Sendable {
         case fixed(Int)
@@ -16,13 +17,16 @@ public struct LogTimeZone: Sendable {
     /// Coordinated universal time.
     public static let utc = LogTimeZone(rules: .fixed(0))
 
-    /// Always so many seconds ahead of UTC; less than a day, in whole minutes.
+    /// A fixed offset from UTC in seconds.
+    ///
+    /// - Precondition: the offset is less than a day, in whole minutes.
     public static func fixed(secondsFromUTC offset: Int) -> LogTimeZone {
-        precondition(abs(offset) < 86_400 && offset % 60 == 0, "a time zone \(offset) seconds from UTC: it is less than a day, in whole minutes")
+        precondition(abs(offset) < 86_400 && offset % 60 == 0, "fixed: the offset from UTC must be less than a day, in whole minutes, not \(offset) seconds")
         return LogTimeZone(rules: .fixed(offset))
     }
 
-    /// The zone with this name in the system's database: `Europe/Berlin`. Reads a small file: for the start of a program.
+    /// The zone with this name in the system's database: `Europe/Berlin`. Reads a small file, and blocks meanwhile:
+    /// call it at the start of a program.
     ///
     /// - Throws: `TimeZoneError` if there is no such zone, or its file cannot be read.
     public static func named(_ name: String) throws(TimeZoneError) -> LogTimeZone {
@@ -32,9 +36,10 @@ public struct LogTimeZone: Sendable {
         return try read("/usr/share/zoneinfo/" + name, name)
     }
 
-    /// The zone of the machine: what the environment variable `TZ` says, else `/etc/localtime`. Reads a small file: for the start of a program.
+    /// The zone of the machine: the environment variable `TZ`, else `/etc/localtime`. Reads a small file, and blocks
+    /// meanwhile: call it at the start of a program.
     ///
-    /// - Throws: `TimeZoneError` if what is there is no time zone.
+    /// - Throws: `TimeZoneError` if the variable or the file is not a time zone.
     public static func local() throws(TimeZoneError) -> LogTimeZone {
         guard let setting = environmentVariable("TZ") else { return try read("/etc/localtime", "local time") }
         let name = setting.hasPrefix(":") ? String(setting.dropFirst()) : setting
@@ -59,8 +64,9 @@ public struct LogTimeZone: Sendable {
     /// RFC 3339 has no offsets beyond this: 23 hours and 59 minutes.
     private static let farthest = 86_340
 
-    /// How many seconds local time is ahead of UTC at a moment, given in seconds since 1970-01-01T00:00:00Z: whole minutes, less than a day, whatever
-    /// the zone's file or `TZ` say, because those are the offsets that can be written.
+    /// How many seconds local time is ahead of UTC at a moment, given in seconds since 1970-01-01T00:00:00Z. Rounded to
+    /// whole minutes and less than a day, whatever the zone's file or `TZ` contains, because only such offsets can be
+    /// written.
     func offset(at second: Int64) -> Int {
         switch rules {
         case .fixed(let offset): return offset

@@ -1,4 +1,4 @@
-// Moments as text: `2026-11-22T08:27:00.123456Z` (RFC 3339). All but the fraction is worked out once a second and kept.
+// Moments as text: `2026-11-22T08:27:00.123456Z` (RFC 3339). All but the fraction is computed once a second and kept.
 
 /// How a moment is written.
 public enum TimestampStyle: Sendable {
@@ -18,7 +18,7 @@ public enum TimestampStyle: Sendable {
     }
 }
 
-/// Writes moments; remembers the last second's text.
+/// Writes moments; keeps the text of the last second.
 struct Timestamp: Sendable {
     /// Enough for any style.
     static let maximumLength = 40
@@ -37,14 +37,14 @@ struct Timestamp: Sendable {
         self.zone = zone
     }
 
-    /// True if what is written is a number.
+    /// True if the style writes a number.
     var isNumber: Bool {
         if case .epoch = style { return true }
         return false
     }
 
-    /// Writes at most `maximumLength` bytes, and a few more behind them that do not count; returns the length. `time` is in nanoseconds since
-    /// 1970-01-01T00:00:00Z.
+    /// Writes at most `maximumLength` bytes, and a few more behind them that do not count; returns the length. `time`
+    /// is in nanoseconds since 1970-01-01T00:00:00Z.
     @inline(__always)
     mutating func write(_ time: Int64, to memory: UnsafeMutablePointer<UInt8>) -> Int {
         switch style {
@@ -139,8 +139,8 @@ struct Timestamp: Sendable {
         suffixLength = 6
     }
 
-    /// The civil date of a day counted from 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
-    /// Int64 nanoseconds reach from 1677 to 2262, so years have four digits.
+    /// The civil date of a day counted from 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+    /// civil_from_days). Int64 nanoseconds reach from 1677 to 2262, so years have four digits.
     static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = Int64(days + 719_468).quotientFloored(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

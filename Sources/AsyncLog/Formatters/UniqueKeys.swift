@@ -1,13 +1,14 @@
-// No key is twice in an object that a formatter writes, or a parser would drop a value.
+// No key occurs twice in an object that a formatter writes: a parser would drop a value.
 //
-// The keys of a record are unique, but a format may have to change them: it has keys of its own (`level`), cannot hold every character (`a b`), writes an object
-// as pairs (`o.x`), or cuts what is too long. JSON and MessagePack change keys by rules that keep different keys different. The formats of pairs have
-// no such rule that would leave the usual keys alone: they note what was changed, and if that can have made two keys equal, they write the fields once more
-// and number those that come again: `a_b=1 a_b_2=2`.
+// The keys of a record are unique, but a format may have to change them: it has keys of its own (`level`), cannot hold
+// every character (`a b`), writes an object as pairs (`o.x`), or cuts keys that are too long. JSON and MessagePack
+// change keys by rules that keep different keys different. The formats of pairs have no such rule that would leave the
+// usual keys alone. They note the changes, and if these can have made two keys equal, they write the fields once more
+// and number repeated keys: `a_b=1 a_b_2=2`.
 
 extension KeyChanges {
-    /// Whether two keys of the record can have become the same. Names are parted by dots: as long as no key has a dot of its own, flattened ones are as
-    /// different as they were.
+    /// Whether two keys of the record may have become equal. Dots separate the names of flattened keys: as long as no
+    /// key contains a dot, flattened keys stay different.
     func mayCollide(in record: borrowing Record) -> Bool {
         if contains(.repaired) || self == [.flattened, .prefixed] { return true }
         var hasDots = false
@@ -27,7 +28,7 @@ extension Field {
     }
 }
 
-/// Numbers keys that come again.
+/// Numbers repeated keys.
 struct UniqueKeys {
     private var taken: Set<[UInt8]> = []
     /// The last number that was given to a key.
@@ -40,10 +41,10 @@ struct UniqueKeys {
         for name in taken { self.taken.insert(Array(name.utf8)) }
     }
 
-    /// All that have been claimed, and those that were taken from the start.
+    /// All keys that have been claimed, the initial ones included.
     var names: [String] { taken.map { String(decoding: $0, as: UTF8.self) } }
 
-    /// The key itself, or with a number behind it, if it has been claimed before.
+    /// Returns the key itself, or with a number behind it if it has been claimed before.
     mutating func claim(_ name: String) -> String {
         let bytes = Array(name.utf8)
         if taken.insert(bytes).inserted { return name }
@@ -62,10 +63,10 @@ struct UniqueKeys {
     }
 }
 
-/// Keys that a formatter uses itself, in a format where a field that is called like one of them, with or without `_` behind it, gets more of these: `level`
-/// becomes `level_`, and `level_`, lest they be the same, `level__`.
+/// The format's own keys, in a format where a field with one of these names, with or without `_` behind it, gets more
+/// of these: `level` becomes `level_`, and `level_` becomes `level__`, so that they stay different.
 struct YieldingKeys: Sendable {
-    /// Without the underscores at their ends.
+    /// The keys without the underscores at their ends.
     private let bases: ReservedKeys
     /// How many underscores a field gets: more than any of the keys has.
     let underscores: Int
@@ -76,7 +77,7 @@ struct YieldingKeys: Sendable {
         underscores = 1 + (names.map { $0.utf8.count - base($0).count }.max() ?? 0)
     }
 
-    /// True if the field yields.
+    /// True if the field gets underscores.
     @inline(__always)
     func contains(_ field: Field) -> Bool {
         field.key.bytes.last == UInt8(ascii: "_") ? containsBase(of: field.key) : bases.contains(field)
@@ -91,7 +92,7 @@ struct YieldingKeys: Sendable {
 }
 
 extension LineBuffer {
-    /// Appends a key of an object. One that is too long is cut, with a mark that no other key of the line has.
+    /// Appends a key of an object. A key that is too long is cut, with a mark that no other key of the line has.
     @inline(__always)
     mutating func appendKey(_ key: Text, _ style: Escape.Style) {
         if textLimit == .max { return Escape.append(key.bytes, to: &self, style) }
@@ -105,7 +106,8 @@ extension LineBuffer {
         append(mark)
     }
 
-    /// What is kept of a key, and the mark behind it. A key that has the beginning of such a mark in it gets one as well.
+    /// The part of a key that is kept, and the mark behind it. A key that contains the beginning of such a mark gets
+    /// one as well.
     mutating func limitedKey(_ key: Text) -> (UnsafeBufferPointer<UInt8>, String) {
         let isLong = key.bytes.count > textLimit
         guard isLong || String(key).utf8.firstRange(of: "…[".utf8) != nil else { return (key.bytes, "") }

@@ -1,8 +1,8 @@
-// Whether two records of one place say the same: what `deduplicated` compares.
+// Whether two records of one call site have the same content: what `deduplicated` compares.
 
 extension Record {
-    /// Equal for records that say the same (and, by bad luck, for a few that do not): level, message, and all fields that count, be they the call's, the
-    /// logger's or the scope's.
+    /// Equal for records with the same level, message and effective fields, be the fields the call's, the logger's or
+    /// the scope's. Two different records have the same hash only by a collision.
     var contentHash: Int {
         var hasher = Hasher()
         hasher.combine(level)
@@ -16,7 +16,7 @@ extension Record {
 }
 
 extension Hasher {
-    /// The length, too: where one text ends and the next begins makes a difference.
+    /// Hashes the length, too: where one text ends and the next begins makes a difference.
     fileprivate mutating func combine(_ text: Text) {
         combine(text.bytes.count)
         combine(bytes: UnsafeRawBufferPointer(text.bytes))

@@ -5,7 +5,8 @@ import Synchronization
 enum LogScope {
     @TaskLocal static var fields: BoundFields?
 
-    /// Becomes true with the first scope of the process: as long as nobody uses scopes, nobody pays for looking.
+    /// Becomes true with the first scope of the process. A program that uses no scopes pays one relaxed load for each
+    /// record.
     static let isUsed = Atomic<Bool>(false)
 
     /// The fields of the scope that the current task is in.
@@ -13,13 +14,15 @@ enum LogScope {
     static var current: BoundFields? { isUsed.load(ordering: .relaxed) ? fields : nil }
 }
 
-/// Runs `body`, within which all records of this task and its child tasks have these fields, too, whatever the logger.
+/// Runs `body`. All records that this task and its child tasks log meanwhile have these fields, too, whatever the
+/// logger.
 ///
 ///     await withLogContext(["request": id]) {
 ///         await handle(request)              // … logs, with request=…
 ///     }
 ///
-/// Scopes nest; of equal keys the innermost counts. As with every task-local value, `Task.detached` does not inherit it.
+/// Scopes nest; of equal keys the innermost counts. As with every task-local value, `Task.detached` does not inherit
+/// it.
 public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () throws(Failure) -> Value) throws(Failure) -> Value {
     LogScope.isUsed.store(true, ordering: .relaxed)
     let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)
@@ -30,7 +33,8 @@ public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () t
     }
 }
 
-/// Runs `body`, within which all records of this task and its child tasks have these fields, too, whatever the logger.
+/// Runs `body`. All records that this task and its child tasks log meanwhile have these fields, too, whatever the
+/// logger.
 public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () async throws(Failure) -> Value) async throws(Failure) -> Value {
     LogScope.isUsed.store(true, ordering: .relaxed)
     let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)

@@ -1,20 +1,21 @@
-// Reading directives, and saying where they cannot be read.
+// Parses directives, and points at the place where a text is no directive.
 import AsyncFD
 
-/// A text is no list of directives.
+/// The text is not a list of directives.
 ///
 ///     "tarce" is not a level (trace, debug, info, notice, warning, error, critical, off, all)
 ///     info,db=tarce
 ///             ^^^^^
 public struct DirectiveError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What was read.
+    /// The text that was parsed.
     public let text: String
-    /// The place, in UTF-8 bytes from the beginning.
+    /// The place of the error, in UTF-8 bytes from the beginning.
     public let range: Range<Int>
-    /// What is wrong there.
+    /// Why the text cannot be parsed there.
     public let reason: String
 
-    /// Three lines. What in the text would act on a terminal is shown as a blank, so that the mark stands where it should.
+    /// Three lines. Control characters and characters that reorder text are shown as blanks, so that the mark stands
+    /// below its place.
     public var description: String { ([reason] + marked).joined(separator: "\n") }
 
     /// The text, and a line that marks the place.
@@ -28,7 +29,7 @@ public struct DirectiveError: Error, Sendable, Equatable, CustomStringConvertibl
         ]
     }
 
-    /// Each scalar that acts becomes a blank of its own, also where two make one character.
+    /// Each such scalar becomes a blank of its own, even where two of them make one character.
     private static func shown(_ text: String) -> String {
         var line = ""
         for scalar in text.unicodeScalars { line.unicodeScalars.append(VisibleText.acts(scalar) ? " " : scalar) }

@@ -13,9 +13,10 @@ import EventLoop
 ///
 ///     try Directives("info,net.*=debug,db{user=7}=trace")
 ///
-/// A level alone is for the root. A name concerns that logger, and those below it that have no level of their own, whether or not there is such a logger; `net.*` concerns `net` and all below it, whatever they
-/// have; of several that fit the longest name counts, of equally long ones the last. With fields in braces, records from that level on are
-/// let in if they have fields that read like this.
+/// A level alone sets the root's level. A name sets the level of that logger and of the loggers below it that have no
+/// level of their own, whether or not the logger exists yet. `net.*` sets the level of `net` and of all loggers below
+/// it, whatever level they have. Of several patterns that match, the longest counts; of equally long ones, the last. A
+/// directive with fields in braces lets in records from its level on that have fields with these values.
 public struct Directives: Sendable {
     /// The root's level.
     private(set) var base: UInt8?
@@ -24,7 +25,7 @@ public struct Directives: Sendable {
 
     init() {}
 
-    /// Reads directives.
+    /// Parses directives.
     ///
     /// - Throws: `DirectiveError`, which points at the place.
     public init(_ text: String) throws(DirectiveError) {
@@ -32,7 +33,7 @@ public struct Directives: Sendable {
         try parser.parse(into: &self)
     }
 
-    /// Reads the directives in an environment variable; none if there is no such variable.
+    /// Parses the directives in an environment variable; there are none if the variable is not set.
     ///
     /// - Throws: `DirectiveError`, which points at the place.
     public static func environment(_ variable: String = "ASYNCLOG") throws(DirectiveError) -> Directives {
@@ -40,7 +41,8 @@ public struct Directives: Sendable {
         return try Directives(text)
     }
 
-    /// What `ASYNCLOG` says, for the standard loggers. What cannot be read is said on standard error, and does no harm otherwise.
+    /// The directives in `ASYNCLOG`, for the standard loggers. A text that cannot be parsed is reported on standard
+    /// error and has no other effect.
     static let ofEnvironment: Directives? = {
         guard environmentVariable("ASYNCLOG") != nil else { return nil }
         do throws(DirectiveError) { return try environment() } catch {
@@ -60,7 +62,7 @@ public struct Directives: Sendable {
         }
     }
 
-    /// True if a level is given to any name.
+    /// True if a directive sets the level of a name.
     var haveNames: Bool { !levels.isEmpty }
 
     /// The level that a directive gives to the logger with this name.
@@ -70,7 +72,7 @@ public struct Directives: Sendable {
         return best?.level
     }
 
-    /// What lets in records of the logger with this name for the sake of their fields.
+    /// The rules that let in records of the logger with this name because of their fields.
     func rules(for name: String) -> [FieldRule] { rules.filter { $0.pattern.matches(name) || $0.pattern.isAncestor(of: name) } }
 
     struct FieldRule: Sendable {
@@ -85,7 +87,7 @@ public struct Directives: Sendable {
     }
 }
 
-/// A logger's name in which `*` stands for any text. `net.*` is `net`, too.
+/// A logger's name in which `*` stands for any text. `net.*` matches `net`, too.
 struct NamePattern: Sendable {
     private let text: [UInt8]
     var length: Int { text.count }
@@ -102,7 +104,8 @@ struct NamePattern: Sendable {
 
     func isAncestor(of name: String) -> Bool { name.utf8.starts(with: text + [UInt8(ascii: ".")]) }
 
-    /// Goes back to the last star only, so that the time is bounded by the product of the lengths (as in R. Cox, "Glob Matching Can Be Simple And Fast Too").
+    /// Goes back to the last star only, so that the product of the lengths bounds the time (as in R. Cox, "Glob
+    /// Matching Can Be Simple And Fast Too").
     private func matches(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
         var (at, from) = (0, 0)
         var star: (text: Int, name: Int)?

@@ -1,13 +1,14 @@
 // Whether a record goes on: filters of loggers and of handlers.
 
-/// A condition that records have to meet. Called on the event loop's thread, for each record that has passed the level.
+/// A condition that records must meet. The event loop's thread evaluates it for each record that has passed the level.
 ///
 ///     handler.add(Filter { $0.level != .notice })
 ///     handler.add(.name("net"))
 public struct Filter: Sendable {
     private let body: @Sendable (borrowing Record) -> Bool
 
-    /// - Parameter body: whether the record goes on. It must not wait, and what it logs itself is not looked at by whom it filters for.
+    /// - Parameter body: returns whether the record goes on. It must not wait. The logger or handler that has the
+    ///   filter does not see what `body` itself logs.
     public init(_ body: @escaping @Sendable (borrowing Record) -> Bool) { self.body = body }
 
     /// Records of the logger with this full name and of those below it, as Python's `Filter(name)` has it.
@@ -23,7 +24,7 @@ public struct Filter: Sendable {
     /// Records of these levels.
     public static func levels(_ levels: ClosedRange<Level>) -> Filter { Filter { levels.contains($0.level) } }
 
-    /// Records that have a field with this key whose value reads like this.
+    /// Records that have a field with this key whose value is written like `value`.
     public static func field(_ key: String, _ value: String) -> Filter {
         Filter { record in record.value(key)?.reads(value) ?? false }
     }

@@ -1,4 +1,4 @@
-// How much a record matters.
+// How severe a record is.
 
 /// One element for each level, at its raw value. A test compares the count with that of `Level.allCases`.
 typealias PerLevel<Element> = InlineArray<7, Element>
@@ -7,7 +7,7 @@ typealias PerLevel<Element> = InlineArray<7, Element>
 public enum Level: UInt8, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     case trace, debug, info, notice, warning, error, critical
 
-    /// Nothing is looked at. For thresholds that are given as text.
+    /// A threshold above every level: no record passes. For thresholds that are given as text.
     static let off: UInt8 = 7
 
     @inlinable
@@ -16,7 +16,7 @@ public enum Level: UInt8, Sendable, CaseIterable, Comparable, CustomStringConver
     /// `INFO`, as it stands in text output.
     public var description: String { label.description }
 
-    /// From a name, in any case: the cases' own, `warn`, `err`, `fatal`. Nil if it is none.
+    /// The level with this name, in any case: the cases' own names, `warn`, `err`, `fatal`. Nil if there is none.
     public init?(name: some StringProtocol) {
         switch name.lowercased() {
         case "trace": self = .trace

@@ -9,29 +9,29 @@ public struct LogClock: Sendable {
     /// The machine's wall-clock time, read when the logger is called.
     public static let system = LogClock(manual: nil)
 
-    /// A clock that stands still until it is told otherwise, for tests.
+    /// A clock for tests that stands still until the test sets it.
     public static func manual(_ clock: ManualLogClock) -> LogClock { LogClock(manual: clock) }
 
     @inline(__always)
     var now: Int64 { manual?.now.nanoseconds ?? WallClock.now }
 }
 
-/// A clock that stands still until `advance`, so that a test can say what its log lines look like.
+/// A clock that stands still until `advance`, so that a test knows the timestamps of its log lines.
 ///
 ///     let clock = ManualLogClock()
 ///     let logger = Logger("test", handlers: [memory], clock: .manual(clock))
 public final class ManualLogClock: Sendable {
     private let nanoseconds: Atomic<Int64>
 
-    /// - Parameter start: 2026-01-01T00:00:00Z, if not given.
+    /// - Parameter start: the first time; 2026-01-01T00:00:00Z by default.
     public init(_ start: WallTime = WallTime(nanoseconds: 1_767_225_600_000_000_000)) { nanoseconds = Atomic(start.nanoseconds) }
 
-    /// What the clock says. Any thread.
+    /// The clock's time. Any thread.
     public var now: WallTime {
         get { WallTime(nanoseconds: nanoseconds.load(ordering: .relaxed)) }
         set { nanoseconds.store(newValue.nanoseconds, ordering: .relaxed) }
     }
 
-    /// Any thread.
+    /// Sets the clock forward. Any thread.
     public func advance(by duration: Duration) { nanoseconds.add(duration.wholeNanoseconds, ordering: .relaxed) }
 }

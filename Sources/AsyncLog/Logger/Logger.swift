@@ -1,52 +1,57 @@
-// The logger: what one calls. How a record travels from here is in Pipeline.swift, which loggers there are in LoggerTree.swift.
+// The logger: the type that a program calls. Pipeline.swift has the way of a record from here, LoggerTree.swift the
+// tree of loggers.
 import EventLoop
 import Synchronization
 
-/// Logs without blocking, without locks, and without losing count.
+/// Logs without blocking and without locks, and counts every record.
 ///
 ///     let logger = Logger.standard("app")
 ///     await logger.info("user \(id) logged in", ["ip": address, "ms": elapsed])
 ///
-/// In an asynchronous function a call is awaited; it suspends only while the handler's buffer is full, until there is room (back-pressure). In a
-/// synchronous function the same call is written without `await`; when the buffer is full, and the descriptor takes no more right
-/// now, the handler's overflow policy decides. `nowait` gives that second behaviour in asynchronous functions.
+/// In an asynchronous function a call is awaited. It suspends only while the handler's buffer is full, until there is
+/// room (back-pressure). In a synchronous function the same call has no `await`: if the buffer is full and the
+/// descriptor takes no more at the moment, the handler's overflow policy decides. `nowait` has this second behaviour in
+/// asynchronous functions, too.
 ///
-/// Loggers form trees, as in Python: `logger["db"]` is the logger `app.db`, which has its parent's level and handlers until it gets its own.
+/// Loggers form trees, as in Python: `logger["db"]` is the logger `app.db`, which has its parent's level and handlers
+/// until it gets its own.
 ///
-/// All calls of one turn of the event loop go out with one system call. What was accepted goes out before `EventLoop.run` returns and
-/// before the process exits, `flush` or not.
+/// All records of one turn of the event loop go out with one system call. Accepted records go out before
+/// `EventLoop.run` returns and before the process exits, with or without `flush`.
 ///
-/// Loggers are values, cheap to copy, and may be used on any thread. The settings (level, handlers, filters) are shared by all copies; the fields that
-/// `with` adds belong to the copy.
+/// Loggers are values, cheap to copy, and may be used on any thread. All copies share the settings (level, handlers,
+/// filters); the fields that `with` adds belong to the copy.
 ///
-/// A logger that nobody holds any more goes, and comes back when it is asked for again: a million labels take no memory. What was set for its name (level,
-/// handlers, filters, propagation) stays, and so do directives. A tree keeps the 256 loggers that were made last, so that `logger["db"]` is found quickly even
-/// where nobody keeps it. Names are bytes, compared byte by byte; of one that is longer than 512 bytes (a root's: 256) the rest is cut off, and `…[4711 bytes cut]` stands in its place.
+/// A logger is freed when the program keeps no reference to it, and made again when it is asked for again: a million
+/// labels take no memory. The settings of its name (level, handlers, filters, propagation) stay, and so do directives.
+/// A tree keeps the 256 loggers that were made last, so that `logger["db"]` is fast even if the program does not keep
+/// it. Names are compared byte by byte. A name longer than 512 bytes (a root's: 256) is cut, and ends with `…[4711
+/// bytes cut]`.
 public struct Logger: Sendable {
     @usableFromInline let core: LoggerCore
-    /// Keeps what is behind the name until its records have arrived.
+    /// Keeps the core until the records of this logger have arrived.
     private let handle: LoggerHandle
     /// The fields of `with`.
     var bound: BoundFields?
-    /// The sieve of `every`, `once`, `sampled`, `limited`, `deduplicated`.
-    var gate: Gate?
+    /// The sampler of `every`, `once`, `sampled`, `limited`, `deduplicated`.
+    var sampler: Sampler?
 
     init(_ handle: LoggerHandle) {
         self.handle = handle
         core = handle.core
     }
 
-    // MARK: Making one
+    // MARK: Initializers
 
     /// The root of a new tree of loggers.
     ///
     /// - Parameters:
-    ///   - name: what it is called in the log. The names of its children begin with it: `app.db`.
+    ///   - name: the logger's name in the log. The names of its children begin with it: `app.db`.
     ///   - level: records below are ignored.
-    ///   - handlers: where records go. They live on one event loop.
-    ///   - clock: where the records' timestamps come from.
-    ///   - context: called for each record that is going to be looked at, on the thread and in the task that logs, to add fields: the place for
-    ///     trace and span ids.
+    ///   - handlers: the destinations of the records. They live on one event loop.
+    ///   - clock: the source of the records' timestamps.
+    ///   - context: adds fields, such as trace and span ids. The logger calls it for each record that passes the level,
+    ///     on the thread and in the task that logs.
     public init(
         _ name: String, level: Level = .info, handlers: [Handler], clock: LogClock = .system,
         context: (@Sendable (inout FieldWriter) -> Void)? = nil
@@ -55,10 +60,11 @@ public struct Logger: Sendable {
         self.init(LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context).root())
     }
 
-    /// A logger with the two usual handlers: below warning to standard output, warning and above to standard error, each with a mebibyte of
-    /// buffer. All loggers that are made so on one event loop (outside of any: on the main loop) share the two handlers.
+    /// A logger with the two usual handlers: records below warning go to standard output, warning and above to standard
+    /// error, each with a buffer of one mebibyte. All loggers that are made so on one event loop (outside of any: on
+    /// the main loop) share the two handlers.
     ///
-    /// The environment variable `ASYNCLOG`, if it is there, has the last word on levels: see `Directives`.
+    /// The environment variable `ASYNCLOG`, if it is set, overrides the levels: see `Directives`.
     public static func standard(_ name: String, level: Level = .info) -> Logger {
         let pipeline = Pipeline.standard
         let tree = LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil)
@@ -67,47 +73,49 @@ public struct Logger: Sendable {
         return logger
     }
 
-    /// The child with this name, made when it is first asked for: `logger["db"]` of `app` is `app.db`, and `logger["db.pool"]` is a child of that.
+    /// The child with this name, made when it is first asked for: `logger["db"]` of `app` is `app.db`, and
+    /// `logger["db.pool"]` is a child of that.
     ///
-    /// A look-up takes a lock for a moment: keep a child that you use often. Of a full name of more than `RecordLimits.nameLength` bytes the rest is cut.
+    /// A look-up takes a lock for a moment: keep a child that you use often. A full name of more than
+    /// `RecordLimits.nameLength` bytes is cut.
     public subscript(name: String) -> Logger {
         var logger = Logger(handle.child(name))
         logger.bound = bound
-        logger.gate = gate
+        logger.sampler = sampler
         return logger
     }
 
-    /// Its full name.
+    /// The logger's full name.
     public var name: String { core.name }
 
     // MARK: Levels
 
-    /// The threshold: records below are ignored. Until it is set it is the parent's. May be changed at any time, on any thread, for all copies of
-    /// this logger and for those below it that have no level of their own.
+    /// The threshold: records below are ignored. It is the parent's until it is set. May be changed at any time, on any
+    /// thread, for all copies of this logger and for the loggers below it that have no level of their own.
     public var level: Level {
         get { Level(rawValue: min(core.tree.effectiveLevel(of: core), Level.critical.rawValue))! }
         nonmutating set { core.tree.setLevel(newValue.rawValue, of: core) }
     }
 
-    /// Takes a level back that was set here: directives say it from now on, or else the parent.
+    /// Removes a level that was set here: from now on directives or the parent determine the level.
     public func resetLevel() { core.tree.setLevel(nil, of: core) }
 
-    /// Whether a record of this level would be looked at. A load and a compare.
+    /// Whether a record of this level passes the threshold. A load and a compare.
     @inlinable
     @inline(__always)
     public func isEnabled(_ level: Level) -> Bool { level.rawValue >= core.threshold.load(ordering: .relaxed) }
 
     // MARK: Views
 
-    /// A view whose calls never suspend, for asynchronous functions that do not want to wait: `logger.nowait.info("…")`.
+    /// A view whose calls never suspend, for asynchronous functions that must not wait: `logger.nowait.info("…")`.
     public var nowait: NowaitLogger { NowaitLogger(logger: self) }
 
     /// A logger whose records all have these fields, too.
     ///
     ///     let logger = logger.with(["request": id])
     ///
-    /// The fields are encoded now, and laid out once for each handler; a record pays a copy of the bytes. Of equal keys the innermost counts: those
-    /// of the call before those of `with`, later ones of `with` before earlier ones.
+    /// The fields are encoded now, and laid out once for each handler; a record costs a copy of the bytes. Of equal
+    /// keys the innermost counts: fields of the call before those of `with`, later ones of `with` before earlier ones.
     public func with(_ fields: Fields) -> Logger {
         var logger = self
         logger.bound = BoundFields(fields, in: bound, loop: core.tree.pipeline.loop)
@@ -116,49 +124,44 @@ public struct Logger: Sendable {
 
     // MARK: A record
 
-    /// Logs for a caller who does not wait.
+    /// Logs for a caller that does not wait.
     @usableFromInline
     func submit(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) {
-        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submit($0, gate: gate) }
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submit($0, sampler: sampler) }
     }
 
-    /// Logs for a caller who does not wait.
+    /// Logs for a caller that does not wait.
     @usableFromInline
     func submit(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) {
-        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submit($0, gate: gate) }
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submit($0, sampler: sampler) }
     }
 
-    /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
+    /// Logs for a caller that can wait. Returns what the caller has to wait for, or nil.
     @usableFromInline
     func submitOrPark(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submitOrPark($0, gate: gate) } ?? nil
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submitOrPark($0, sampler: sampler) } ?? nil
     }
 
-    /// Logs for a caller who can wait. Returns what is still to be done, if anything is.
+    /// Logs for a caller that can wait. Returns what the caller has to wait for, or nil.
     @usableFromInline
     func submitOrPark(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submitOrPark($0, gate: gate) } ?? nil
+        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submitOrPark($0, sampler: sampler) } ?? nil
     }
 
-    /// Reads the clock, evaluates message and fields into the thread's scratch, and hands all over as a record. Nil: there is nobody to take it.
+    /// Reads the clock, evaluates message and fields into the thread's scratch, and hands the record to `body`. Nil if
+    /// the sampler suppresses the record.
     @inline(__always)
     private func withRecord<Result>(
         _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
     ) -> Result? {
-        if let gate, !gate.mayPass(level, site, core) { return nil }
-        let scope = LogScope.current
-        let head = Record.Head(
-            level: level, time: WallTime(nanoseconds: core.clock.now), callSite: site, bound: bound.map(Unmanaged.passUnretained),
-            scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core))
-        return withExtendedLifetime(scope) {
-            Record.build(
-                head, message: message,
-                fields: { scratch in
-                    let region = writeFields(scratch)
-                    guard let context = core.context else { return region }
-                    return Logger.extend(region, scratch, context)
-                }, body)
-        }
+        if let sampler, !sampler.mayPass(level, site, core) { return nil }
+        let (time, scope) = (core.clock.now, LogScope.current)
+        return Record.build(
+            Record.Head(
+                level: level, time: WallTime(nanoseconds: time), callSite: site, bound: bound.map(Unmanaged.passUnretained),
+                scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core)),
+            message: message, fields: writeFields, context: core.context
+        ) { record in withExtendedLifetime(scope) { body(record) } }
     }
 
     @inline(__always)
@@ -166,15 +169,4 @@ public struct Logger: Sendable {
 
     @inline(__always)
     private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion { FieldRegion(scratch, fields) }
-
-    @inline(never)
-    private static func extend(_ region: FieldRegion, _ scratch: Scratch, _ context: (inout FieldWriter) -> Void) -> FieldRegion {
-        FieldRegion(scratch) { writer in
-            context(&writer)
-            guard region.count > 0 else { return }
-            let begin = scratch.count
-            scratch.appendCopy(from: region.start, count: region.count)
-            writer.append(bodyAt: begin)
-        }
-    }
 }

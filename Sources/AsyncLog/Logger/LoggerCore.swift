@@ -1,21 +1,22 @@
-// What is behind a logger's name: what callers read of it on their own threads, and what a record needs of it on its way.
+// What is behind a logger's name: the state that callers read on their own threads, and the state that a record needs
+// on its way.
 //
-// References go in one direction: a logger holds a handle, the handle holds the core, the core holds its tree. A tree does not hold its cores, so what no
-// logger, no waiting record and no sieve holds any more goes. Whatever can still speak in a logger's name holds the core, and with it all that
-// speaking takes: the tree, the pipeline, the handlers on its route.
+// References go in one direction: a logger holds a handle, the handle holds the core, the core holds its tree. A tree
+// does not hold its cores, so a core is freed when no logger, no waiting record and no sampler holds it. Everything
+// that can log in a logger's name holds the core, and through it the tree, the pipeline and the handlers on the route.
 import EventLoop
 import Synchronization
 
-/// What all copies of a logger share.
+/// The state that all copies of a logger share.
 ///
-/// Unchecked because of `route`, which only the loop's thread touches once the logger is known to others.
+/// Unchecked because of `route`, which only the loop's thread touches once other threads know the logger.
 @usableFromInline
 final class LoggerCore: @unchecked Sendable {
     @usableFromInline let threshold = Atomic<UInt8>(Level.off)
-    /// Which texts of a call site any of the handlers reads.
+    /// The texts of a call site that any of the handlers reads.
     let callSiteParts = Atomic<UInt8>(0)
     let tree: LoggerTree
-    // The tree's, at hand for each record.
+    // Copies of the tree's properties: each record reads them.
     let pipeline: Pipeline
     let clock: LogClock
     let context: (@Sendable (inout FieldWriter) -> Void)?
@@ -23,7 +24,8 @@ final class LoggerCore: @unchecked Sendable {
     /// The name in UTF-8.
     let nameText: Text
     let isNamePlain: Bool
-    /// Where records go. Not counted as a reference is, since each record would pay for that: `lead` returns what it replaces, to be kept for a while.
+    /// Where records go. Records do not count references to it, because each would pay for that: `reroute` returns the
+    /// old route, and the caller keeps it for a while.
     @exclusivity(unchecked) private(set) var route = Unmanaged.passRetained(Route())
     /// True once a record of this logger has been posted to the loop's inbox.
     private let hasPosted = Atomic<Bool>(false)
@@ -32,7 +34,8 @@ final class LoggerCore: @unchecked Sendable {
     /// Whether a reference travels through the loop's inbox, behind the records.
     private enum DelayedRelease: UInt8, AtomicRepresentable {
         case none, onItsWay
-        /// Others have let go of the logger since the reference set out; records may have been posted in between.
+        /// Other handles have released the logger since the reference was posted; records may have been posted in
+        /// between.
         case onItsWayAndOnceMore
     }
 
@@ -52,27 +55,28 @@ final class LoggerCore: @unchecked Sendable {
     }
 
     deinit {
-        // In a forked child another thread of the parent's may have had the lock, and has it for ever.
+        // In a forked child the lock may be held for ever, by a thread that only the parent has.
         if !pipeline.loop.isForked { tree.forget(name) }
         route.release()
         nameText.bytes.deallocate()
     }
 
-    /// From now on records go there; returns the route that they took until now. Loop thread.
+    /// From now on records take this route; returns the one that they took until now. Loop thread.
     ///
-    /// Threads that change the settings one after the other may post what follows from it in another order, and the loop itself posts nothing: a route
-    /// that follows from an earlier change than the one that is there leads nowhere, and the result is nil.
+    /// Threads that change the settings one after the other may post the resulting routes in another order, and the
+    /// loop itself posts nothing. A route that results from an earlier change than the present one is ignored, and the
+    /// result is nil.
     ///
-    /// A handler or a filter may be the one who changes the settings, while a record is on its way along the old route: the caller keeps that until the loop
-    /// next empties its inbox.
-    func lead(_ route: Route) -> Unmanaged<Route>? {
+    /// A handler or a filter may change the settings while a record is on its way along the old route: the caller keeps
+    /// that route until the loop next empties its inbox.
+    func reroute(_ route: Route) -> Unmanaged<Route>? {
         let old = self.route
         guard old._withUnsafeGuaranteedRef({ $0.change <= route.change }) else { return nil }
         self.route = .passRetained(route)
         return old
     }
 
-    /// For a logger that nobody else knows yet.
+    /// For a logger that no other thread knows yet.
     func install(_ route: Route) {
         self.route.release()
         self.route = .passRetained(route)
@@ -80,16 +84,17 @@ final class LoggerCore: @unchecked Sendable {
 
     // MARK: Records in the inbox
 
-    /// To be called before a record is posted that holds no reference. The caller has a handle.
+    /// The caller calls this before it posts a record that holds no reference, while it has a handle.
     @inline(__always)
     func willPost() { if !hasPosted.load(ordering: .relaxed) { hasPosted.store(true, ordering: .relaxed) } }
 
-    /// To be called by whoever lets go of a reference, if it may be the last one, just before. Any thread.
+    /// The owner of a reference that may be the last one calls this just before it releases the reference. Any thread.
     ///
-    /// Records on their way to the loop do not count among a logger's references: a counter that all threads and the loop write to is what such a
-    /// record would cost most for. They are in the loop's inbox, and a reference is put there behind them: at most one for each logger, however
-    /// often it is asked for and let go of while the loop does not come to its inbox.
-    func outliveItsRecords() {
+    /// Records on their way to the loop do not count among a logger's references: a counter that all threads and the
+    /// loop write to would be the greatest cost of such a record. The records are in the loop's inbox, and this
+    /// function posts a reference behind them: at most one for each logger, however often the logger is made and
+    /// released before the loop empties its inbox.
+    func keepAliveUntilRecordsArrive() {
         guard hasPosted.load(ordering: .relaxed) else { return }
         while true {
             let (isFirst, found) = release.compareExchange(expected: .none, desired: .onItsWay, ordering: .acquiringAndReleasing)
@@ -98,7 +103,7 @@ final class LoggerCore: @unchecked Sendable {
             if release.compareExchange(expected: .onItsWay, desired: .onItsWayAndOnceMore, ordering: .acquiringAndReleasing).exchanged { return }
         }
         let core = Unmanaged.passRetained(self)
-        // A forked child keeps it: the loop, and what is in its inbox, is the parent's.
+        // A forked child keeps the reference: the loop and its inbox are the parent's.
         guard !pipeline.loop.isForked else { return }
         LoggerCore.post(core, to: pipeline.loop)
     }
@@ -107,19 +112,19 @@ final class LoggerCore: @unchecked Sendable {
         loop.soon { arrived(core) }
     }
 
-    /// All records are here that were posted before. Loop thread.
+    /// All records that were posted before have arrived. Loop thread.
     private static func arrived(_ core: Unmanaged<LoggerCore>) {
         core._withUnsafeGuaranteedRef { logger in
             let isLast = logger.release.compareExchange(expected: .onItsWay, desired: .none, ordering: .acquiringAndReleasing).exchanged
             if isLast { return core.release() }
-            // Only here does it change from this state to another.
+            // Only here does the state change from this one to another.
             logger.release.store(.onItsWay, ordering: .releasing)
             logger.pipeline.loop.soon { arrived(core) }
         }
     }
 }
 
-/// A reference to what is behind a name, for those who log.
+/// A logger's reference to its core.
 final class LoggerHandle: Sendable {
     let core: LoggerCore
     let family: LoggerFamily
@@ -129,23 +134,25 @@ final class LoggerHandle: Sendable {
         self.family = family
     }
 
-    deinit { core.outliveItsRecords() }
+    deinit { core.keepAliveUntilRecordsArrive() }
 
     func child(_ name: String) -> LoggerHandle { family.logger(core.tree.name(of: name, below: core)) }
 }
 
-/// All that the loggers of a tree have in common for as long as there is one of them: the tree, and the loggers that were made last, which stay a while longer.
+/// What the loggers of a tree have in common as long as one of them exists: the tree, and the loggers that were made
+/// last, which are kept a while longer.
 final class LoggerFamily: Sendable {
     private let tree: LoggerTree
-    /// How many loggers stay that nobody holds: who asks for one again and again, without keeping it, finds it.
+    /// How many loggers are kept although the program holds no reference to them: a program that asks for one again and
+    /// again finds it.
     static let limit = 256
     private let latest = Locked<(cores: [LoggerCore], next: Int)>(([], 0))
 
     init(_ tree: LoggerTree) { self.tree = tree }
 
-    /// The tree goes on the loop's thread, where its handlers live.
+    /// The tree is freed on the loop's thread, where its handlers live.
     deinit {
-        for core in latest.withLock({ $0.cores }) { core.outliveItsRecords() }
+        for core in latest.withLock({ $0.cores }) { core.keepAliveUntilRecordsArrive() }
         let loop = tree.pipeline.loop
         let tree = Unmanaged.passRetained(tree)
         guard !loop.isForked else { return }
@@ -169,6 +176,6 @@ final class LoggerFamily: Sendable {
             latest.cores[latest.next] = core
             return old
         }
-        old?.outliveItsRecords()
+        old?.keepAliveUntilRecordsArrive()
     }
 }

@@ -1,4 +1,5 @@
-// Names of loggers. They are bytes: Swift takes two spellings of the same characters for one text (`é` in NFC and in NFD), and a log does not.
+// Names of loggers. They are compared as bytes: Swift takes two spellings of the same characters for one text (`é` in
+// NFC and in NFD), and a log does not.
 
 /// The key of a table of names.
 struct LoggerName: Hashable {
@@ -18,7 +19,7 @@ struct LoggerName: Hashable {
         text.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 
-    /// The full name of the child that is called like this.
+    /// The full name of the child with this name.
     func below(_ parent: String) -> String { parent.isEmpty ? text : parent + "." + text }
 
     static func areEqual(_ a: String, _ b: String) -> Bool { a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8) }

@@ -1,10 +1,10 @@
-// What has been set for names of loggers: a tree of its own, in which there is a place only for what somebody has set.
+// The settings of loggers' names: a tree of its own, with nodes only for names that have settings.
 //
-// A logger's settings are its name's: they are there before the logger is made, and stay when it has gone.
+// Settings belong to the name: they exist before the logger is made, and stay when it is freed.
 
-/// What has been set by hand for one name, and below it for others. The tree's lock guards it.
+/// The settings of one name, and of the names below it. The tree's lock guards it.
 final class LoggerSettings {
-    /// Nil: directives say it, or else the parent.
+    /// Nil: directives or the parent determine the level.
     var level: UInt8?
     var handlers: [Handler] = []
     var filters: [Filter] = []
@@ -15,7 +15,7 @@ final class LoggerSettings {
 
     // MARK: Names
 
-    /// The settings on the way down to a name, as far as there are any: this one's, which is the root's, first.
+    /// The settings on the way down to a name, as far as there are any, the root's first.
     ///
     /// - Parameter path: the name's parts below the root.
     func chain(_ path: [Substring.UTF8View]) -> [LoggerSettings] {
@@ -27,7 +27,7 @@ final class LoggerSettings {
         return chain
     }
 
-    /// Changes the settings of a name; what has nothing set afterwards has no place any more.
+    /// Changes the settings of a name, and removes nodes that have no settings afterwards.
     func change(_ path: ArraySlice<Substring.UTF8View>, _ body: (LoggerSettings) -> Void) {
         guard let part = path.first else { return body(self) }
         let name = LoggerName(part)
@@ -36,7 +36,8 @@ final class LoggerSettings {
         children[name] = child.isEmpty ? nil : child
     }
 
-    /// Takes back the levels below of those names of which `isTaken` says so. They are full names; this one's is `name`.
+    /// Removes the levels of the names below for which `isTaken` returns true. It is given full names; `name` is the
+    /// full name of this node.
     func takeBackLevels(below name: String, _ isTaken: (String) -> Bool) {
         for (part, child) in children {
             let full = part.below(name)

@@ -1,9 +1,9 @@
-// Which loggers there are: names, levels, handlers and filters, and what follows from them for each logger.
+// The loggers of a tree: names, levels, handlers and filters, and what results from them for each logger.
 //
-// Settings are rare and records are many. So a setting is made under a lock, and what it comes to is worked out at once for every
-// logger that there is: a threshold (one byte, which callers read without a lock) and a route (handlers and filters, which only the
-// loop's thread reads, and which is therefore replaced on the loop's thread). Most loggers have no settings of their own, and share the route of those
-// above that have.
+// Settings are rare and records are many. So a setting is made under a lock, and its result is computed at once for
+// every existing logger: a threshold (one byte, which callers read without a lock) and a route (handlers and filters,
+// which only the loop's thread reads, and which is therefore replaced on the loop's thread). Most loggers have no
+// settings of their own, and share the route of the nearest ancestor that has.
 import EventLoop
 import Synchronization
 
@@ -18,11 +18,11 @@ final class LoggerTree: Sendable {
     private struct State {
         let settings = LoggerSettings()
         var directives = Directives()
-        /// How often the settings have been changed.
+        /// How many times the settings have been changed.
         var changes: UInt64 = 0
-        /// The loggers that there are.
+        /// The existing loggers.
         var cores: [LoggerName: WeakCore] = [:]
-        /// Routes that several of them have in common; of the settings as they are.
+        /// Routes that several loggers share, for the present settings.
         var routes: [RouteKey: Route] = [:]
     }
 
@@ -36,7 +36,7 @@ final class LoggerTree: Sendable {
     init(
         _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock, context: (@Sendable (inout FieldWriter) -> Void)?
     ) {
-        // A child's name, too, is to be longer than its root's, when it has been cut.
+        // The root's name leaves room: a cut name of a child must still be longer than its root's.
         rootName = RecordLimits.limited(name: name, to: RecordLimits.nameLength / 2)
         self.pipeline = pipeline
         self.clock = clock
@@ -47,7 +47,7 @@ final class LoggerTree: Sendable {
         self.state = Locked(state)
     }
 
-    /// The logger above all others.
+    /// The root of the tree.
     func root() -> LoggerHandle { LoggerFamily(self).logger(rootName) }
 
     // MARK: Names
@@ -56,7 +56,7 @@ final class LoggerTree: Sendable {
         child.isEmpty || RecordLimits.isCut(core.name) ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
     }
 
-    /// The logger with this name, made if there is none.
+    /// The logger with this name; makes it if it does not exist.
     func core(_ name: String) -> (core: LoggerCore, isNew: Bool) {
         state.withLock { state in
             let key = LoggerName(name)
@@ -70,9 +70,10 @@ final class LoggerTree: Sendable {
         }
     }
 
-    /// A logger with this name has gone. There may be another one by now.
+    /// A logger with this name has been freed. There may be a new one by now.
     func forget(_ name: String) {
-        // What is found here is let go of behind the lock: it may have been held by nobody else any more, and comes here itself then.
+        // The logger that is found here is released outside the lock: this may be its last reference, and its `deinit`
+        // takes the lock.
         _ = state.withLock { state -> LoggerCore? in
             let key = LoggerName(name)
             let other = state.cores[key]?.core
@@ -81,7 +82,7 @@ final class LoggerTree: Sendable {
         }
     }
 
-    /// How many loggers there are.
+    /// How many loggers exist.
     var count: Int { state.withLock { $0.cores.count } }
 
     /// The parts of a name below the root's.
@@ -121,20 +122,20 @@ final class LoggerTree: Sendable {
 
     func removeFilters(of core: LoggerCore) { change(core) { $0.filters = [] } }
 
-    /// Where its records go: its own handlers and its ancestors'.
-    func takers(of core: LoggerCore) -> [Handler] { state.withLock { route(of: core.name, &$0).handlers } }
+    /// The recipients of its records: its own handlers and its ancestors'.
+    func recipients(of core: LoggerCore) -> [Handler] { state.withLock { route(of: core.name, &$0).handlers } }
 
     func handlers(of core: LoggerCore) -> [Handler] { own(core) { $0?.handlers ?? [] } }
 
     func add(_ handler: Handler, to core: LoggerCore) {
-        precondition(handler.loop === pipeline.loop, "a handler lives on the event loop of the other handlers of its logger")
+        precondition(handler.loop === pipeline.loop, "add: the handler must live on the event loop of the logger's other handlers")
         pipeline.perform { $0.add(handler) }
         change(core) { if !$0.handlers.contains(where: { $0 === handler }) { $0.handlers.append(handler) } }
     }
 
     func remove(_ handler: Handler, from core: LoggerCore) { change(core) { $0.handlers.removeAll { $0 === handler } } }
 
-    /// Reads what has been set for this very name.
+    /// Reads the settings of this very name.
     private func own<Value>(_ core: LoggerCore, _ body: (LoggerSettings?) -> Value) -> Value {
         state.withLock { state in
             let path = path(core.name)
@@ -143,13 +144,14 @@ final class LoggerTree: Sendable {
         }
     }
 
-    // MARK: What follows
+    // MARK: Thresholds and routes
 
     private func change(_ core: LoggerCore, _ body: (LoggerSettings) -> Void) {
         change { state in state.settings.change(path(core.name)[...], body) }
     }
 
-    /// Changes the settings, then thresholds at once, and routes as soon as the loop gets to it (behind the records that are on their way).
+    /// Changes the settings, then the thresholds at once, and the routes as soon as the loop gets to it, behind the
+    /// records in flight.
     private func change(_ body: (inout State) -> Void) {
         let routes = state.withLock { state in
             body(&state)
@@ -163,18 +165,19 @@ final class LoggerTree: Sendable {
             }
         }
         pipeline.perform { pipeline in
-            let replaced = routes.compactMap { core, route in core.lead(route) }
+            let replaced = routes.compactMap { core, route in core.reroute(route) }
             pipeline.loop.soon { for route in replaced { route.release() } }
         }
     }
 
-    /// What callers have to know of a route, on whatever thread they are.
+    /// Stores what callers on any thread have to know of a route.
     private func publish(_ route: Route, for core: LoggerCore) {
         core.threshold.store(route.threshold, ordering: .relaxed)
         core.callSiteParts.store(route.callSiteParts.rawValue, ordering: .relaxed)
     }
 
-    /// The nearest level counts, be it one that was set by hand or one of a directive; of both for the same name the one by hand, which is the later one.
+    /// The nearest level counts, whether it was set by hand or by a directive. Of both for the same name the one set by
+    /// hand counts, because it is the later one.
     private func level(of name: String, _ path: [Substring.UTF8View], _ chain: [LoggerSettings], _ state: State) -> UInt8 {
         guard state.directives.haveNames else { return chain.last { $0.level != nil }?.level ?? Level.info.rawValue }
         for depth in (1..<path.count + 1).reversed() {

@@ -1,42 +1,44 @@
 // The way of a record from a logger to the handlers, which live on one loop.
 //
-// On the loop's thread a record goes straight into the handlers' buffers. From any other thread it is copied, into memory that goes round
-// (BlockPool), and posted to the loop's inbox with one compare-exchange; the loop is woken for it only if it sleeps. The bytes on
-// that way are bounded too. If no thread runs the loop, the calling thread turns it for a moment, so that a program without a loop sees its
-// lines at once.
+// On the loop's thread a record goes straight into the handlers' buffers. On any other thread it is copied into a block
+// of reused memory (BlockPool) and posted to the loop's inbox with one compare-exchange; the loop is woken only if it
+// sleeps. The bytes in flight are bounded, too. If no thread runs the loop, the calling thread runs it for a moment, so
+// that the lines of a program without a loop appear at once.
 import AsyncFD
 import CAsyncLog
 import EventLoop
 import Synchronization
 
-/// Unchecked because `handlers` and `suppressions` are touched on the loop's thread only once the pipeline is in use; the rest is atomic.
+/// Unchecked because only the loop's thread touches `handlers` and `suppressions` once the pipeline is in use; the rest
+/// is atomic.
 final class Pipeline: @unchecked Sendable {
     let loop: EventLoop
-    /// All handlers that any logger has or had.
+    /// All handlers that a logger has or had.
     private(set) var handlers: [Handler]
-    /// What was suppressed and has not been said.
+    /// The suppressed records that no report has counted yet.
     var suppressions = Suppressions()
-    /// Records that other threads have posted and that no handler has taken yet; where the crash handler, too, can count them.
+    /// Records that other threads have posted and that no handler has accepted yet; in C memory, where the crash
+    /// handler can count them.
     private let inFlight: UnsafeMutablePointer<clog_in_flight>
     private let inFlightLimit = BufferedHandler.defaultCapacity
-    /// Tells pipelines apart where fields that records share are charged to one of them.
+    /// Tells pipelines apart: one of them is charged for fields that records share.
     private let number = Pipeline.nextNumber.add(1, ordering: .relaxed).newValue
     private static let nextNumber = Atomic<UInt32>(0)
     let blocks = BlockPool(EncodedRecord.blockKind)
-    /// Records of other threads that were refused because too much was in flight already, by level, until the handlers have entered them into
-    /// their books. Other threads wait for the lock, the loop's merely tries it.
+    /// Records of other threads that were refused because too much was in flight already, by level, until the handlers
+    /// have entered them in their ledgers. Other threads wait for the lock; the loop's thread only tries it.
     private let refusals = Locked(PerLevel<UInt64>(repeating: 0))
     private let hasRefusals = Atomic<Bool>(false)
 
     init(loop: EventLoop, handlers: [Handler]) {
-        precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger live on one event loop")
+        precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger must live on one event loop")
         self.loop = loop
         self.handlers = handlers
-        guard let inFlight = clog_in_flight_make() else { fatalError("no memory for a logger") }
+        guard let inFlight = clog_in_flight_make() else { fatalError("a logger needs memory for its counters, and there is none") }
         self.inFlight = inFlight
         CrashFlush.coverThread()
         guard !handlers.isEmpty else { return }
-        // A crash may come before the loop has seen the first record.
+        // The program may crash before the loop has seen the first record.
         CrashFlush.install()
         loop.performWhenTurned { [self] in for handler in self.handlers { handler.prepareForCrash() } }
     }
@@ -57,95 +59,96 @@ final class Pipeline: @unchecked Sendable {
 
     // MARK: A record, on the caller's thread
 
-    /// For callers who do not wait.
+    /// For callers that do not wait.
     @inline(__always)
-    func submit(_ record: borrowing Record, gate: Gate?) {
+    func submit(_ record: borrowing Record, sampler: Sampler?) {
         if loop.isCurrent {
-            take(record, gate)
+            take(record, sampler)
         } else if loop.isForked {
-            complainInChild(record.core)
-        } else if !post(record, gate, mayBlock: true) {
+            reportInChild(record.core)
+        } else if !post(record, sampler, mayBlock: true) {
             refuse(record.level)
         }
     }
 
-    /// For callers who can wait: returns what is still to be done.
+    /// For callers that can wait: returns what the caller has to wait for, or nil.
     @inline(__always)
-    func submitOrPark(_ record: borrowing Record, gate: Gate?) -> Parked? {
+    func submitOrPark(_ record: borrowing Record, sampler: Sampler?) -> Parked? {
         if loop.isCurrent {
-            return takeOrPark(record, gate).map { Parked(record: ParkedRecord(record), handlers: $0) }
+            return takeOrPark(record, sampler).map { Parked(record: ParkedRecord(record), handlers: $0) }
         }
         if loop.isForked {
-            complainInChild(record.core)
+            reportInChild(record.core)
             return nil
         }
-        return post(record, gate, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, gate: gate), handlers: nil)
+        return post(record, sampler, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, sampler: sampler), handlers: nil)
     }
 
     // MARK: On the loop's thread
 
-    /// What finds no room is for the handler's overflow policy.
+    /// A handler without room applies its overflow policy.
     @inline(__always)
-    private func take(_ record: borrowing Record, _ gate: Gate?) {
-        onRoute(record, gate) { record, route in
-            route.forEachTaker(record) { _ = $0.take(record, canWait: false) }
+    private func take(_ record: borrowing Record, _ sampler: Sampler?) {
+        onRoute(record, sampler) { record, route in
+            route.forEachRecipient(record) { _ = $0.take(record, canWait: false) }
         }
     }
 
-    /// For callers who can wait: returns the handlers that had no room; nil if there are none.
+    /// For callers that can wait: returns the handlers that had no room; nil if all had room.
     @inline(__always)
-    func takeOrPark(_ record: borrowing Record, _ gate: Gate?) -> [Handler]? {
+    func takeOrPark(_ record: borrowing Record, _ sampler: Sampler?) -> [Handler]? {
         var full: [Handler]?
-        onRoute(record, gate) { record, route in
-            route.forEachTaker(record) { if !$0.take(record, canWait: true) { full = (full ?? []) + [$0] } }
+        onRoute(record, sampler) { record, route in
+            route.forEachRecipient(record) { if !$0.take(record, canWait: true) { full = (full ?? []) + [$0] } }
         }
         return full
     }
 
-    /// Calls `body` with the route of the record's logger, unless logger or gate hold the record back.
+    /// Calls `body` with the route of the record's logger, unless the logger's filters or the sampler stop the record.
     @inline(__always)
-    private func onRoute(_ record: borrowing Record, _ gate: Gate?, _ body: (borrowing Record, Route) -> Void) {
+    private func onRoute(_ record: borrowing Record, _ sampler: Sampler?, _ body: (borrowing Record, Route) -> Void) {
         record.core._withUnsafeGuaranteedRef { $0.route }._withUnsafeGuaranteedRef { route in
             guard route.selects(record) else {
-                gate?.forget()
+                sampler?.forget()
                 return
             }
-            if let gate { judged(record, gate) { body($0, route) } } else { body(record, route) }
+            if let sampler { judged(record, sampler) { body($0, route) } } else { body(record, route) }
         }
     }
 
-    /// Calls `body` unless the gate holds the record back; if it held others back before, the record says so.
-    private func judged(_ record: borrowing Record, _ gate: Gate, _ body: (borrowing Record) -> Void) {
-        guard let suppressed = gate.judge(record) else { return }
+    /// Calls `body` unless the sampler suppresses the record. If the sampler suppressed others before, the record gets
+    /// a field with their number.
+    private func judged(_ record: borrowing Record, _ sampler: Sampler, _ body: (borrowing Record) -> Void) {
+        guard let suppressed = sampler.judge(record) else { return }
         guard suppressed > 0 else { return body(record) }
         record.withAdditional({ $0["suppressed"] = suppressed }, body)
     }
 
     /// Makes a record of the library's own and sends it the way of a logger's records. Loop thread.
-    func say(_ text: String, _ level: Level, _ core: LoggerCore, _ site: CallSite, _ fields: (inout FieldWriter) -> Void) {
+    func report(_ text: String, _ level: Level, _ core: LoggerCore, _ site: CallSite, _ fields: (inout FieldWriter) -> Void) {
         Record.make(text, level, core, core.tree.clock.now, site, fields) { take($0, nil) }
     }
 
     // MARK: From other threads
 
-    /// Posts the record if the bound allows. False: the caller waits, or drops it with `refuse`.
-    private func post(_ record: borrowing Record, _ gate: Gate?, mayBlock: Bool) -> Bool {
+    /// Posts the record if the bound allows. If it returns false, the caller waits, or drops the record with `refuse`.
+    private func post(_ record: borrowing Record, _ sampler: Sampler?, mayBlock: Bool) -> Bool {
         let size = EncodedRecord.size(record)
         let hasOnlyItself = record.bound == nil && record.scope == nil
-        let cost = hasOnlyItself ? size : TravelCharge.estimate(record, size: size, number)
+        let cost = hasOnlyItself ? size : InFlightCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
             let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
             guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
         }
-        var charge = TravelCharge(bytes: size)
+        var charge = InFlightCharge(bytes: size)
         clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
         record.core._withUnsafeGuaranteedRef { $0.willPost() }
-        let encoded = EncodedRecord(record, gate: gate, in: size <= blocks.blockSize ? blocks.take() : nil) { memory in
+        let encoded = EncodedRecord(record, sampler: sampler, in: size <= blocks.blockSize ? blocks.take() : nil) { memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
         encoded.charge = charge
-        // There is time until the loop looks again by itself, unless it would find no end then.
+        // The wake-up may be coalesced until half of the bound is in flight; beyond that the loop is woken at once.
         loop.post(encoded.memory, wakesLazily: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
         return true
     }
@@ -155,20 +158,20 @@ final class Pipeline: @unchecked Sendable {
         return used + size <= inFlightLimit || used == 0
     }
 
-    /// For how long a thread of its own may be held up on behalf of one of the handlers.
+    /// How long a thread without a loop may be blocked on behalf of one of the handlers; nil: it may not be.
     private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
         core._withUnsafeGuaranteedRef { core in
-            core.tree.takers(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
+            core.tree.recipients(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
         }
     }
 
     func refuse(_ level: Level) {
         refusals.withLock { $0[Int(level.rawValue)] += 1 }
-        // One notice at a time, however many are refused: the inbox stays bounded.
+        // One notice at a time, however many records are refused: the inbox stays bounded.
         if !hasRefusals.exchange(true, ordering: .acquiringAndReleasing) { loop.perform { [self] in settleRefusals() } }
     }
 
-    /// Has the handlers enter what was refused into their books and say so. Loop thread.
+    /// Enters the refused records in the handlers' ledgers, which report them. Loop thread.
     private func settleRefusals() {
         guard !loop.isClosing, hasRefusals.load(ordering: .acquiring) else { return }
         let taken = refusals.withLockIfAvailable { counts in
@@ -191,7 +194,7 @@ final class Pipeline: @unchecked Sendable {
             clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), 1)
             return encoded.free(to: blocks)
         }
-        guard let full = encoded.withRecord({ takeOrPark($0, encoded.gate) }) else {
+        guard let full = encoded.withRecord({ takeOrPark($0, encoded.sampler) }) else {
             clog_in_flight_remove(inFlight, 1, Int64(encoded.releaseCharge()), loop.isDeliveringLast ? 1 : 0)
             return encoded.free(to: blocks)
         }
@@ -206,20 +209,20 @@ final class Pipeline: @unchecked Sendable {
         }
     }
 
-    // MARK: Books
+    // MARK: Ledger
 
-    /// The books of all handlers together. Loop thread.
+    /// The ledgers of all handlers together. Loop thread.
     var ledger: Ledger {
         if !loop.isForked { settleRefusals() }
         return handlers.reduce(Ledger()) { $0 + $1.ledger }
     }
 }
 
-/// A record whose caller waits until all handlers have taken it.
+/// A record whose caller waits until all handlers have accepted it.
 @usableFromInline
 struct Parked: Sendable {
     let record: ParkedRecord
-    /// The handlers that had no room; nil if the record has not even come to the loop.
+    /// The handlers that had no room; nil if the record has not come to the loop yet.
     let handlers: [Handler]?
 
     @usableFromInline
@@ -231,10 +234,11 @@ struct Parked: Sendable {
     }
 
     private func waitHere(_ pipeline: Pipeline) async {
-        guard let handlers = handlers ?? record.withRecord({ pipeline.takeOrPark($0, record.gate) }) else { return }
+        guard let handlers = handlers ?? record.withRecord({ pipeline.takeOrPark($0, record.sampler) }) else { return }
         let waits = Waits()
         await parkTask { (continuation: UnsafeContinuation<Void, Never>) in
-            // It stands in line everywhere from now on, or later records would overtake it in one handler while it waits for another.
+            // The record waits in all handlers at the same time. Otherwise later records would overtake it in one
+            // handler while it waits for another.
             var left = handlers.count
             for handler in handlers {
                 let ticket = handler.retryLater(record) {
@@ -249,7 +253,7 @@ struct Parked: Sendable {
         }
     }
 
-    /// In which lines a record stands. Unchecked: loop thread only.
+    /// The tickets of a record in the queues of handlers. Unchecked: loop thread only.
     private final class Waits: @unchecked Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 

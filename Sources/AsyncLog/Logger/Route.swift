@@ -1,14 +1,16 @@
-// Where the records of a logger go: handlers, and the logger's own say in it.
+// The destinations of a logger's records: handlers, and the logger's own filters.
 
-/// Where the records of one logger go, all ancestors taken into account; loggers for which the same holds share it. Immutable.
+/// Where the records of one logger go, with all its ancestors' settings taken into account. Loggers with the same
+/// result share a route. Immutable.
 final class Route: @unchecked Sendable {
     let handlers: [Handler]
     private let list: UnsafeBufferPointer<Unmanaged<Handler>>
     let filters: [Filter]
-    /// Records below get here only for the sake of `rules`.
+    /// Records below this level arrive here only because of `rules`.
     let level: UInt8
     let rules: [Directives.FieldRule]
-    /// The number of the change of its tree's settings that it follows from. A later one has a higher number.
+    /// The number of the change of the tree's settings from which this route results. A later change has a higher
+    /// number.
     let change: UInt64
 
     init(handlers: [Handler] = [], filters: [Filter] = [], level: UInt8 = 0, rules: [Directives.FieldRule] = [], change: UInt64 = 0) {
@@ -24,24 +26,25 @@ final class Route: @unchecked Sendable {
 
     deinit { list.deallocate() }
 
-    /// Records below are of no interest to anybody.
+    /// No handler, filter or rule is interested in records below.
     var threshold: UInt8 { rules.reduce(level) { min($0, $1.level) } }
 
-    /// Which texts of a call site any of the handlers reads.
+    /// The texts of a call site that any of the handlers reads.
     var callSiteParts: CallSite.Parts { handlers.reduce(into: CallSite.Parts()) { $0.formUnion($1.callSiteParts) } }
 
-    /// Calls `body` with each handler that wants the record. Without counting references: the route has them.
+    /// Calls `body` with each handler that accepts the record's level and content. Counts no references: the route
+    /// holds the handlers.
     @inline(__always)
-    func forEachTaker(_ record: borrowing Record, _ body: (Handler) -> Void) {
+    func forEachRecipient(_ record: borrowing Record, _ body: (Handler) -> Void) {
         for handler in list {
             handler._withUnsafeGuaranteedRef { if $0.wants(record) { body($0) } }
         }
     }
 
-    /// The logger's own say in whether a record goes on.
+    /// Whether the logger's level, rules and filters let the record go on.
     @inline(__always)
     func selects(_ record: borrowing Record) -> Bool {
-        if record.level.rawValue < level, !record.head.isAboveThreshold, !isLetIn(record) { return false }
+        if record.level.rawValue < level, !record.isAboveThreshold, !isLetIn(record) { return false }
         return filters.isEmpty || passes(record)
     }
 

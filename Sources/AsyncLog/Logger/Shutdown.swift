@@ -1,16 +1,16 @@
-// Making sure: flushing, and the end.
+// Flushing and shutting down.
 import AsyncFD
 import EventLoop
 
 extension Logger {
-    /// Suspends until everything that was accepted before, by any logger with the same handlers, is in the kernel, or on the disk.
+    /// Suspends until the kernel, or the disk, has every record that any logger with the same handlers accepted before.
     ///
-    ///     try await logger.flush(.durable)    // before the reply that says it is recorded
+    ///     try await logger.flush(.durable)    // before the reply that confirms the record
     ///
-    /// Callers who wait for the disk at the same time share one `fdatasync(2)`.
+    /// Callers that wait for the disk at the same time share one `fdatasync(2)`.
     ///
-    /// - Throws: the `IOError` of the first handler whose destination refuses; its records stay pending and are tried again. `.durable` fails where there
-    ///   is nothing to be durable: on pipes, sockets and terminals.
+    /// - Throws: the `IOError` of the first handler whose destination fails; its records stay pending and are tried
+    ///   again. `.durable` throws for destinations that cannot be durable: pipes, sockets and terminals.
     public func flush(_ mode: FlushMode = .written) async throws(IOError) {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
@@ -19,10 +19,10 @@ extension Logger {
         try await pipeline.loop.visit { () async throws(IOError) in try await pipeline.flush(mode) }
     }
 
-    /// Flushes, waits for that at most as long as `limit`, and gives up what has not gone out by then. What was given up is counted, and said on
-    /// standard error.
+    /// Flushes for at most `limit`, and drops the records that have not gone out by then. The handlers count them and
+    /// report them on standard error.
     ///
-    /// - Returns: what became of all records, of all loggers with the same handlers: `written`, and `dropped` by reason.
+    /// - Returns: the totals of all records of all loggers with the same handlers: `written`, and `dropped` by reason.
     @discardableResult
     public func shutdown(within limit: Duration) async -> Ledger {
         let pipeline = core.tree.pipeline
@@ -32,7 +32,7 @@ extension Logger {
         return await pipeline.loop.visit { await pipeline.shutdown(within: limit) }
     }
 
-    /// What became of the records so far, of all loggers with the same handlers.
+    /// The totals of the records so far, of all loggers with the same handlers.
     public var ledger: Ledger {
         get async {
             let pipeline = core.tree.pipeline
@@ -52,7 +52,7 @@ extension Pipeline {
     fileprivate func shutdown(within limit: Duration) async -> Ledger {
         let deadline = Instant.now + limit
         await loop.catchUp()
-        sayAllSuppressed()
+        reportAllSuppressed()
         for handler in handlers { await handler.finish(within: deadline - .now) }
         return ledger
     }

@@ -2,7 +2,8 @@
 import EventLoop
 
 extension Pipeline {
-    /// Below warning to standard output, the rest to standard error, on the current loop (outside of any: on the main loop).
+    /// Records below warning go to standard output, the rest to standard error, on the current loop (outside of any: on
+    /// the main loop).
     static var standard: Pipeline {
         guard let loop = EventLoop.current, loop !== EventLoop.main else { return mainStandard }
         return loop.local(Pipeline.self) { standard(on: loop) }

@@ -1,12 +1,13 @@
-// What was suppressed and has not been said yet: where it is found when the logger shuts down, and what becomes of it when those who counted it go.
+// The suppressed records that no report has counted yet: the pipeline finds them here when the logger shuts down, and
+// when the sampler that counted them is freed.
 import EventLoop
 
-/// Records of one place in the source that were suppressed.
+/// The suppressed records of one call site.
 struct Suppression: Sendable {
     let core: LoggerCore
     let level: Level
     var count: UInt64
-    /// Where, if that is part of the program: then its texts are there for good.
+    /// The call site, if it is part of the program: then its texts stay valid.
     private nonisolated(unsafe) let callSite: CallSite?
     private let file: String
     private let line: UInt32
@@ -20,7 +21,7 @@ struct Suppression: Sendable {
         line = callSite.line
     }
 
-    /// What is counted together.
+    /// The key of records that are counted together.
     struct Place: Hashable {
         let core: ObjectIdentifier
         let file: String
@@ -29,37 +30,37 @@ struct Suppression: Sendable {
 
     var place: Place { Place(core: ObjectIdentifier(core), file: file, line: line) }
 
-    func say() {
-        if let callSite { return core.pipeline.saySuppressed(count, level, core, callSite) }
+    func report() {
+        if let callSite { return core.pipeline.reportSuppressed(count, level, core, callSite) }
         var file = file
         file.withUTF8 { file in
             let none = Text("")
-            core.pipeline.saySuppressed(
+            core.pipeline.reportSuppressed(
                 count, level, core, CallSite(file: Text(file), function: none, line: UInt(line), module: none))
         }
     }
 }
 
-/// Loop thread only.
+/// All of a pipeline. Loop thread only.
 struct Suppressions {
-    private struct WeakGate { weak var gate: Gate? }
-    /// Those that have suppressed something, once they have.
-    private var gates: [UInt64: WeakGate] = [:]
+    private struct WeakSampler { weak var sampler: Sampler? }
+    /// The samplers that have suppressed a record.
+    private var samplers: [UInt64: WeakSampler] = [:]
     private var lastTicket: UInt64 = 0
-    /// What gates have left that have gone.
+    /// The counts of samplers that have been freed.
     private var left: [Suppression.Place: Suppression] = [:]
 
-    /// Returns what `remove` needs.
-    mutating func add(_ gate: Gate) -> UInt64 {
+    /// Adds a sampler. Returns its ticket for `remove`.
+    mutating func add(_ sampler: Sampler) -> UInt64 {
         lastTicket += 1
-        gates[lastTicket] = WeakGate(gate: gate)
+        samplers[lastTicket] = WeakSampler(sampler: sampler)
         return lastTicket
     }
 
-    /// The gate goes.
-    mutating func remove(_ ticket: UInt64) { gates[ticket] = nil }
+    /// Removes a sampler that is being freed.
+    mutating func remove(_ ticket: UInt64) { samplers[ticket] = nil }
 
-    /// True if it is the first.
+    /// Adds the counts of a sampler that is being freed. Returns true if they are the first.
     mutating func add(_ suppressions: [Suppression]) -> Bool {
         let isFirst = left.isEmpty
         for suppression in suppressions { left[suppression.place, default: suppression.none].count += suppression.count }
@@ -71,7 +72,7 @@ struct Suppressions {
         return Array(left.values)
     }
 
-    var all: [Gate] { gates.values.compactMap(\.gate) }
+    var all: [Sampler] { samplers.values.compactMap(\.sampler) }
 }
 
 extension Suppression {
@@ -84,21 +85,22 @@ extension Suppression {
 
 /// Loop thread.
 extension Pipeline {
-    func saySuppressed(_ count: UInt64, _ level: Level, _ core: LoggerCore, _ site: CallSite) {
-        say("\(count) records suppressed from \(site.file):\(site.line)", level, core, site) { $0["suppressed"] = count }
+    func reportSuppressed(_ count: UInt64, _ level: Level, _ core: LoggerCore, _ site: CallSite) {
+        report("\(count) records suppressed from \(site.file):\(site.line)", level, core, site) { $0["suppressed"] = count }
     }
 
-    /// Says it as soon as the loop comes to it: whoever lets go of a logger is not in the middle of something that a handler could disturb then.
-    func sayLater(_ suppressions: [Suppression]) {
+    /// Reports as soon as the loop comes to it: the code that frees a logger may be in the middle of work that a
+    /// handler would disturb.
+    func reportLater(_ suppressions: [Suppression]) {
         guard self.suppressions.add(suppressions) else { return }
         loop.soon { [self] in
-            for suppression in self.suppressions.takeLeft() { suppression.say() }
+            for suppression in self.suppressions.takeLeft() { suppression.report() }
         }
     }
 
-    /// Says all that was suppressed and has not been said.
-    func sayAllSuppressed() {
-        for gate in suppressions.all { gate.reportAll() }
-        for suppression in suppressions.takeLeft() { suppression.say() }
+    /// Reports all suppressed records that no report has counted yet.
+    func reportAllSuppressed() {
+        for sampler in suppressions.all { sampler.reportAll() }
+        for suppression in suppressions.takeLeft() { suppression.report() }
     }
 }

@@ -1,31 +1,31 @@
 // Fields that many records have in common: a logger is bound to them, or a task is in their scope.
 //
-// They are encoded when the logger is bound, and laid out once for each handler, when its first record with them comes: from then
-// on each record gets the finished bytes.
+// They are encoded when the logger is bound, and laid out once for each handler, when its first record with them comes.
+// From then on each record gets a copy of the finished bytes.
 import EventLoop
 import Synchronization
 
 /// Encoded fields that records refer to.
 ///
-/// Unchecked: immutable but for `layouts`, which only the loop that made the first of them touches.
+/// Unchecked: immutable but for `layouts`, which only the thread of one loop touches.
 package final class BoundFields: @unchecked Sendable {
     private let body: UnsafeRawBufferPointer
 
-    /// Laid out for one handler.
+    /// The fields as they are laid out for one handler.
     private struct Layout {
         let handler: UInt64
         let bytes: UnsafeBufferPointer<UInt8>
         let keyChanges: KeyChanges
     }
     private var layouts: [Layout] = []
-    /// Which pipeline is charged for the fields while records that refer to them are on their way to its loop.
+    /// The pipeline that is charged for the fields while records that refer to them are in flight.
     let charge = SharedCharge()
-    /// Identity of the loop whose handlers lay them out.
+    /// The identity of the loop whose handlers keep layouts; nil: no handler keeps one.
     private let loop: ObjectIdentifier?
 
     /// - Parameters:
     ///   - outer: the fields around these; of equal keys the inner ones count.
-    ///   - loop: the loop whose handlers lay them out; nil if they belong to no loop, and nobody keeps their layout.
+    ///   - loop: the loop whose handlers keep layouts; nil if the fields belong to no loop: then layouts are not kept.
     init(_ fields: Fields, in outer: BoundFields?, loop: EventLoop?) {
         let scratch = Scratch.current
         scratch.enter()
@@ -56,14 +56,14 @@ package final class BoundFields: @unchecked Sendable {
     @inline(__always)
     var list: FieldList { FieldList(body: body) }
 
-    /// How many bytes a record keeps alive that refers to them. Any thread.
+    /// How many bytes a record keeps alive by referring to these fields. Any thread.
     var size: Int { body.count + BoundFields.overhead }
     private static let overhead = 128
 
-    /// The same, together with what handlers have made of them. Loop thread.
+    /// `size`, and the bytes of the layouts. Loop thread.
     var footprint: Int { layouts.reduce(size) { $0 + $1.bytes.count } }
 
-    /// The fields as `layOut` writes them for this handler. Loop thread.
+    /// Calls `body` with the fields as `layOut` writes them for this handler. Loop thread.
     func withLayout(
         for owner: LayoutOwner, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>, KeyChanges) -> Void
     ) {

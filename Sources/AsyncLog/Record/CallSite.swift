@@ -1,6 +1,7 @@
-// Where a logger was called: in our own calls a place in the program, in those that come through another logging API texts made at run time.
+// Where a logger was called. The texts of our own calls are part of the program; those of calls through another logging
+// API were made at run time.
 
-/// A place in the source. What it says is valid during the call that hands the record over.
+/// A place in the source. Its texts are valid during the call that hands the record over.
 public struct CallSite {
     /// `Module/File.swift`
     public let file: Text
@@ -8,12 +9,12 @@ public struct CallSite {
     public let function: Text
     /// Counted from 1.
     public let line: UInt32
-    /// True if everything in it stands in the program, so that it is valid for good.
+    /// True if all texts are part of the program, so that they stay valid.
     @usableFromInline let isStatic: Bool
-    /// Who logs, if that is somebody else than the module of `file`; else empty.
+    /// The module that logs, if it is not the module of `file`; else empty.
     @usableFromInline let otherModule: Text
 
-    /// Here, unless said otherwise.
+    /// The place of the call, by default.
     @inlinable
     @inline(__always)
     public init(file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line) {
@@ -24,12 +25,12 @@ public struct CallSite {
 
     /// A place whose texts were made at run time.
     ///
-    /// - Parameter module: who logs; empty if it is what `file` says.
+    /// - Parameter module: the module that logs; empty if it is the module of `file`.
     package init(file: Text, function: Text, line: UInt, module: Text) {
         self.init(file: file, function: function, line: UInt32(truncatingIfNeeded: line), isStatic: false, module: module)
     }
 
-    /// A place of which nobody reads the texts.
+    /// A place whose texts no handler, formatter or sampler reads.
     package init(line: UInt) {
         self.init(file: "", function: "", line: line)
     }
@@ -51,19 +52,19 @@ public struct CallSite {
         return Text(UnsafeBufferPointer(rebasing: file.bytes[..<end]))
     }
 
-    /// What a formatter, or a handler, wants to know of a call site. What nobody wants to know is not brought along from other logging APIs, where it would
-    /// have to be copied.
+    /// The parts of a call site that a formatter or a handler reads. Other logging APIs hand only these over, because
+    /// each text must be copied.
     public struct Parts: OptionSet, Sendable {
-        /// A bit for each part.
+        /// One bit for each part.
         public let rawValue: UInt8
-        /// Parts by their bits.
+        /// Makes a set of parts from its bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// `Module/File.swift`
         public static let file = Parts(rawValue: 1)
         /// The function's name.
         public static let function = Parts(rawValue: 2)
-        /// Contained in `file`, unless the caller says otherwise.
+        /// The module's name. `file` contains it, unless the caller names another module.
         public static let module = Parts(rawValue: 4)
 
         /// Everything.
@@ -74,11 +75,11 @@ public struct CallSite {
 // MARK: Copies
 
 extension CallSite {
-    /// The size of the texts that have to be copied if the place is to be kept.
+    /// How many bytes of text must be copied to keep the place.
     @inline(__always)
     var textSize: Int { isStatic ? 0 : file.bytes.count + function.bytes.count + otherModule.bytes.count }
 
-    /// The same place, with its texts copied to `memory`, if they are not there for good.
+    /// The same place, with its texts copied to `memory`, unless they are part of the program.
     @inline(__always)
     func copy(to memory: UnsafeMutableRawPointer) -> CallSite { isStatic ? self : copyTexts(to: memory) }
 

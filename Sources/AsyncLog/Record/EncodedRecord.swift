@@ -2,30 +2,31 @@
 //
 //     link of the inbox (16 bytes) │ header │ message │ fields │ call site, if it is not part of the program
 //
-// One allocation, which is the inbox's envelope, the waiting record, and the kept one.
+// One allocation serves as the inbox's envelope, as the waiting record, and as the kept one.
 import EventLoop
 
-/// What stands in front of the bytes.
+/// What precedes the bytes of message and fields.
 private struct RecordHeader {
-    /// The record's head. Its references to fields are counted here; the one to the logger is if `keepsTree` says so.
+    /// The record's head. The header counts its references to fields; it counts the one to the logger if `keepsTree` is
+    /// true.
     let head: Record.Head
-    let gate: Unmanaged<Gate>?
+    let sampler: Unmanaged<Sampler>?
     let messageCount: Int
     let fieldsCount: Int
     let fieldsMask: KeyMask
     /// The memory is one of the pipeline's blocks.
     let isBlock: Bool
-    /// What the pipeline was charged for on the record's way to the loop.
-    var charge: TravelCharge
-    /// The record holds a reference to its logger. On its way to the loop it does without (`LoggerCore.outliveItsRecords`).
+    /// What the pipeline was charged for this record in flight.
+    var charge: InFlightCharge
+    /// The record holds a reference to its logger. In flight it holds none (`LoggerCore.keepAliveUntilRecordsArrive`).
     var keepsTree: Bool
 }
 
-/// The memory of a record that has been copied. Whoever has it is its owner, and frees it once.
+/// The memory of a copied record. It has one owner, which frees it once.
 struct EncodedRecord {
     let memory: UnsafeMutableRawPointer
 
-    /// The blocks that go round between threads and a pipeline; nearly all records fit into one.
+    /// The blocks that threads take and a pipeline gives back; nearly all records fit into one.
     static let blockKind = BlockPool.Kind(index: 1, blockSize: 512)
 
     /// `Envelope.headerSize`, as a constant.
@@ -39,24 +40,25 @@ struct EncodedRecord {
         bodyOffset + record.message.bytes.count + record.fields.byteCount + record.callSite.textSize
     }
 
-    /// What it takes in memory.
+    /// How much memory this copy takes.
     var size: Int {
         EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount + header.pointee.head.callSite.textSize
     }
 
     var core: LoggerCore { header.pointee.head.core.takeUnretainedValue() }
-    /// The same, for those who do not want to count references.
+    /// The same, without counting references.
     var unmanagedCore: Unmanaged<LoggerCore> { header.pointee.head.core }
     var level: Level { header.pointee.head.level }
 
-    /// Copies the record, to be kept.
-    init(keeping record: borrowing Record, gate: Gate? = nil) {
-        self.init(record, gate: gate) { _ in preconditionFailure("a kept record is never posted") }
+    /// Copies the record to keep it.
+    init(keeping record: borrowing Record, sampler: Sampler? = nil) {
+        self.init(record, sampler: sampler) { _ in preconditionFailure("a record that was copied to be kept must not be posted") }
         keepTree()
     }
 
-    /// Copies the record, to be posted to the loop's inbox, which calls `deliver`: to `block`, one of the pipeline's, if it is given.
-    init(_ record: borrowing Record, gate: Gate?, in block: UnsafeMutableRawPointer? = nil, deliver: @escaping Envelope.Deliver) {
+    /// Copies the record to post it to the loop's inbox, which calls `deliver`. The copy goes to `block`, one of the
+    /// pipeline's blocks, if there is one.
+    init(_ record: borrowing Record, sampler: Sampler?, in block: UnsafeMutableRawPointer? = nil, deliver: @escaping Envelope.Deliver) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
         assert(EncodedRecord.linkSize == Envelope.headerSize)
         if let block {
@@ -70,33 +72,33 @@ struct EncodedRecord {
         head.callSite = record.callSite.copy(to: body + messageCount + fieldsCount)
         header.initialize(
             to: RecordHeader(
-                head: head, gate: gate.map(Unmanaged.passRetained), messageCount: messageCount, fieldsCount: fieldsCount,
-                fieldsMask: record.fields.mask, isBlock: block != nil, charge: TravelCharge(bytes: 0), keepsTree: false))
+                head: head, sampler: sampler.map(Unmanaged.passRetained), messageCount: messageCount, fieldsCount: fieldsCount,
+                fieldsMask: record.fields.mask, isBlock: block != nil, charge: InFlightCharge(bytes: 0), keepsTree: false))
         _ = head.bound?.retain()
         _ = head.scope?.retain()
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
         if let base = record.fields.start { (body + messageCount).copyMemory(from: base, byteCount: fieldsCount) }
     }
 
-    /// What the loop's inbox has handed over.
+    /// The record in memory that the loop's inbox has handed over.
     init(delivered memory: UnsafeMutableRawPointer) { self.memory = memory }
 
-    /// A record that has arrived is to stay: it keeps its logger, which keeps its tree.
+    /// Makes a record that has arrived hold its logger, which holds its tree, because the record is to stay.
     func keepTree() {
         _ = header.pointee.head.core.retain()
         header.pointee.keepsTree = true
     }
 
-    var gate: Gate? { header.pointee.gate?.takeUnretainedValue() }
+    var sampler: Sampler? { header.pointee.sampler?.takeUnretainedValue() }
     var bound: BoundFields? { header.pointee.head.bound?.takeUnretainedValue() }
     var scope: BoundFields? { header.pointee.head.scope?.takeUnretainedValue() }
 
-    var charge: TravelCharge {
+    var charge: InFlightCharge {
         get { header.pointee.charge }
         nonmutating set { header.pointee.charge = newValue }
     }
 
-    /// The record is not on its way any more. Returns what the pipeline is given back.
+    /// The record is no longer in flight. Returns how many bytes the pipeline is given back.
     @inline(__always)
     func releaseCharge() -> Int {
         let charge = charge
@@ -104,7 +106,7 @@ struct EncodedRecord {
     }
 
     @inline(never)
-    private func releaseShared(_ charge: TravelCharge) -> Int {
+    private func releaseShared(_ charge: InFlightCharge) -> Int {
         var bytes = charge.bytes
         if charge.sharesBound, let bound, bound.charge.release() { bytes += bound.size }
         if charge.sharesScope, let scope, scope.charge.release() { bytes += scope.size }
@@ -121,33 +123,34 @@ struct EncodedRecord {
                 fields: FieldList(start: fields, end: fields + header.fieldsCount, mask: header.fieldsMask)))
     }
 
-    /// Lets go of everything. With `blocks`, on the loop's thread, the memory goes back there, if that is where it came from.
+    /// Releases all references and the memory. With `blocks`, on the loop's thread, the memory goes back there if it
+    /// came from there.
     func free(to blocks: BlockPool? = nil) {
         let isBlock = header.pointee.isBlock
         header.pointee.head.bound?.release()
         header.pointee.head.scope?.release()
-        header.pointee.gate?.release()
+        header.pointee.sampler?.release()
         if header.pointee.keepsTree { header.pointee.head.core.release() }
         if isBlock, let blocks { blocks.put(memory) } else { memory.deallocate() }
     }
 }
 
-/// What a pipeline is charged for a record on its way to the loop: the record's own bytes, and those of the fields that it refers to, unless others have
-/// claimed them already.
-struct TravelCharge: BitwiseCopyable {
-    /// What is for this record alone.
+/// What a pipeline is charged for a record in flight: the record's own bytes, and those of the fields that it refers
+/// to, unless other records have been charged for these already.
+struct InFlightCharge: BitwiseCopyable {
+    /// The bytes that this record alone is charged for.
     var bytes: Int
     var sharesBound = false
     var sharesScope = false
 
-    /// What a claim would come to, as far as one can tell.
+    /// What `claim` would return; another thread may change it meanwhile.
     @inline(never)
     static func estimate(_ record: borrowing Record, size: Int, _ account: UInt32) -> Int {
         func estimate(_ fields: BoundFields) -> Int { fields.charge.isCharged(to: account) ? 0 : fields.size }
         return size + (record.bound?._withUnsafeGuaranteedRef(estimate) ?? 0) + (record.scope?._withUnsafeGuaranteedRef(estimate) ?? 0)
     }
 
-    /// Claims the record's bytes for a pipeline. Returns what that is charged now.
+    /// Claims the record's bytes for a pipeline. Returns how many bytes the pipeline is charged now.
     @inline(never)
     mutating func claim(_ record: borrowing Record, for account: UInt32) -> Int {
         var total = bytes
@@ -175,19 +178,19 @@ extension FieldList {
     }
 }
 
-/// A record that waits, shared by the handlers that it waits for.
+/// A waiting record, shared by the handlers in which it waits.
 ///
 /// Unchecked: it is written once, when it is made, and handed from thread to thread afterwards.
 final class ParkedRecord: @unchecked Sendable {
     private let record: EncodedRecord
 
-    /// Of a record that has come to the loop.
+    /// Takes over a record that has arrived at the loop.
     init(_ record: EncodedRecord) {
         record.keepTree()
         self.record = record
     }
 
-    init(_ record: borrowing Record, gate: Gate? = nil) { self.record = EncodedRecord(keeping: record, gate: gate) }
+    init(_ record: borrowing Record, sampler: Sampler? = nil) { self.record = EncodedRecord(keeping: record, sampler: sampler) }
 
     deinit {
         let pipeline = record.core.tree.pipeline
@@ -195,7 +198,7 @@ final class ParkedRecord: @unchecked Sendable {
     }
 
     var core: LoggerCore { record.core }
-    var gate: Gate? { record.gate }
+    var sampler: Sampler? { record.sampler }
     var level: Level { record.level }
 
     /// See `EncodedRecord.releaseCharge`.

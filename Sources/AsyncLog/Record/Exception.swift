@@ -1,13 +1,14 @@
-// Logging an error: what it is, what it says, what caused it.
+// Logging an error: its type, its message and its causes.
 
 extension Logger {
-    /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Suspends while a handler's buffer is full.
+    /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Suspends while a
+    /// handler's buffer is full.
     ///
     ///     do { try await connect() } catch {
     ///         await logger.exception(error, "cannot reach the database", ["host": host])
     ///     }
     ///
-    /// - Parameter level: `error`, unless it is something worse or something less.
+    /// - Parameter level: `error` by default.
     public func exception(
         _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line

@@ -1,27 +1,26 @@
-// The message of a record: a string literal, with or without interpolation, that is not made into a `String`.
+// The message of a record: a string literal, with or without interpolation, that never becomes a `String`.
 //
-// A plain literal is a pointer into the program. Interpolated pieces are encoded straight into the thread's scratch memory while the
-// logger is being called, and formatted from there; nothing is allocated. A message that is made elsewhere (in a variable, ahead
-// of the call) cannot live in the scratch and carries its own bytes.
+// A plain literal is a pointer into the program. The logger encodes interpolated pieces straight into the thread's
+// scratch memory during the call, and formats them from there; nothing is allocated. A message that is made elsewhere
+// (in a variable, ahead of the call) cannot be in the scratch and carries its own bytes.
 import EventLoop
 
-/// What a logger is asked to say.
+/// The message of a record.
 ///
 ///     logger.info("user \(id) logged in")
 ///     logger.debug("\(address, format: .hex(prefix: true)) took \(ms, format: .fixed(2)) ms, token \(token, privacy: .private)")
 ///
-/// Messages are made by writing a string literal where one is wanted; the interpolated values are evaluated only if the record is going to be
-/// looked at. For a message that is in a `String` already, write `"\(text)"`.
+/// A message is written as a string literal in the logger's call. The interpolated values are evaluated only if the
+/// record passes the level. For a message that is a `String` already, write `"\(text)"`.
 public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
-    // Flat, so that making one and passing it on is a matter of registers.
-    /// Where a literal, or a text that outlives the call, stands; 0 if the message is in the scratch or has bytes of its own.
+    // Flat, so that a message is made and passed in registers.
     private let literal: UInt
-    /// Where it stands in the scratch, if it does.
+    /// Where the message is in the scratch, if it is there.
     private let start: Int
     private let count: Int
-    /// The number of the record that it was made for, if it stands in the scratch.
+    /// The number of the record for which the message was made, if it is in the scratch.
     private let serial: UInt64
-    /// The message, if it may be needed beyond the record that is being built, or none is.
+    /// The message's own bytes, if no record is being built, or the message may be needed longer than the record.
     private let own: [UInt8]?
 
     /// A message without values: nothing is copied.
@@ -35,19 +34,19 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         (start, serial, own) = (0, 0, nil)
     }
 
-    /// A message that stands elsewhere, and stays there during the call.
+    /// A message that is elsewhere, and stays there during the call.
     @inline(__always)
     init(_ text: Text) {
         let text = text.isEmpty ? Text("") : text
         self.init(literal: text.bytes.baseAddress!, count: text.bytes.count)
     }
 
-    /// A message of pieces that stand in the scratch of the calling thread. Valid during the call that it is written for.
+    /// A message of pieces in the scratch of the calling thread. Valid during the logger's call.
     public init(stringInterpolation: StringInterpolation) {
         literal = 0
         own = stringInterpolation.own
         guard own == nil else {
-            // The thread may be another one by now, and have a scratch of its own.
+            // The task may have moved to another thread, which has a scratch of its own.
             (start, count, serial) = (0, 0, 0)
             return
         }
@@ -61,7 +60,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     func withBytes<Result>(_ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         if let literal = UnsafePointer<UInt8>(bitPattern: literal) { return body(UnsafeBufferPointer(start: literal, count: count)) }
         if let own { return own.withUnsafeBufferPointer(body) }
-        precondition(scratch.isAlive(serial) && start + count <= scratch.count, "a LogMessage was kept beyond the call for which it was made")
+        precondition(scratch.isAlive(serial) && start + count <= scratch.count, "a LogMessage must not be used after the call for which it was made")
         return body(scratch.bytes(from: start, count: count))
     }
 
@@ -69,10 +68,10 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     public struct StringInterpolation: StringInterpolationProtocol {
         @usableFromInline let scratch: Scratch
         let start: Int
-        /// The bytes, if what is appended to the scratch now is not kept.
+        /// The bytes, if the scratch does not keep what is appended now.
         @usableFromInline var own: [UInt8]?
 
-        /// Begins a message. Called by the compiler.
+        /// Begins a message. The compiler calls it.
         public init(literalCapacity: Int, interpolationCount: Int) {
             scratch = Scratch.current
             start = scratch.count
@@ -81,36 +80,36 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         // MARK: Pieces
 
-        // Inlined into the caller, who knows how long the literal is: what remains there is a few stores.
-        /// What stands between the values. Called by the compiler.
+        // Inlined into the caller, where the literal's length is a constant: a few stores remain.
+        /// Appends the text between the values. The compiler calls it.
         @inlinable
         @inline(__always)
         public mutating func appendLiteral(_ literal: StaticString) {
             let count = literal.utf8CodeUnitCount
-            if count == 0 { return }  // what stands behind the last value, mostly
+            if count == 0 { return }  // usually the text behind the last value
             guard own == nil, count <= 32, scratch.hasRoom(count) else { return appendLong(literal.utf8Start, count) }
             Memory.copyShort(literal.utf8Start, count, to: scratch.end)
             scratch.commit(count)
         }
 
         // Inlined, so that the string's references are not counted.
-        /// A text, as it is; the formatter escapes what its format cannot hold.
+        /// A text, unchanged; the formatter escapes the characters that its format cannot hold.
         @inlinable
         public mutating func appendInterpolation(_ value: String) {
             if value.utf8.withContiguousStorageIfAvailable({ append($0) }) == nil { append(value) }
         }
 
-        /// A text, as it is.
+        /// A text, unchanged.
         public mutating func appendInterpolation(_ value: Substring) {
             var value = value
             value.withUTF8 { append($0) }
         }
 
-        /// A text, as it is.
+        /// A text, unchanged.
         @inlinable
         public mutating func appendInterpolation(_ value: StaticString) { appendLiteral(value) }
 
-        // Inlined into the caller, who knows the type: what remains there is a call of one of two.
+        // Inlined into the caller, where the type is known: one call remains.
         /// A whole number, in decimal digits.
         @inlinable
         @inline(__always)
@@ -142,7 +141,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             appendPiece(DurationText.maximumLength) { DurationText.write(value.wholeNanoseconds, to: $0) }
         }
 
-        /// Anything else, as `String(describing:)` has it.
+        /// Any other value, as `String(describing:)` writes it.
         public mutating func appendInterpolation<Value>(_ value: Value) { append(String(describing: value)) }
 
         // MARK: Pieces with a layout
@@ -190,17 +189,17 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
             appendInterpolation(Double(value), format: format, align: align, privacy: privacy)
         }
 
-        /// Anything, as `String(describing:)` has it; what is private is masked: `\(token, privacy: .private)`.
+        /// Any value, as `String(describing:)` writes it, or a mark if it is private: `\(token, privacy: .private)`.
         public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment = .none, privacy: Privacy) {
             laidOut(align, privacy) { $0.append(String(describing: value)) }
         }
 
-        /// Anything, as `String(describing:)` has it, at least so wide.
+        /// Any value, as `String(describing:)` writes it, with at least this width.
         public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment) {
             laidOut(align, .public) { $0.append(String(describing: value)) }
         }
 
-        // MARK: Below
+        // MARK: Implementation
 
         private mutating func laidOut(_ align: TextAlignment, _ privacy: Privacy, _ body: (inout StringInterpolation) -> Void) {
             let begin = count

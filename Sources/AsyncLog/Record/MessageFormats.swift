@@ -29,7 +29,7 @@ public struct IntegerFormat: Sendable {
     /// `1010`
     public static let binary = IntegerFormat(radix: 2, minimumDigits: 1, isUppercase: false, prefix: "")
 
-    /// Passes the digits, least significant first.
+    /// Calls `body` with each digit, the least significant one first. Returns their number.
     func digits(_ magnitude: UInt64, _ body: (UInt8) -> Void) -> Int {
         var rest = magnitude
         var count = 0
@@ -54,15 +54,15 @@ public struct FloatFormat: Sendable {
     public static func fixed(_ decimals: Int) -> FloatFormat { FloatFormat(decimals: max(0, min(decimals, 100))) }
 }
 
-/// How wide an interpolated value is at least, in characters, and on which side it is filled up with blanks.
+/// The minimum width of an interpolated value, in characters, and the side on which blanks fill it up.
 public struct TextAlignment: Sendable {
     let columns: Int
     let isRight: Bool
 
-    /// As wide as it is.
+    /// No minimum width.
     public static let none = TextAlignment(columns: 0, isRight: false)
-    /// At the left of so many columns, with blanks behind it.
+    /// At least this many columns, with blanks behind the value.
     public static func left(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: false) }
-    /// At the right of so many columns, with blanks in front of it.
+    /// At least this many columns, with blanks in front of the value.
     public static func right(_ columns: Int) -> TextAlignment { TextAlignment(columns: columns, isRight: true) }
 }

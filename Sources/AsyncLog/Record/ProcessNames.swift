@@ -1,4 +1,4 @@
-// What a record says about the process that it comes from: machine, program and number.
+// The process that records come from: the names of machine and program, and the process's number.
 import Glibc
 
 enum ProcessNames {

@@ -1,24 +1,28 @@
-// How a record is built: in the thread's scratch, above one that may be under way there.
+// Building a record: in the thread's scratch, above a record that may be under way there.
 
 extension Record {
-    /// Builds a record and hands it to `body`. The one place that does.
+    /// Builds a record and hands it to `body`. All records are built here.
     ///
     /// - Parameters:
-    ///   - message: evaluated first; what it interpolates may stand in the scratch.
+    ///   - head: evaluated last, so that it is made in its place.
+    ///   - message: evaluated first; its interpolated pieces may be in the scratch.
     ///   - fields: writes the call's fields into the scratch.
+    ///   - context: writes fields that come before the call's.
     @inline(__always)
     static func build<Result>(
-        _ head: Head, message: () -> LogMessage, fields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
+        _ head: @autoclosure () -> Head, message: () -> LogMessage, fields: (Scratch) -> FieldRegion,
+        context: (@Sendable (inout FieldWriter) -> Void)? = nil, _ body: (borrowing Record) -> Result
     ) -> Result {
         let scratch = Scratch.current
         scratch.enter()
         defer { scratch.leave() }
         let message = message()
         scratch.beginValues()
-        let region = fields(scratch)
+        var region = fields(scratch)
+        if let context { region = region.following(context, scratch) }
         return message.withBytes(scratch) { bytes in
             scratch.seal()
-            return body(Record(head: head, message: Text(bytes), fields: region.list(scratch)))
+            return body(Record(head: head(), message: Text(bytes), fields: region.list(scratch)))
         }
     }
 
@@ -36,7 +40,7 @@ extension Record {
 
     /// Hands this record with more fields to `body`.
     func withAdditional(_ more: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        let (message, fields) = (message, fields)
+        let (head, message, fields) = (head, message, fields)
         Record.build(
             head, message: { LogMessage(message) },
             fields: { scratch in
@@ -47,13 +51,14 @@ extension Record {
             }, body)
     }
 
-    /// Hands this record with these fields in place of its own, the logger's and the scope's to `body`.
+    /// Hands this record to `body`, with these fields in place of its own, the logger's and the scope's.
     func withoutFields(_ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) throws -> Void) throws {
         var failure: (any Error)?
         var head = head
         (head.bound, head.scope) = (nil, nil)
+        let bare = head
         let message = message
-        Record.build(head, message: { LogMessage(message) }, fields: { FieldRegion($0, fields) }) { record in
+        Record.build(bare, message: { LogMessage(message) }, fields: { FieldRegion($0, fields) }) { record in
             do { try body(record) } catch { failure = error }
         }
         if let failure { throw failure }

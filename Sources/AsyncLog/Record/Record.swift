@@ -1,11 +1,13 @@
-// One call to a logger, on its way through the handlers.
+// One call to a logger, as handlers see it.
 
-/// A view of one record: what handlers, filters and formatters see.
+/// A view of one record: what handlers, filters and formatters read.
 ///
-/// The memory is the caller's: a record is valid during the call that hands it over, and whoever wants to keep something of it copies that. During that call
-/// it stays what it is and where it is, also if the filter, formatter or handler logs itself.
+/// The caller owns the memory. A record is valid during the call that hands it over; code that keeps a part of it must
+/// copy that part. During that call the record neither changes nor moves, even if the filter, formatter or handler logs
+/// itself.
 public struct Record: ~Copyable {
-    /// What is known of a record before its message and its fields are: plain values, without references that are counted.
+    /// The parts of a record that are known before its message and its fields: plain values, without counted
+    /// references.
     struct Head {
         let level: Level
         /// The caller compared the level with a threshold of its own: the logger's level does not count.
@@ -19,29 +21,43 @@ public struct Record: ~Copyable {
         let core: Unmanaged<LoggerCore>
     }
 
-    let head: Head
+    /// The severity.
+    public let level: Level
+    let isAboveThreshold: Bool
+    /// When the logger was called.
+    public let time: WallTime
+    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
+    public let callSite: CallSite
     /// The message, as the caller wrote it.
     public let message: Text
     /// The fields of the call itself.
     public let fields: FieldList
+    let bound: Unmanaged<BoundFields>?
+    let scope: Unmanaged<BoundFields>?
+    let core: Unmanaged<LoggerCore>
 
-    /// How grave it is, as the caller said.
-    public var level: Level { head.level }
+    @inline(__always)
+    init(head: Head, message: Text, fields: FieldList) {
+        level = head.level
+        isAboveThreshold = head.isAboveThreshold
+        time = head.time
+        callSite = head.callSite
+        bound = head.bound
+        scope = head.scope
+        core = head.core
+        self.message = message
+        self.fields = fields
+    }
 
-    /// When the logger was called.
-    public var time: WallTime { head.time }
-
-    /// Where in the source the logger was called. Valid, like the rest, during the call that hands the record over.
-    public var callSite: CallSite { head.callSite }
-
-    var bound: Unmanaged<BoundFields>? { head.bound }
-    var scope: Unmanaged<BoundFields>? { head.scope }
-    var core: Unmanaged<LoggerCore> { head.core }
+    @inline(__always)
+    var head: Head {
+        Head(level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, bound: bound, scope: scope, core: core)
+    }
 
     /// The logger's full name.
     public var logger: Text { core._withUnsafeGuaranteedRef { $0.nameText } }
 
-    /// True if the name has nothing that any format would have to escape.
+    /// True if no format has to escape a character of the name.
     @inline(__always)
     var isNamePlain: Bool { core._withUnsafeGuaranteedRef { $0.isNamePlain } }
 
@@ -51,8 +67,8 @@ public struct Record: ~Copyable {
     /// The fields of `withLogContext`, outermost first.
     public var scopeFields: FieldList { scope?._withUnsafeGuaranteedRef { $0.list } ?? FieldList() }
 
-    /// Calls `body` with each field that counts: of the scope, of the logger, of the call, in this order. Of fields with the same key only the
-    /// innermost, last one counts.
+    /// Calls `body` with each effective field: of the scope, of the logger, of the call, in this order. Of fields with
+    /// the same key only the innermost, last one is effective.
     @inline(__always)
     public func forEachField(_ body: (Field) throws -> Void) rethrows {
         let (scope, bound) = (scopeFields, boundFields)
@@ -62,10 +78,10 @@ public struct Record: ~Copyable {
         for field in fields { try body(field) }
     }
 
-    /// The value of the field that counts.
+    /// The value of the effective field with this key.
     public func value(_ key: String) -> FieldValue? { fields[key] ?? boundFields[key] ?? scopeFields[key] }
 
-    /// False: there are none, of the call, the logger or the scope.
+    /// False if neither the call nor the logger nor the scope has fields.
     @inline(__always)
     var hasFields: Bool { !fields.isEmpty || bound != nil || scope != nil }
 
@@ -80,7 +96,7 @@ public struct Record: ~Copyable {
 
     @inline(never)
     private func repeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
-        if hasManyFields(scope, bound) { return true }  // maybe not: whoever asks has to look at each field then
+        if hasManyFields(scope, bound) { return true }  // perhaps not: the caller has to look at each field then
         for field in fields where bound.contains(field.key) || scope.contains(field.key) { return true }
         for field in bound where scope.contains(field.key) { return true }
         return false

@@ -1,9 +1,10 @@
-// Memory in which a thread builds a record before it is known where the record goes, so that building one allocates nothing. A stack: while a record is being
-// built, or is on its way through filters, formatters and handlers, another one may be built above it. How that works is in Scratch.c.
+// Memory in which a thread builds a record before it is known where the record goes, so that building one allocates
+// nothing. It is a stack: while one record is being built, or is on its way through filters, formatters and handlers,
+// another one may be built above it. Scratch.c explains how.
 import CAsyncLog
 import Glibc
 
-/// A thread's scratch memory. Valid on the thread that asked for it.
+/// A thread's scratch memory. Valid on that thread only.
 ///
 ///     let scratch = Scratch.current
 ///     scratch.enter()
@@ -15,7 +16,7 @@ import Glibc
 struct Scratch: BitwiseCopyable {
     @usableFromInline let header: UnsafeMutablePointer<clog_scratch>
 
-    /// Memory beyond this is given back after a giant record.
+    /// After a giant record, memory beyond this is given back.
     private static let keptCapacity = 65_536
 
     @inline(__always)
@@ -34,11 +35,11 @@ struct Scratch: BitwiseCopyable {
         header.pointee.serial &+= 1
     }
 
-    /// The record's message is complete; what comes now is the values of its fields.
+    /// The record's message is complete; the values of its fields come next.
     @inline(__always)
     func beginValues() { header.pointee.state = clog_scratch_in_values }
 
-    /// Fields are being written. Returns what `endFields` needs, if something else is to follow.
+    /// Fields are being written. Returns the state that `endFields` restores, if more than fields follows.
     @inline(__always)
     @discardableResult
     func beginFields() -> clog_scratch_state {
@@ -49,11 +50,11 @@ struct Scratch: BitwiseCopyable {
     @inline(__always)
     func endFields(_ state: clog_scratch_state) { header.pointee.state = state }
 
-    /// The record is complete: from now on it is known by its address, and nothing is written that would move it.
+    /// The record is complete: from now on it is known by its address, and nothing that would move it is written.
     @inline(__always)
     func seal() { header.pointee.state = clog_scratch_sealed }
 
-    /// Ends the record that was begun last.
+    /// Ends the last record that was begun.
     @inline(__always)
     func leave() {
         if header.pointee.is_special { return leaveSpecial() }
@@ -71,7 +72,7 @@ struct Scratch: BitwiseCopyable {
         if header.pointee.capacity > Scratch.keptCapacity { clog_scratch_shrink(header) }
     }
 
-    /// True if nothing is written over what is appended now before the current record ends.
+    /// True if the bytes that are appended now stay untouched until the current record ends.
     @inline(__always)
     var keepsWhatIsAppended: Bool { header.pointee.state == clog_scratch_in_message || header.pointee.state == clog_scratch_in_values }
 
@@ -83,11 +84,11 @@ struct Scratch: BitwiseCopyable {
     @inline(__always)
     func isAlive(_ serial: UInt64) -> Bool { serial == header.pointee.serial || clog_scratch_is_alive(header, serial) }
 
-    /// True if the place is the current record's, not one of those below.
+    /// True if the offset belongs to the current record, not to one below.
     @inline(__always)
     func owns(_ offset: Int) -> Bool { offset >= header.pointee.mark }
 
-    /// Counts the objects and lists that are open.
+    /// How many objects and lists are open.
     @inline(__always)
     var nesting: Int {
         get { header.pointee.nesting }
@@ -117,11 +118,11 @@ struct Scratch: BitwiseCopyable {
     @inline(__always)
     func commit(_ size: Int) { header.pointee.count &+= size }
 
-    /// Takes off what was appended after `count` was read.
+    /// Removes the bytes that were appended after `count` was read.
     @inline(__always)
     func rewind(to count: Int) { header.pointee.count = count }
 
-    /// The byte at an offset; moves when something is appended.
+    /// The byte at an offset; it may move with the next append.
     @inline(__always)
     func pointer(at offset: Int) -> UnsafeMutablePointer<UInt8> { header.pointee.base + offset }
 
@@ -132,26 +133,26 @@ struct Scratch: BitwiseCopyable {
         commit(bytes.count)
     }
 
-    /// Moves what has been written from `begin` on to `place`, which is in front of it, and makes that the end.
+    /// Moves the bytes from `begin` on to `place`, which is in front of them, and ends the scratch behind them.
     func moveEnd(from begin: Int, to place: Int) {
         let size = count - begin
         move(from: begin, count: size, to: place)
         rewind(to: place + size)
     }
 
-    /// Moves bytes; the places may overlap.
+    /// Moves bytes; source and target may overlap.
     func move(from begin: Int, count size: Int, to place: Int) {
         (header.pointee.base + place).update(from: header.pointee.base + begin, count: size)
     }
 
-    /// Appends a copy of what stands at `start`.
+    /// Appends a copy of the bytes at `start`.
     func appendCopy(from start: Int, count size: Int) {
         let target = reserve(size)
         target.update(from: header.pointee.base + start, count: size)
         commit(size)
     }
 
-    /// Valid until something is appended; of a sealed record, until `leave`.
+    /// Valid until the next append; in a sealed record, until `leave`.
     @inline(__always)
     func bytes(from start: Int, count: Int) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: header.pointee.base + start, count: count)

@@ -1,20 +1,20 @@
-// How much memory the fields take that kept records have in common: each object of fields counts once.
+// How much memory the shared fields of kept records take: each `BoundFields` counts once.
 
-/// The bytes of what records that are kept in one place share. One thread.
+/// The bytes of the fields that the records of one keeper share. One thread.
 struct SharedBytes {
     private var entries: [ObjectIdentifier: (records: Int, bytes: Int)] = [:]
 
-    /// One more record keeps the fields. Returns by how much more is kept for that.
+    /// One more record keeps the fields. Returns how many bytes more are kept now.
     mutating func add(_ fields: BoundFields?) -> Int {
         guard let fields else { return 0 }
         let known = entries[ObjectIdentifier(fields)] ?? (0, 0)
-        // What handlers make of them is kept with them, and may have come since.
+        // The fields keep the layouts of handlers, which may have grown since.
         let bytes = fields.footprint
         entries[ObjectIdentifier(fields)] = (known.records + 1, bytes)
         return bytes - known.bytes
     }
 
-    /// One record less keeps the fields. Returns by how much less is kept for that.
+    /// One record less keeps the fields. Returns how many bytes fewer are kept now.
     mutating func remove(_ fields: BoundFields?) -> Int {
         guard let fields, let known = entries[ObjectIdentifier(fields)] else { return 0 }
         guard known.records > 1 else {

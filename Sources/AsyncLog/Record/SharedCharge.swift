@@ -1,21 +1,21 @@
-// What records keep alive besides their own bytes: the fields of their logger and of their scope, which many of them have in common. Towards a bound they
-// count as long as any record within that bound keeps them, and once.
+// The charge for memory that records keep alive besides their own bytes: the fields of their logger and of their scope,
+// which many records share. Towards a bound they count once, as long as any record within that bound keeps them.
 import Synchronization
 
-/// Which account is charged for something that records of many threads share. Any thread.
+/// The account that is charged for something that records of many threads share. Any thread.
 ///
-/// One account at a time can have it for once. Should another one come meanwhile (a scope whose records go to loggers on two loops), each of its records is
-/// charged in full: too much rather than too little.
+/// One account at a time can be charged once for all its records. If another account comes meanwhile (records of one
+/// scope go to loggers on two loops), each of its records is charged in full: too much rather than too little.
 struct SharedCharge: ~Copyable {
     /// The account in the upper half, and how many of its records share the charge in the lower one.
     private let word = Atomic<UInt64>(0)
 
     enum Claim {
-        /// The account has been charged for others; nothing is to be added.
+        /// The account has been charged already; nothing is added.
         case shared
-        /// The account is to be charged, and will be given it back when the last record has gone.
+        /// The account is charged now, and gets the charge back when the last record has gone.
         case first
-        /// The account is to be charged for this record alone.
+        /// The account is charged for this record alone.
         case alone
     }
 
@@ -30,10 +30,10 @@ struct SharedCharge: ~Copyable {
         }
     }
 
-    /// One record that claimed has gone. True: it was the last one, and the account is given back what it was charged.
+    /// Releases one record's claim. True: it was the last one, and the account gets the charge back.
     func release() -> Bool { word.subtract(1, ordering: .relaxed).newValue & 0xFFFF_FFFF == 0 }
 
-    /// True if a claim would be `shared`, as far as one can tell.
+    /// True if a claim would be `shared`; another thread may change it meanwhile.
     func isCharged(to account: UInt32) -> Bool {
         let word = word.load(ordering: .relaxed)
         return word & 0xFFFF_FFFF != 0 && UInt32(word >> 32) == account

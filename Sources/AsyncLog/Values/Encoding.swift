@@ -1,9 +1,10 @@
-// How fields lie in memory: one after the other, in the order in which they were written, behind the message in the thread's scratch.
+// The memory layout of fields: one after the other, in the order in which they were written, behind the message in the
+// thread's scratch.
 //
 //     object   = mask (16 bytes), field…
 //     field    = key, value
 //     key      = header (8 bytes: length, hash, and whether it is static), then a pointer (static) or the bytes
-//     value    = kind (1 byte), then what the kind says:
+//     value    = kind (1 byte), then, by kind:
 //                null, false, true          nothing
 //                int, uint, double, date, duration   8 bytes; float 4
 //                text                       length (4), bytes
@@ -12,18 +13,20 @@
 //                array                      length (4), value…
 //                object, error              length (4), object
 //
-// Nothing is aligned, everything is in the machine's byte order: it never leaves the process. A static key or text is a pointer into
-// the program, valid for good, so that copying a record to another thread copies the pointer.
+// Nothing is aligned. Everything is in the machine's byte order, because it never leaves the process. A static key or
+// text is a pointer into the program, which stays valid, so that a copy of a record for another thread copies the
+// pointer.
 //
-// The mask is a Bloom filter of the keys: two words, in each of which a key has one bit (by its length and its first, middle and last byte).
-// If the masks of two objects have no bit in common in one of the words, no key is in both: that is how duplicate keys are excluded
-// for the price of two `&`. The upper byte of the first word is for other things. (B. H. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970.)
+// The mask is a Bloom filter of the keys: two words, in each of which a key has one bit (by its length and its first,
+// middle and last byte). If the masks of two objects have no bit in common in one of the words, no key is in both: this
+// excludes duplicate keys for the price of two `&`. The upper byte of the first word has other uses. (B. H. Bloom,
+// "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970.)
 
 @usableFromInline
 enum ValueKind: UInt8, CaseIterable, Sendable {
     case null, `false`, `true`, int, uint, double, float, text, staticText, date, duration, bytes, array, object, error
 
-    /// How many bytes stand behind the kind; nil: four bytes there say how many follow them.
+    /// How many bytes follow the kind. Nil: a length of four bytes follows, then as many bytes as it states.
     var size: Int? {
         switch self {
         case .null, .false, .true: 0
@@ -34,13 +37,15 @@ enum ValueKind: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// `size` of all kinds in one number, so that a reader needs no branch: four bits for each, 15 for nil. A test compares it with `size`.
+    /// `size` of all kinds in one number, so that a reader needs no branch: four bits for each kind, 15 for nil. A test
+    /// compares it with `size`.
     static let sizes: UInt64 = 0xFFFF_88CF_4888_000
 }
 
-/// What stands in front of a key: its length in the lower half, twelve bits of hash in the upper one, and whether it is static in the sign.
+/// The header of a key: its length in the lower half, twelve bits of hash in the upper one, and whether it is static in
+/// the sign.
 ///
-/// For a literal the compiler works all of it out.
+/// For a literal the compiler computes all of it.
 @usableFromInline
 struct KeyHeader: BitwiseCopyable, Sendable {
     @usableFromInline let bits: UInt64
@@ -69,24 +74,24 @@ struct KeyHeader: BitwiseCopyable, Sendable {
     @inline(__always)
     var hash: UInt64 { bits >> 32 & 0xFFF }
 
-    /// Of a key that has been read: in how many objects and lists its field is. Between hash and sign, where a written key has nothing, so that a field fits
-    /// into registers.
+    /// Of a key that has been read: how many objects and lists enclose its field. It is between hash and sign, where a
+    /// written key has nothing, so that a field fits into registers.
     @inline(__always)
     var depth: Int { Int(bits >> 44 & 0x7F) }
 }
 
-/// Which keys an object may have.
+/// The keys that an object may have.
 struct KeyMask: BitwiseCopyable {
     private var first: UInt64
     private var second: UInt64
 
-    /// Set in an object's mask if one of its keys is there twice.
+    /// Set in an object's mask if one of its keys occurs twice.
     private static let repeated: UInt64 = 1 << 63
     /// The bits that stand for keys.
     private static let keys: UInt64 = 1 << 56 - 1
 
     static let none = KeyMask(first: 0, second: 0)
-    /// Of an object whose keys are not known.
+    /// The mask of an object with unknown keys.
     static let all = KeyMask(first: keys, second: .max)
 
     private init(first: UInt64, second: UInt64) {
@@ -110,14 +115,14 @@ struct KeyMask: BitwiseCopyable {
     @inline(__always)
     static func | (a: KeyMask, b: KeyMask) -> KeyMask { KeyMask(first: a.first | b.first, second: a.second | b.second) }
 
-    /// Of an object that has been read: in how many others it is. Up to 127.
+    /// Of an object that has been read: how many objects and lists enclose it. Up to 127.
     @inline(__always)
     var depth: Int {
         get { Int(first >> 56 & 0x7F) }
         set { first = first & ~(0x7F << 56) | UInt64(newValue) << 56 }
     }
 
-    /// The depth, where `KeyHeader` has it.
+    /// The depth, at the place where `KeyHeader` has it.
     @inline(__always)
     var depthBits: UInt64 { first >> 12 & 0x7F << 44 }
 
@@ -130,7 +135,7 @@ struct KeyMask: BitwiseCopyable {
 
 enum Encoding {
     static let maskSize = 16
-    /// What stands in front of a key that was made at run time.
+    /// The size of the header of a key that was made at run time.
     static let textKeyHeader = 8
 
     @inline(__always)

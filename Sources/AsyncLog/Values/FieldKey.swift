@@ -1,13 +1,14 @@
 // The name of a field.
 
-/// What a field is called. Written as a string literal it costs nothing; `FieldKey(text)` makes one from a string at run time.
+/// The name of a field. A string literal costs nothing; `FieldKey(text)` makes a key from a string at run time.
 ///
-/// Formatters keep keys as they are and escape what must be escaped, so any text will do; the custom is `snake_case` or dotted words.
+/// Formatters keep keys as they are and escape what their format cannot hold, so any text is allowed. The custom is
+/// `snake_case` or dotted words.
 public struct FieldKey: ExpressibleByStringLiteral, Sendable {
     @usableFromInline let header: KeyHeader
-    /// Where a literal stands.
+    /// The address of a literal.
     @usableFromInline let literal: UInt
-    /// The key, if it is not a literal. One reference, so that it costs little to let go of it where there is none.
+    /// The key, if it is not a literal. It is one reference, so that releasing a key that has none costs little.
     @usableFromInline let own: [UInt8]?
 
     @inlinable

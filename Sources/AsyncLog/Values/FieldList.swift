@@ -1,16 +1,16 @@
-// Reading fields back: what formatters and filters see.
+// Reading fields: what formatters and filters see.
 
-/// A text in memory that belongs to somebody else: UTF-8, valid during the call that hands it over. `String(text)` copies it.
+/// A text in memory that it does not own: UTF-8, valid during the call that hands it over. `String(text)` copies it.
 public struct Text: CustomStringConvertible {
-    /// The UTF-8. Not to be used beyond the call that handed the text over.
+    /// The UTF-8. Invalid after the call that hands the text over.
     public let bytes: UnsafeBufferPointer<UInt8>
 
-    /// A view of these bytes, which have to be UTF-8 and to outlive it.
+    /// A view of these bytes, which must be UTF-8 and must outlive the view.
     @inlinable
     @inline(__always)
     public init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    /// A view of a text of the program; valid for good.
+    /// A view of a text of the program; it stays valid.
     @inlinable
     @inline(__always)
     public init(_ text: StaticString) { bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount) }
@@ -19,7 +19,7 @@ public struct Text: CustomStringConvertible {
     public var isEmpty: Bool { bytes.isEmpty }
     public var description: String { String(self) }
 
-    /// Byte by byte.
+    /// Compares byte by byte.
     @inline(__always)
     public static func == (a: Text, b: Text) -> Bool {
         guard a.bytes.count == b.bytes.count, let first = a.bytes.baseAddress, let second = b.bytes.baseAddress else {
@@ -28,10 +28,10 @@ public struct Text: CustomStringConvertible {
         return first == second || Memory.areEqual(first, second, a.bytes.count)
     }
 
-    /// Byte by byte.
+    /// Compares byte by byte.
     public static func == (a: Text, b: StaticString) -> Bool { a == Text(b) }
 
-    /// Byte by byte.
+    /// Compares byte by byte.
     public static func == (a: Text, b: String) -> Bool { a.bytes.elementsEqual(b.utf8) }
 }
 
@@ -40,12 +40,12 @@ extension String {
     public init(_ text: Text) { self = String(decoding: text.bytes, as: UTF8.self) }
 }
 
-/// The value of a field, in memory that belongs to somebody else: valid during the call that hands it over.
+/// The value of a field, in memory that it does not own: valid during the call that hands it over.
 public enum FieldValue {
     case null
     case bool(Bool)
     case int(Int64)
-    /// What does not fit into an `Int64`.
+    /// A number that does not fit into an `Int64`.
     case uint(UInt64)
     case double(Double)
     case float(Float)
@@ -60,25 +60,26 @@ public enum FieldValue {
     case error(FieldList)
 }
 
-/// A field, in memory that belongs to somebody else: valid during the call that hands it over.
+/// A field, in memory that it does not own: valid during the call that hands it over.
 public struct Field {
-    /// What it is called.
+    /// The field's name.
     public let key: Text
-    /// What the key is known by.
+    /// The key's length, hash and depth.
     let header: KeyHeader
-    /// Where the value stands. It is decoded when somebody asks for it.
+    /// The encoded value. `value` decodes it.
     let encoded: UnsafeRawPointer
 
-    /// Decoded anew at each use.
+    /// The value. Each access decodes it again.
     public var value: FieldValue {
         var at = encoded
         return Decoding.value(&at, header.depth)
     }
 }
 
-/// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call that hands them over.
+/// The fields of a record, or of an object within it, in the order in which they were written. Valid during the call
+/// that hands them over.
 ///
-/// A key may be there twice; then the later one counts.
+/// If a key occurs twice, the later field counts.
 public struct FieldList: Sequence {
     let start: UnsafeRawPointer?
     let end: UnsafeRawPointer?
@@ -94,15 +95,15 @@ public struct FieldList: Sequence {
         self.mask = mask
     }
 
-    /// From an object: mask and fields.
+    /// The fields of an object: mask and fields.
     ///
-    /// - Parameter depth: in how many objects and lists the fields are.
+    /// - Parameter depth: how many objects and lists enclose the fields.
     init(body: UnsafeRawBufferPointer, depth: Int) {
         self.init(body: body)
         mask.depth = depth
     }
 
-    /// From the object of a record's own fields.
+    /// The fields of the object that holds a record's own fields.
     init(body: UnsafeRawBufferPointer) {
         guard let base = body.baseAddress, body.count > Encoding.maskSize else {
             self.init()
@@ -114,7 +115,7 @@ public struct FieldList: Sequence {
     @inline(__always)
     public var isEmpty: Bool { start == end }
 
-    /// True if a key is there twice. Nearly always false.
+    /// True if a key occurs twice. Nearly always false.
     public var hasRepeatedKeys: Bool { mask.hasRepeated }
 
     @inline(__always)
@@ -159,7 +160,7 @@ public struct FieldList: Sequence {
 public struct ValueList: Sequence {
     let start: UnsafeRawPointer
     let end: UnsafeRawPointer
-    /// In how many objects and lists the elements are.
+    /// How many objects and lists enclose the elements.
     let depth: Int
 
     public func makeIterator() -> Iterator { Iterator(cursor: start, end: end, depth: depth) }
@@ -174,7 +175,7 @@ public struct ValueList: Sequence {
     }
 }
 
-/// The other side of Encoding.swift. What is read here was written there, in this process.
+/// The counterpart of Encoding.swift. It reads only what was written there, in this process.
 enum Decoding {
     @inline(__always)
     static func key(_ at: inout UnsafeRawPointer) -> (Text, KeyHeader) {
@@ -189,16 +190,16 @@ enum Decoding {
         return (Text(UnsafeBufferPointer(start: pointer, count: header.count)), header)
     }
 
-    /// How many bytes the value at this place takes, its kind included.
+    /// How many bytes the value at this place takes, including its kind.
     @inline(__always)
     static func size(_ at: UnsafeRawPointer) -> Int {
         let size = Int(truncatingIfNeeded: ValueKind.sizes >> (4 * UInt64(Encoding.get(UInt8.self, at: at))) & 15)
         return size < 15 ? 1 &+ size : 5 &+ Int(Encoding.get(UInt32.self, at: at, 1))
     }
 
-    /// Deeply nested values are not handed out, so whoever follows what is handed out, a formatter, a filter or a handler, comes to an end in time.
+    /// Hands out no deeply nested values, so that the recursion of a formatter, a filter or a handler ends in time.
     ///
-    /// - Parameter depth: in how many objects and lists the value is.
+    /// - Parameter depth: how many objects and lists enclose the value.
     static func value(_ at: inout UnsafeRawPointer, _ depth: Int) -> FieldValue {
         let kind = ValueKind(rawValue: Encoding.get(UInt8.self, at: at))
         at += 1
@@ -225,7 +226,7 @@ enum Decoding {
             if kind == .object { return .object(FieldList(body: bytes, depth: depth + 1)) }
             if kind == .error { return .error(FieldList(body: bytes, depth: depth + 1)) }
             return .array(ValueList(start: bytes.baseAddress!, end: bytes.baseAddress! + bytes.count, depth: depth + 1))
-        case nil: preconditionFailure("no kind of value")
+        case nil: preconditionFailure("an encoded value must begin with a kind")
         }
     }
 

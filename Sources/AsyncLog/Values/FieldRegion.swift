@@ -1,6 +1,7 @@
-// Where the fields of a record stand in the thread's scratch while the record is being built: the memory may still move, so they are known by their offset.
+// The place of a record's fields in the thread's scratch while the record is being built: the memory may still move, so
+// the place is an offset.
 
-/// Where fields stand in the scratch.
+/// The offset and the size of fields in the scratch.
 struct FieldRegion {
     let start: Int
     let count: Int
@@ -11,7 +12,7 @@ struct FieldRegion {
         self.count = count
     }
 
-    /// Where the fields stand that `body` writes.
+    /// The region of the fields that `body` writes.
     @inline(__always)
     init(_ scratch: Scratch, _ body: (inout FieldWriter) -> Void) {
         scratch.beginFields()
@@ -24,5 +25,17 @@ struct FieldRegion {
     @inline(__always)
     func list(_ scratch: Scratch) -> FieldList {
         count > 0 ? FieldList(body: UnsafeRawBufferPointer(scratch.bytes(from: start, count: count))) : FieldList()
+    }
+
+    /// The same fields behind those that `context` writes.
+    @inline(never)
+    func following(_ context: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion {
+        FieldRegion(scratch) { writer in
+            context(&writer)
+            guard count > 0 else { return }
+            let begin = scratch.count
+            scratch.appendCopy(from: start, count: count)
+            writer.append(bodyAt: begin)
+        }
     }
 }

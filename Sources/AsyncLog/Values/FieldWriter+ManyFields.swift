@@ -1,7 +1,8 @@
-// An object with many fields: what is too much is left out, and repeated keys are found all at once, when the object ends.
+// Objects with many fields: fields beyond the limit are left out, and repeated keys are found all at once, when the
+// object ends.
 
 extension FieldWriter {
-    /// Leaves out what is too much, and finds out whether a key is there twice. Nothing stands beyond `end`.
+    /// Removes the fields beyond the limit, and finds out whether a key occurs twice. `end` is the end of the scratch.
     mutating func examine() {
         var leftOut = takeOutMarks()
         let begin = start + Encoding.maskSize
@@ -20,7 +21,7 @@ extension FieldWriter {
         append(key.header, key.literal, .int, UInt64(leftOut))
     }
 
-    /// Takes out what parts of this object say about fields that they have left out; returns how many those are.
+    /// Removes the marks in which parts of this object state how many fields they left out; returns the sum.
     private mutating func takeOutMarks() -> Int {
         var leftOut = 0
         var (from, to) = (start + Encoding.maskSize, start + Encoding.maskSize)

@@ -1,25 +1,27 @@
 // Writing the fields of a record, or of an object within it.
 import EventLoop
 
-/// Takes fields one after the other.
+/// Writes fields one after the other.
 ///
 ///     logger.info("logged in") { fields in
 ///         fields["user"] = user.id
 ///         if let referrer { fields["referrer"] = referrer }
 ///     }
 ///
-/// A key that is written twice has the value that was written last. Of more than `RecordLimits.fields` the first ones are kept. Valid during the call that
-/// hands it over.
+/// A key that is written twice has the value that was written last. Beyond `RecordLimits.fields`, only the first fields
+/// are kept. Valid during the call that hands it over.
 public struct FieldWriter: ~Copyable {
     let scratch: Scratch
-    /// Where the mask stands.
+    /// The place of the mask.
     let start: Int
     var mask = KeyMask.none
-    /// How many fields have a key that may be there already, as far as the mask can tell.
+    /// How many fields may repeat a key, as far as the mask can tell.
     private var suspects = 0
-    /// Up to so many suspects are looked for among the other fields as they come; all of them when the object ends, if there are more.
+    /// Up to this number of suspects, each is compared with the other fields as it comes; if there are more, all are
+    /// compared when the object ends.
     private static let fewSuspects = 64
-    /// Where the next field goes. What stands in the scratch beyond is a value that was encoded ahead of its key: `fields["user"] = ["id": 7] as Fields`.
+    /// The place of the next field. Bytes in the scratch beyond it are a value that was encoded ahead of its key:
+    /// `fields["user"] = ["id": 7] as Fields`.
     var end: Int
 
     @inline(__always)
@@ -31,11 +33,11 @@ public struct FieldWriter: ~Copyable {
         end = scratch.count
     }
 
-    /// Adds a field. Write-only: what has been written is not kept in a form that can be read back.
+    /// Adds a field. Write-only: a field that has been written cannot be read back.
     public subscript<Value: LogValue>(key: FieldKey) -> Value {
-        @available(*, unavailable, message: "fields can only be written")
-        get { preconditionFailure("fields can only be written") }
-        // Inlined into the caller, who knows the type: of these questions nothing remains there.
+        @available(*, unavailable, message: "a FieldWriter's fields can only be written")
+        get { preconditionFailure("a FieldWriter's fields can only be written") }
+        // Inlined into the caller, where the type is known: none of these tests remains there.
         @inlinable
         @inline(__always)
         set {
@@ -53,8 +55,8 @@ public struct FieldWriter: ~Copyable {
 
     /// Adds an error: its type, its message, and the chain of its causes.
     public subscript(key: FieldKey) -> any Error {
-        @available(*, unavailable, message: "fields can only be written")
-        get { preconditionFailure("fields can only be written") }
+        @available(*, unavailable, message: "a FieldWriter's fields can only be written")
+        get { preconditionFailure("a FieldWriter's fields can only be written") }
         set { append(key, LoggedError(newValue)) }
     }
 
@@ -121,7 +123,8 @@ public struct FieldWriter: ~Copyable {
         append(key.header, key.literal, value ? .true : .false, 0)
     }
 
-    /// A field with a static key and a value that fits into a register, in one piece. Nothing stands beyond `end`.
+    /// Adds a field with a static key and a value that fits into a register, in one step. `end` is the end of the
+    /// scratch.
     @inline(__always)
     mutating func append(_ header: KeyHeader, _ literal: UInt, _ kind: ValueKind, _ bits: UInt64) {
         let memory = scratch.reserve(25)
@@ -134,7 +137,7 @@ public struct FieldWriter: ~Copyable {
         end = scratch.count
     }
 
-    /// The same for a text. In place, so that its references are not counted.
+    /// Adds a text in the same way. It reads the text in place, so that its references are not counted.
     @inline(__always)
     private mutating func append(_ header: KeyHeader, _ literal: UInt, _ text: UnsafePointer<String>) {
         let isContiguous: Void? = text.pointee.utf8.withContiguousStorageIfAvailable { text in
@@ -146,7 +149,7 @@ public struct FieldWriter: ~Copyable {
             if let base = text.baseAddress { Memory.copy(base, text.count, to: memory + 21) }
             scratch.commit(21 &+ text.count)
         }
-        precondition(isContiguous != nil, "every String on Linux is contiguous UTF-8")
+        precondition(isContiguous != nil, "a String on Linux must be contiguous UTF-8")
         add(header, end)
         end = scratch.count
     }
@@ -154,7 +157,7 @@ public struct FieldWriter: ~Copyable {
     @inline(never)
     private mutating func append<Value: LogValue>(_ key: FieldKey, other value: Value) { append(key, value) }
 
-    /// The value's conversion may be code of the program's, which may make fields and log.
+    /// The conversion of the value may be code of the program, which may make fields and log.
     @inline(never)
     private mutating func append(any value: any LogValue, _ key: FieldKey) {
         let state = scratch.beginFields()
@@ -162,10 +165,11 @@ public struct FieldWriter: ~Copyable {
         scratch.endFields(state)
     }
 
-    /// For dictionary literals, whose values are of any type. Those of the usual types are looked at where they stand; the others are asked to encode themselves.
+    /// For dictionary literals, whose values are of any type. Values of the usual types are read in place; the others
+    /// encode themselves.
     mutating func append(_ elements: UnsafeBufferPointer<(FieldKey, any LogValue)>) {
         guard let base = elements.baseAddress else { return }
-        // Each half of a pair where it stands, so that neither keys nor values are copied.
+        // Reads both halves of a pair in place, so that neither keys nor values are copied.
         var element = UnsafeRawPointer(base)
         let offset = (MemoryLayout<FieldKey>.size + 7) & ~7
         for _ in 0..<elements.count {
@@ -202,7 +206,7 @@ public struct FieldWriter: ~Copyable {
         settle(begin + Encoding.maskSize)
     }
 
-    /// Moves what was written from `begin` on to where it belongs.
+    /// Moves the bytes from `begin` on to the end of this object.
     @inline(__always)
     private mutating func settle(_ begin: Int) {
         if begin != end { move(begin) }
@@ -210,11 +214,11 @@ public struct FieldWriter: ~Copyable {
     }
 
     private func move(_ begin: Int) {
-        precondition(scratch.owns(end), "a FieldWriter was used while another record was being written")
+        precondition(scratch.owns(end), "a FieldWriter must not be used while another record is being written")
         scratch.moveEnd(from: begin, to: end)
     }
 
-    /// Adds a field as it was encoded elsewhere.
+    /// Adds a field that was encoded elsewhere.
     mutating func append(encoded bytes: UnsafeRawBufferPointer, _ header: KeyHeader) {
         let begin = scratch.count
         scratch.append(bytes.bindMemory(to: UInt8.self))
@@ -225,7 +229,7 @@ public struct FieldWriter: ~Copyable {
     /// Writes the mask. Call it once, at the end.
     @inline(__always)
     mutating func close() {
-        precondition(scratch.owns(start), "a FieldWriter was used while another record was being written")
+        precondition(scratch.owns(start), "a FieldWriter must not be used while another record is being written")
         scratch.rewind(to: end)
         if suspects > FieldWriter.fewSuspects { examine() }
         Encoding.put(mask, at: scratch.pointer(at: start), 0)
@@ -250,7 +254,7 @@ public struct FieldWriter: ~Copyable {
         add(key.header, begin)
     }
 
-    /// Of a key that has been copied to where the last field ends: writes what stands in front of it.
+    /// Writes the header of a key that has been copied to the end of the last field.
     @inline(__always)
     mutating func note(_ key: UnsafeBufferPointer<UInt8>, at memory: UnsafeMutablePointer<UInt8>) {
         let header = KeyHeader(key, isStatic: false)
@@ -258,11 +262,11 @@ public struct FieldWriter: ~Copyable {
         add(header, end)
     }
 
-    /// What has been written from there on is a field.
+    /// Ends a field: the bytes written since the last one belong to it.
     @inline(__always)
     mutating func closeField() { end = scratch.count }
 
-    /// `begin` is where the key stands.
+    /// - Parameter begin: the place of the key.
     @inline(__always)
     private mutating func add(_ header: KeyHeader, _ begin: Int) {
         let key = KeyMask(header)
@@ -279,7 +283,7 @@ public struct FieldWriter: ~Copyable {
         for field in fields(from: start + Encoding.maskSize, to: end) where field.key == key { mask.hasRepeated = true }
     }
 
-    /// Valid until something is appended.
+    /// Valid until the next append.
     func fields(from begin: Int, to end: Int) -> FieldList {
         let first = UnsafeRawPointer(scratch.pointer(at: begin))
         return FieldList(start: first, end: first + (end - begin), mask: .all)

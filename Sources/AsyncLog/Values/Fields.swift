@@ -1,23 +1,24 @@
 // Fields as a dictionary literal: `["id": id, "ms": elapsed]`.
 //
-// The literal is never a dictionary, and no array of it reaches the heap: the initializer is inlined into the caller, where the
-// compiler puts the list of pairs on the stack, and each pair is encoded straight into the thread's scratch.
+// The literal never becomes a dictionary, and no array of it reaches the heap: the initializer is inlined into the
+// caller, where the compiler puts the list of pairs on the stack, and each pair is encoded straight into the thread's
+// scratch.
 import EventLoop
 
 /// The fields of a record, or of an object within it.
 ///
 ///     await logger.info("user logged in", ["user": id, "ip": address, "ms": elapsed])
 ///
-/// Values are of any type that conforms to `LogValue`; the order is kept. As an argument of a logger's call, and as a value within that argument, making one
-/// allocates nothing. Elsewhere, also in a closure that writes fields, it owns its memory.
+/// Values are of any type that conforms to `LogValue`. The order is kept. As an argument of a logger's call, and as a
+/// value within that argument, `Fields` allocate nothing. Elsewhere, also in a closure that writes fields, they own
+/// their memory.
 public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     // Twenty-four bytes, so that a nested `Fields` fits into an existential without a box.
-    /// Where the object stands in the scratch, if `own` is nil.
     @usableFromInline let start: UInt32
     @usableFromInline let count: UInt32
-    /// The number of the record for which it was made, if it stands in the scratch.
+    /// The number of the record for which the object was made, if it is in the scratch.
     @usableFromInline let serial: UInt64
-    /// The object, if what was appended to the scratch when it was made would not have been kept there.
+    /// The object's own bytes, if the scratch would not have kept what was appended when it was made.
     @usableFromInline let own: [UInt8]?
 
     /// No fields.
@@ -32,7 +33,8 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
         self.own = own
     }
 
-    /// Encodes the fields at once, in the order of the literal. Allocates nothing: the compiler keeps the literal on the stack.
+    /// Encodes the fields at once, in the order of the literal. Allocates nothing: the compiler keeps the literal on
+    /// the stack.
     @inlinable
     public init(dictionaryLiteral elements: (FieldKey, any LogValue)...) {
         self = elements.withUnsafeBufferPointer { Fields(encoding: $0) }
@@ -53,7 +55,7 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
             serial: scratch.serial, own: nil)
     }
 
-    /// Fields written by a closure. They own their memory, and may be kept.
+    /// Fields that a closure writes. They own their memory, and may be kept.
     public init(_ body: (inout FieldWriter) -> Void) {
         let scratch = Scratch.current
         scratch.enter()
@@ -76,7 +78,7 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
         scratch.appendCopy(from: Int(start), count: Int(count))
     }
 
-    /// Where the object stands in the scratch: where it was encoded, or, if it has bytes of its own, a copy at the end.
+    /// The place of the object in the scratch: where it was encoded, or, if it has bytes of its own, a copy at the end.
     @inline(__always)
     func region(_ scratch: Scratch) -> FieldRegion {
         if own == nil {

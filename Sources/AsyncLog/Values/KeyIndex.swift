@@ -1,25 +1,25 @@
-// Which field counts where a key may be there twice: the last one. In a few fields each is looked for among the others; in many an index of the keys takes
-// care that the work does not grow with the square of their number.
+// Which field counts if a key occurs twice: the last one. Among a few fields each is compared with the others. Among
+// many, an index of the keys keeps the work from growing with the square of their number.
 
-/// A key, to be looked up.
+/// A key for look-ups.
 struct HashedKey: Hashable {
     let text: Text
 
     static func == (a: HashedKey, b: HashedKey) -> Bool { a.text == b.text }
 
-    /// The standard library's hash is seeded for each process: nobody can choose keys that have the same.
+    /// The standard library seeds its hash for each process, so that no client can choose keys that collide.
     func hash(into hasher: inout Hasher) { hasher.combine(bytes: UnsafeRawBufferPointer(text.bytes)) }
 }
 
-/// The place of the last field with each key, in lists of fields one behind the other. Valid as long as their memory is.
+/// The place of the last field with each key, in lists of fields one behind the other. Valid as long as their memory.
 struct KeyIndex {
     private var last: [HashedKey: Int] = [:]
     private var count = 0
 
-    /// Up to so many bytes it is faster to look for each field among the others.
+    /// Up to this number of bytes, comparing each field with the others is faster.
     static let worthwhile = 1024
 
-    /// Of one list.
+    /// Indexes one list.
     init(_ fields: FieldList) { add(fields) }
 
     init() {}
@@ -40,7 +40,7 @@ struct KeyIndex {
 }
 
 extension FieldList {
-    /// Each field but those whose key comes again.
+    /// Calls `body` with each field whose key does not occur again.
     func forEachThatCounts(_ body: (Field) throws -> Void) rethrows {
         guard hasRepeatedKeys else {
             for field in self { try body(field) }
@@ -56,7 +56,7 @@ extension FieldList {
         }
     }
 
-    /// Each field of all lists but those whose key comes again, in the same or a later list.
+    /// Calls `body` with each field of all lists whose key does not occur again in the same or a later list.
     static func forEachThatCounts(_ lists: [FieldList], _ body: (Field) throws -> Void) rethrows {
         var index = KeyIndex()
         for list in lists { index.add(list) }

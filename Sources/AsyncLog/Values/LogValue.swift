@@ -1,7 +1,7 @@
-// What can be the value of a field: the protocol, and the types that come with it.
+// The values of fields: the protocol, and the types that come with it.
 import EventLoop
 
-/// A type whose values can be logged with their type: a number stays a number, an object stays an object, in every format.
+/// A type whose values are logged with their type: a number stays a number, an object stays an object, in every format.
 ///
 ///     extension User: LogValue {
 ///         func encode(to encoder: inout ValueEncoder) {
@@ -9,11 +9,11 @@ import EventLoop
 ///         }
 ///     }
 ///
-/// A type that has a `description`, or a raw value that can be logged, only has to say that it conforms:
+/// A type with a `description`, or with a raw value that can be logged, only has to declare the conformance:
 ///
 ///     extension Color: LogValue {}
 ///
-/// `encode` runs on the thread that logs, while the logger is being called, and only if the record is going to be looked at.
+/// `encode` runs on the thread that logs, during the logger's call, and only if the record passes the level.
 public protocol LogValue {
     func encode(to encoder: inout ValueEncoder)
 }
@@ -73,7 +73,7 @@ extension Dictionary: LogValue where Key == String, Value: LogValue {
     }
 }
 
-// MARK: Values that a plain type does not say
+// MARK: Values beyond the types of the standard library
 
 /// A moment of wall-clock time, for fields.
 public struct WallTime: LogValue, Sendable, Hashable, Comparable {
@@ -83,8 +83,8 @@ public struct WallTime: LogValue, Sendable, Hashable, Comparable {
     /// - Parameter nanoseconds: since 1970-01-01T00:00:00Z, leap seconds not counted.
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// - Parameter seconds: since 1970-01-01T00:00:00Z, as Foundation's `timeIntervalSince1970` has it; what an Int64 of nanoseconds cannot hold
-    ///   (before 1677, after 2262) becomes the nearest that it can.
+    /// - Parameter seconds: since 1970-01-01T00:00:00Z, like Foundation's `timeIntervalSince1970`. A moment that an
+    ///   Int64 of nanoseconds cannot hold (before 1677, after 2262) becomes the nearest one that it can.
     public init(secondsSince1970 seconds: Double) {
         let nanoseconds = (seconds * 1e9).rounded()
         self.nanoseconds = Int64(exactly: nanoseconds) ?? (nanoseconds > 0 ? .max : .min)
@@ -98,7 +98,7 @@ public struct WallTime: LogValue, Sendable, Hashable, Comparable {
     public func encode(to encoder: inout ValueEncoder) { encoder.encode(self) }
 }
 
-/// A value that is made into something loggable when the record is: what `.null`, `.bytes(…)`, `.error(…)` and `.describing(…)` return.
+/// The null value: `.null` returns it.
 public struct LoggedNull: LogValue, Sendable {
     public func encode(to encoder: inout ValueEncoder) { encoder.encodeNull() }
 }
@@ -109,7 +109,7 @@ public struct LoggedBytes: LogValue, Sendable {
     public func encode(to encoder: inout ValueEncoder) { bytes.withUnsafeBytes { encoder.encode(bytes: $0) } }
 }
 
-/// Any value at all, as `String(describing:)` has it.
+/// Any value, as `String(describing:)` writes it.
 public struct LoggedDescription<Value>: LogValue {
     let value: Value
     public func encode(to encoder: inout ValueEncoder) { encoder.encode(String(describing: value)) }
@@ -131,7 +131,7 @@ extension LogValue where Self == LoggedError {
 }
 
 extension LogValue {
-    /// Any value, as `String(describing:)` has it.
+    /// Any value, as `String(describing:)` writes it.
     public static func describing<Value>(_ value: Value) -> LoggedDescription<Value> where Self == LoggedDescription<Value> {
         LoggedDescription(value: value)
     }

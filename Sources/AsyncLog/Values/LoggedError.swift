@@ -1,7 +1,7 @@
-// An error as a value: what it is, what it says, and what caused it.
+// An error as a value: its type, its message, and its cause.
 
-/// An error that was caused by another one. Errors that do not say so are asked for a stored property that is called `cause`, `underlyingError`
-/// or `underlying` and holds an error.
+/// An error that was caused by another one. For an error that does not conform, the library looks for a stored property
+/// `cause`, `underlyingError` or `underlying` that holds an error.
 public protocol CausedError: Error {
     var cause: (any Error)? { get }
 }
@@ -10,10 +10,10 @@ public protocol CausedError: Error {
 public struct LoggedError: LogValue, Sendable {
     let error: any Error
 
-    /// Chains are followed so far; an error that is its own cause would never end.
+    /// The longest chain of causes that is followed: an error that is its own cause would never end.
     private static let longestChain = 16
 
-    /// Any error; what it says of itself is asked for when the record is made.
+    /// Any error; its message is evaluated when the record is made.
     public init(_ error: any Error) { self.error = error }
 
     public func encode(to encoder: inout ValueEncoder) { encode(error, depth: 1, to: &encoder) }
@@ -27,7 +27,7 @@ public struct LoggedError: LogValue, Sendable {
         }
     }
 
-    /// Reflection is slow; but whoever logs an error has other worries.
+    /// Reflection is slow, but errors are rare.
     private static func cause(of error: any Error) -> (any Error)? {
         if let error = error as? any CausedError { return error.cause }
         for child in Mirror(reflecting: error).children {

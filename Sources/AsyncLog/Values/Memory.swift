@@ -1,6 +1,6 @@
-// Copying and comparing a few bytes, in line.
+// Copying and comparing a few bytes inline.
 
-/// Copying a few bytes: a call of memcpy costs more than they do.
+/// Copies and compares a few bytes: a call of memcpy costs more than they do.
 @usableFromInline
 enum Memory {
     /// - Precondition: the target has room for `count` bytes.

@@ -1,20 +1,21 @@
-// Values that must not be read in the log: the mark that stands in their place.
+// Values that must not be readable in the log: a mark replaces them.
 
-/// Who may read an interpolated value or a field.
+/// Whether a reader of the log may see an interpolated value or a field.
 public enum Privacy: Sendable {
-    /// Everybody who reads the log.
+    /// Every reader of the log sees the value.
     case `public`
-    /// Nobody: the log says `<private>`.
+    /// No reader sees the value: the log has `<private>` in its place.
     case `private`
-    /// Nobody; but equal values have equal marks (`<private 5f3a…>`) for as long as the process lives, so that they can be told apart.
+    /// No reader sees the value, but equal values have equal marks (`<private 5f3a…>`) for as long as the process
+    /// lives, so that a reader can tell them apart.
     case hashed
 }
 
-/// The mark in place of a value that must not be read.
+/// The mark that replaces a private value.
 enum Redaction {
     static let text: StaticString = "<private>"
 
-    /// A number that says nothing about the text without this process' seed (SipHash, from the standard library).
+    /// A number that reveals nothing about the text without this process's seed (SipHash, from the standard library).
     static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
@@ -22,7 +23,7 @@ enum Redaction {
     }
 }
 
-/// A field whose value must not be read: what `.private(…)` and `.hashed(…)` return.
+/// A field whose value a mark replaces: `.private(…)` and `.hashed(…)` return it.
 public struct LoggedPrivately<Value: LogValue>: LogValue {
     let value: Value
     let privacy: Privacy
@@ -34,12 +35,12 @@ public struct LoggedPrivately<Value: LogValue>: LogValue {
 }
 
 extension LogValue {
-    /// A value that stays out of the log: `<private>` stands in its place.
+    /// A value that `<private>` replaces in the log.
     public static func `private`<Value>(_ value: Value) -> LoggedPrivately<Value> where Self == LoggedPrivately<Value> {
         LoggedPrivately(value: value, privacy: .private)
     }
 
-    /// A value that stays out of the log, but equal values have equal marks.
+    /// A value that a mark replaces in the log; equal values have equal marks.
     public static func hashed<Value>(_ value: Value) -> LoggedPrivately<Value> where Self == LoggedPrivately<Value> {
         LoggedPrivately(value: value, privacy: .hashed)
     }

@@ -1,14 +1,15 @@
-// Fields from a dictionary, in the order of their keys: so that equal dictionaries look alike, from run to run.
+// The fields of a dictionary, in the order of their keys, so that equal dictionaries look alike from run to run.
 //
-// They are encoded as the dictionary has them, and each is noted with where it stands and how its key begins. The notes are sorted as they come, by
-// insertion, as long as they are few, and at the end if they are many; the fields themselves move once, at the end, and not at all if they were in order.
+// The fields are encoded in the dictionary's order, and a note of each has its place and the beginning of its key. As
+// long as there are few, each note is inserted in its order; many notes are sorted at the end. The fields themselves
+// move once, at the end, and not at all if they were in order.
 import EventLoop
 
-/// Where one of the fields stands that are being sorted.
+/// The note of one field.
 package struct SortedField: BitwiseCopyable {
-    /// The key's first eight bytes as a number, so that most comparisons are one of numbers.
+    /// The key's first eight bytes as a number, so that most comparisons compare numbers.
     fileprivate let prefix: UInt64
-    /// Where it stands in the scratch.
+    /// The field's place in the scratch.
     fileprivate let start: UInt32
     fileprivate var size: UInt32
     fileprivate let keyCount: UInt32
@@ -20,13 +21,13 @@ package struct SortedFields: ~Copyable {
     private var count = 0
     private var last = 0
     private var isSorted = true
-    /// More are not sorted by insertion.
+    /// Beyond this number, notes are sorted at the end.
     private static let few = 32
 
     /// - Parameter memory: room for a note of each field.
     package init(_ memory: UnsafeMutableBufferPointer<SortedField>) { fields = memory }
 
-    /// - Parameter key: may be read beyond its end.
+    /// - Parameter key: this function may read beyond its end.
     @inline(__always)
     fileprivate mutating func insert(start: Int, size: Int, key: UnsafePointer<UInt8>, count keyCount: Int, _ scratch: Scratch) {
         var prefix = UInt64(bigEndian: UnsafeRawPointer(key).loadUnaligned(as: UInt64.self))
@@ -45,7 +46,7 @@ package struct SortedFields: ~Copyable {
         count &+= 1
     }
 
-    /// The value of the field that was inserted last is written now.
+    /// The value of the last inserted field ends here.
     fileprivate mutating func extendLast(to end: Int) { fields[last].size = UInt32(truncatingIfNeeded: end) &- fields[last].start }
 
     @inline(__always)
@@ -61,7 +62,7 @@ package struct SortedFields: ~Copyable {
         return key(a).lexicographicallyPrecedes(key(b))
     }
 
-    /// Moves the fields, which are the last ones in the scratch, into their order. Call it once, at the end.
+    /// Moves the fields, which are the last bytes of the scratch, into their order. Call it once, at the end.
     fileprivate func settle(_ scratch: Scratch) {
         guard !isSorted else { return }
         if count > SortedFields.few {
@@ -92,7 +93,7 @@ extension FieldWriter {
                 }
             }
         }
-        precondition(written != nil && written! != nil, "every String on Linux is contiguous UTF-8")
+        precondition(written != nil && written! != nil, "a String on Linux must be contiguous UTF-8")
         closeField()
     }
 
@@ -104,14 +105,14 @@ extension FieldWriter {
                 Encoding.put(value, at: memory, 1)
             }
         }
-        precondition(written != nil, "every String on Linux is contiguous UTF-8")
+        precondition(written != nil, "a String on Linux must be contiguous UTF-8")
         closeField()
     }
 
     /// Adds a field of a dictionary whose value `body` writes.
     package mutating func append(_ key: String, _ order: inout SortedFields, value body: (inout ValueEncoder) -> Void) {
         let written: Void? = key.utf8.withContiguousStorageIfAvailable { write($0, 0, &order) { _ in } }
-        precondition(written != nil, "every String on Linux is contiguous UTF-8")
+        precondition(written != nil, "a String on Linux must be contiguous UTF-8")
         var encoder = ValueEncoder(scratch)
         body(&encoder)
         encoder.finish()
@@ -119,17 +120,17 @@ extension FieldWriter {
         closeField()
     }
 
-    /// Moves the fields of a dictionary into their order. Nothing else has been written since the first of them.
+    /// Moves the fields of a dictionary into their order. They must be the last fields that were written.
     package mutating func settle(_ order: borrowing SortedFields) { order.settle(scratch) }
 
-    /// A key, and `size` bytes of value, in one piece.
+    /// Writes a key and `size` bytes of value in one step.
     @inline(__always)
     private mutating func write(
         _ key: UnsafeBufferPointer<UInt8>, _ size: Int, _ order: inout SortedFields, _ value: (UnsafeMutablePointer<UInt8>) -> Void
     ) {
         scratch.rewind(to: end)
         let head = Encoding.textKeyHeader &+ key.count
-        // The beginning of the key is read in one piece, however short it is.
+        // `insert` reads the beginning of the key as one word, however short the key is.
         let memory = scratch.reserve(head &+ size &+ 8)
         let text = memory + Encoding.textKeyHeader
         if let base = key.baseAddress { Memory.copy(base, key.count, to: text) }

@@ -1,14 +1,14 @@
-// Writing one value. What is written goes straight into the thread's scratch; see Encoding.swift for the layout.
+// Writing one value, straight into the thread's scratch; Encoding.swift has the layout.
 import EventLoop
 
-/// Takes the value of one field.
+/// Writes the value of one field.
 ///
-/// A `LogValue` calls exactly one of the functions, once. If it calls several, the last one counts; if it calls none, the value is null. Valid
-/// during the call that hands it over.
+/// A `LogValue` calls exactly one of the functions, once. If it calls several, the last one counts; if it calls none,
+/// the value is null. Valid during the call that hands it over.
 public struct ValueEncoder: ~Copyable {
     let scratch: Scratch
     let start: Int
-    /// Where the value ends. What stands beyond was encoded ahead of its use, and has been used, or never will be.
+    /// The end of the value. Bytes beyond it were encoded ahead of their use, and are no longer needed.
     private var end: Int
 
     @inline(__always)
@@ -32,7 +32,7 @@ public struct ValueEncoder: ~Copyable {
     /// `true` or `false`.
     public mutating func encode(_ value: Bool) { restart(value ? .true : .false, 0) }
 
-    /// An integer of any size that a register holds.
+    /// An integer of any size that fits into a register.
     @inlinable
     @inline(__always)
     public mutating func encode(_ value: some FixedWidthInteger) {
@@ -48,7 +48,7 @@ public struct ValueEncoder: ~Copyable {
     /// A number.
     public mutating func encode(_ value: Double) { put(.double, value) }
 
-    /// A number, with no more digits than it has.
+    /// A number, with no more digits than a `Float` has.
     public mutating func encode(_ value: Float) { put(.float, value) }
 
     /// A moment: nanoseconds since 1970-01-01T00:00:00Z.
@@ -106,7 +106,8 @@ public struct ValueEncoder: ~Copyable {
 
     /// Fields that were written before.
     public mutating func encode(_ value: Fields) {
-        // The fields may have been encoded right here, ahead of this call: so they are moved before anything is written over them.
+        // The fields may have been encoded right here, ahead of this call: they are moved before anything overwrites
+        // them.
         let body = scratch.count
         value.appendBody(to: scratch)
         let size = scratch.count - body
@@ -127,9 +128,10 @@ public struct ValueEncoder: ~Copyable {
         encode("<private \(String(hash, radix: 16))>")
     }
 
-    // MARK: Below
+    // MARK: Implementation
 
-    /// What lies too deep is not asked for, so a value that contains itself, or one that others have made to overflow the stack, comes to an end.
+    /// Values that are nested too deeply are not encoded, so that a value that contains itself, or one that a client
+    /// built to overflow the stack, ends.
     mutating func encodeObject(_ kind: ValueKind, _ body: (inout FieldWriter) -> Void) {
         guard scratch.nesting < RecordLimits.nesting else { return encode(RecordLimits.nestingMark) }
         restart(kind, 4)
@@ -168,7 +170,7 @@ public struct ValueEncoder: ~Copyable {
     @inline(__always)
     @discardableResult
     private mutating func restart(_ kind: ValueKind, _ size: Int) -> UnsafeMutablePointer<UInt8> {
-        precondition(scratch.owns(start), "a ValueEncoder was used while another record was being written")
+        precondition(scratch.owns(start), "a ValueEncoder must not be used while another record is being written")
         scratch.rewind(to: start)
         let memory = scratch.reserve(1 + size)
         memory[0] = kind.rawValue
@@ -178,10 +180,10 @@ public struct ValueEncoder: ~Copyable {
     }
 }
 
-/// Takes the elements of a list.
+/// Writes the elements of a list.
 public struct ArrayWriter: ~Copyable {
     private let scratch: Scratch
-    /// Where the next element goes.
+    /// The place of the next element.
     private(set) var end: Int
 
     init(_ scratch: Scratch) {
@@ -196,7 +198,7 @@ public struct ArrayWriter: ~Copyable {
         value.encode(to: &encoder)
         encoder.finish()
         if begin != end {
-            precondition(scratch.owns(end), "an ArrayWriter was used while another record was being written")
+            precondition(scratch.owns(end), "an ArrayWriter must not be used while another record is being written")
             scratch.moveEnd(from: begin, to: end)
         }
         end = scratch.count

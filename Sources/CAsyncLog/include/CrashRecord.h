@@ -1,8 +1,10 @@
-// The record that a log gets when its program crashes: which signal it was, when, and how many records could not be written.
+// The record that a log gets when its program crashes: which signal it was, when, and how many records could not be
+// written.
 //
-// A signal handler can run no formatter. So a log handler has its formatter lay the record out beforehand, once for each signal: text, JSON, MessagePack, whatever
-// its readers expect. What is not known before the crash has a placeholder, which says where it is and in which of a few ways it is filled in. All of them are
-// async-signal-safe: the crash handler copies, reads the clock, and divides.
+// A signal handler can run no formatter. So a log handler has its formatter lay the record out beforehand, once for
+// each signal: text, JSON, MessagePack, whatever its readers expect. What is not known before the crash has a
+// placeholder, which says where it is and in which of a few ways it is filled in. All of them are async-signal-safe:
+// the crash handler copies, reads the clock, and divides.
 #ifndef CASYNCLOG_CRASHRECORD_H
 #define CASYNCLOG_CRASHRECORD_H
 
@@ -41,7 +43,8 @@ struct clog_crash_record;
 
 /// Without layouts. NULL if there is no memory.
 struct clog_crash_record *clog_crash_record_make(void);
-/// Adds the layout for a signal (an index of `cfd_crash_signals`); `placeholders` are in order and do not overlap. Everything is copied. 0 if there is no memory.
+/// Adds the layout for a signal (an index of `cfd_crash_signals`); `placeholders` are in order and do not overlap.
+/// Everything is copied. 0 if there is no memory.
 int clog_crash_record_add(
     struct clog_crash_record *record, int signal, const void *text, intptr_t size, const struct clog_placeholder *placeholders, int count);
 void clog_crash_record_free(struct clog_crash_record *record);

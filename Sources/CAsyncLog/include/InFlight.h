@@ -1,18 +1,21 @@
-// Records that threads have handed to a loop and that the loop has not taken yet: counted to bound their memory, and for the crash handler to report.
+// Records that threads have handed to a loop and that the loop has not taken yet: counted to bound their memory, and
+// for the crash handler to report.
 #ifndef CASYNCLOG_INFLIGHT_H
 #define CASYNCLOG_INFLIGHT_H
 
 #include <stdint.h>
 
-/// Records that threads have handed to a loop, and their bytes: one word, so that one atomic operation counts both. Made for good and used again.
+/// Records that threads have handed to a loop, and their bytes: one word, so that one atomic operation counts both.
+/// Made for good and used again.
 struct clog_in_flight {
     struct clog_in_flight *next;
     int is_used;
     /// The number of records above `clog_in_flight_shift`, their bytes below. Threads that log add to it.
     int64_t word;
     int64_t distance[7];
-    /// What of it the loop is done with and has not yet taken off: it does that for many records at once, since each time takes the word's cache line
-    /// away from the threads that log. On a line of its own; the loop's thread alone writes it.
+    /// The records that the loop is done with and has not subtracted yet. It subtracts many at once, since each time
+    /// takes the word's cache line away from the threads that log. On a line of its own; the loop's thread alone writes
+    /// it.
     int64_t done;
 };
 enum { clog_in_flight_shift = 40, clog_in_flight_batch = 65536 };
@@ -24,7 +27,7 @@ static inline void clog_in_flight_settle(struct clog_in_flight *counter) {
     __atomic_fetch_sub(&counter->word, done, __ATOMIC_RELAXED);
     __atomic_store_n(&counter->done, 0, __ATOMIC_RELAXED);
 }
-/// Loop thread. `is_last`: no more is to come for now.
+/// Loop thread. `is_last`: no more records arrive in this turn.
 static inline void clog_in_flight_remove(struct clog_in_flight *counter, int64_t records, int64_t bytes, int is_last) {
     int64_t done = __atomic_load_n(&counter->done, __ATOMIC_RELAXED) + records * ((int64_t)1 << clog_in_flight_shift) + bytes;
     __atomic_store_n(&counter->done, done, __ATOMIC_RELAXED);

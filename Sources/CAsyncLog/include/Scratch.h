@@ -1,4 +1,4 @@
-// Memory in which a thread builds texts, one after the other like a stack.
+// Memory in which a thread builds records, one above the other like a stack.
 #ifndef CASYNCLOG_SCRATCH_H
 #define CASYNCLOG_SCRATCH_H
 
@@ -15,7 +15,7 @@ enum clog_scratch_state {
     clog_scratch_in_message,
     /// It makes the values of a record's fields, and has not begun to write fields.
     clog_scratch_in_values,
-    /// It writes fields. What is appended meanwhile may be written over.
+    /// It writes fields. Bytes that are appended meanwhile may be overwritten.
     clog_scratch_in_fields,
     /// It hands a record over, which points into the memory: that must not move.
     clog_scratch_sealed,
@@ -24,7 +24,7 @@ enum clog_scratch_state {
 /// A record that waits while another one is built above it.
 struct clog_scratch_frame {
     enum clog_scratch_state state;
-    /// Where its bytes begin.
+    /// The offset at which its bytes begin.
     intptr_t mark;
     uint64_t serial;
     intptr_t nesting;
@@ -43,7 +43,7 @@ struct clog_scratch {
     bool is_special;
     /// Tells the records of a thread apart: an offset means something only together with the record's number.
     uint64_t serial;
-    /// Where the current record's bytes begin; 0 for an outermost record.
+    /// The offset at which the current record's bytes begin; 0 for an outermost record.
     intptr_t mark;
     /// How many objects and lists of the current record are open, one inside the other.
     intptr_t nesting;

@@ -1,4 +1,4 @@
-// What lines look like, to the byte.
+// The bytes of lines, exactly.
 import AsyncLog
 import Testing
 
@@ -73,7 +73,7 @@ struct FormatterTests {
             ])
     }
 
-    @Test("JSON: which parts, what they are called, what all records have, where fields go, which are left out")
+    @Test("JSON: the options for parts, keys, extra fields, placement and excluded fields")
     func jsonOptions() throws {
         func line(_ formatter: JSONFormatter) throws -> String {
             try lines(formatter) { await $0.info("m", ["a": 1, "secret": 2, "service": 3]) }[0]

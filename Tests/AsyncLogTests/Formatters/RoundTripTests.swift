@@ -1,4 +1,4 @@
-// Any record through any format comes back with the same values from a parser that somebody else has written.
+// Any record through any format comes back with the same values from an independent parser.
 import AsyncLog
 import Glibc
 import TestSupport
@@ -105,7 +105,7 @@ struct RoundTripTests {
         try check("logfmt", output(LogfmtFormatter(), samples), expected)
     }
 
-    @Test("text: one line for each record, without anything that a terminal would obey")
+    @Test("text: one line for each record, without a character that controls a terminal")
     func text() throws {
         for (index, line) in try output(TextFormatter(), samples(seed: 4)).split(separator: 10, omittingEmptySubsequences: false).dropLast()
             .enumerated()
@@ -118,7 +118,7 @@ struct RoundTripTests {
         }
     }
 
-    // MARK: What has to come out
+    // MARK: The expected values
 
     private func pairs(_ fields: KeptFields, _ say: (KeptValue) -> String, reserved: Set<String>) -> [String] {
         fields.keys.map { hex(reserved.contains($0) ? $0 + "_" : $0) + ":" + say(fields[$0]!) }

@@ -1,4 +1,5 @@
-// Syslog: what the formatter writes is what the RFCs say, whatever is logged; and rsyslog, which knows nothing of us, takes it all.
+// Syslog: what the formatter writes is what the RFCs say, whatever is logged; and rsyslog, which knows nothing of us,
+// takes it all.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -70,7 +71,8 @@ struct SyslogTests {
         }
     }
 
-    /// Names as they have to come out, and the values of texts, integers, booleans and nulls; the others' looks are for other tests.
+    /// Names as they have to come out, and the values of texts, integers, booleans and nulls; the others' looks are for
+    /// other tests.
     private func flatten(_ fields: KeptFields, _ prefix: String, _ result: inout [(String, String?)]) {
         for key in fields.keys {
             let name = prefix + key
@@ -131,7 +133,7 @@ struct SyslogTests {
         let daemon = try SyslogDaemon()
         try onLoop {
             let endpoint = daemon.endpoint(way)
-            // A handler connects at once, and a flush tells who asks before that has worked.
+            // A handler connects at once, and a flush before that throws.
             #expect(await eventually { daemon.isListening(way) })
             let handler = SyslogHandler(
                 endpoint, format: .rfc5424, facility: .local3, app: "web", host: "here",
@@ -181,7 +183,7 @@ struct SyslogTests {
     }
 
     @Test(
-        "a daemon that is killed and started again: what it had not been given waits and arrives, in order",
+        "a daemon that is killed and started again: records that it had not received wait and arrive, in order",
         .enabled(if: SyslogTests.withDaemon == nil, "skipped: there is no rsyslogd"), arguments: ["tcp", "unix"])
     func daemonRestarts(way: String) throws {
         let daemon = try SyslogDaemon()
@@ -243,7 +245,7 @@ private final class SyslogDaemon {
         process = try ChildProcess(try #require(SyslogDaemon.path), ["-n", "-i", folder.file("pid"), "-f", folder.file("conf")])
     }
 
-    /// Without a chance to say goodbye.
+    /// Kills the daemon with SIGKILL.
     func kill() throws {
         process?.signal(SIGKILL)
         try process?.wait()
@@ -279,7 +281,7 @@ private final class SyslogDaemon {
         }
     }
 
-    /// What the daemon has written.
+    /// The lines that the daemon has written.
     var lines: [String] {
         let file = open(folder.file("out"), O_RDONLY)
         guard file >= 0 else { return [] }

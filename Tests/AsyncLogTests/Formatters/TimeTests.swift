@@ -40,7 +40,7 @@ struct TimeTests {
         #expect(try line(berlin, 4_141_000_000_000_000_000, "{time:s}").hasSuffix("+01:00") == true)
     }
 
-    @Test("a zone that there is not is an error that says so", arguments: ["Europe/Atlantis", "", "../../etc/passwd", "/etc/passwd", "tzdata.zi"])
+    @Test("a zone that does not exist is an error that names it", arguments: ["Europe/Atlantis", "", "../../etc/passwd", "/etc/passwd", "tzdata.zi"])
     func missing(name: String) throws {
         let error = try #require(throws: TimeZoneError.self) { try LogTimeZone.named(name) }
         #expect(error.name == name)
@@ -60,7 +60,7 @@ struct TimeTests {
         for name in names {
             let zone = try LogTimeZone.named(name)
             for _ in 0..<200 {
-                // Whole minutes, and no earlier than 1973: offsets had seconds before, which RFC 3339 cannot say.
+                // Whole minutes, and no earlier than 1973: offsets had seconds before, which RFC 3339 cannot express.
                 let second = Int64.random(in: 94_694_400...8_000_000_000, using: &random)
                 input += "\(name) \(second)\n"
                 let text = try line(zone, second * 1_000_000_000, "{time:s}")

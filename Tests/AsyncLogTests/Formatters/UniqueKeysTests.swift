@@ -8,7 +8,8 @@ import Testing
 struct UniqueKeysTests {
     // MARK: JSON
 
-    /// The keys and values of the objects of integers that stand in a line, whatever they are nested in, in order. Only for what the tests here write.
+    /// The keys and values of the objects of integers that stand in a line, whatever they are nested in, in order. Only
+    /// for what the tests here write.
     private static func pairs(json line: String) -> [String] {
         line.split(whereSeparator: { "{},".contains($0) }).map(String.init)
     }

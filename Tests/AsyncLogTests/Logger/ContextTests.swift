@@ -1,4 +1,4 @@
-// Fields that come from somewhere else than the call: the logger, the task's scope, a provider; and which one counts.
+// Fields that do not come from the call: those of the logger, of the task's scope, of a provider; and which one counts.
 import AsyncLog
 import EventLoop
 import Testing
@@ -18,7 +18,7 @@ struct ContextTests {
         #expect(all[2].fields == [:])
     }
 
-    @Test("what was laid out for one handler is not what another handler writes")
+    @Test("the layout that is kept for one handler is not used for another")
     func layouts() throws {
         let (json, text) = try onLoop {
             let (json, text) = (Collector(JSONFormatter(include: .message)), Collector(try TextFormatter(pattern: TextPattern("{message}{fields}"))))
@@ -53,7 +53,7 @@ struct ContextTests {
             ])
     }
 
-    @Test("a scope's fields are in the records of its task and of its children, and of nobody else, whatever the logger")
+    @Test("a scope's fields are in the records of its task and of its child tasks, and of no other task, whatever the logger")
     func scopes() throws {
         let all = try records { logger in
             await withLogContext(["request": 1, "a": "outer"]) {
@@ -75,7 +75,7 @@ struct ContextTests {
         #expect(fields["outside"] == [:])
     }
 
-    @Test("a scope hands on what its body returns and throws, with its type")
+    @Test("a scope returns and throws what its body does, with its type")
     func scopeResults() throws {
         struct Failure: Error, Equatable {}
         #expect(withLogContext(["a": 1]) { 7 } == 7)
@@ -85,7 +85,7 @@ struct ContextTests {
         } catch { #expect(error == Failure()) }
     }
 
-    @Test("a provider's fields are taken on the thread and in the task that logs, and only for records that somebody looks at")
+    @Test("a provider's fields are taken on the thread and in the task that logs, and only for records that pass the level")
     func provider() throws {
         enum Trace { @TaskLocal static var id = 0 }
         nonisolated(unsafe) var calls = 0

@@ -15,13 +15,13 @@ struct EnvironmentTests {
     }
 
     @Test(
-        "it has the last word on the levels of the standard loggers",
+        "it overrides the levels of the standard loggers",
         arguments: [("off", 0), ("hello=error", 0), ("error,hel*=info", 100), ("", 100)])
     func levels(setting: String, lines: Int) throws {
         #expect(try run(setting) == (lines, ""))
     }
 
-    @Test("what cannot be read is said, with the place, and does no other harm")
+    @Test("a text that cannot be parsed is reported with the place, and has no other effect")
     func malformed() throws {
         let (lines, error) = try run("hello=lots")
         #expect(lines == 100)

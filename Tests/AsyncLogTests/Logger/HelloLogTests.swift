@@ -1,5 +1,5 @@
-// The first promise of the package, tried from outside: ten thousand tasks log to any kind of standard output, nothing blocks,
-// nothing is lost, and nobody else notices.
+// The first promise of the package, tried from outside: ten thousand tasks log to any kind of standard output, nothing
+// blocks, nothing is lost, and no other process notices.
 import Glibc
 import TestSupport
 import Testing
@@ -52,7 +52,7 @@ struct HelloLogTests {
         checkLines(try contents(path))
     }
 
-    @Test("between neighbours on the same file: their bytes and ours are all there, in order")
+    @Test("beside other writers of the same file: their bytes and ours are all there, in order")
     func neighbours() throws {
         let path = try temporaryFile()
         defer { unlink(path) }
@@ -75,7 +75,7 @@ struct HelloLogTests {
         #expect(lines.filter { $0.contains(" log ") }.map { $0.suffix(from: $0.range(of: "log ")!.lowerBound) } == (0..<500).map { "log \($0)" })
     }
 
-    @Test("to /dev/null: done, and nothing dropped")
+    @Test("to /dev/null: the program ends, and nothing is dropped")
     func null() throws {
         let child = try ChildProcess("HelloLog")
         #expect(try child.wait() == .exited(0))
@@ -97,7 +97,7 @@ struct HelloLogTests {
         let terminal = try Pseudoterminal()
         let before = fcntl(terminal.slave, F_GETFL)
         let child = try ChildProcess("HelloLog", output: .descriptor(terminal.slave))
-        // A terminal has no end of stream while somebody holds it open, and we do: count the lines instead.
+        // A terminal has no end of stream while a process holds it open, and the test does: count the lines instead.
         var text = ""
         var lines = 0
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -112,7 +112,7 @@ struct HelloLogTests {
         #expect(fcntl(terminal.slave, F_GETFL) == before)
     }
 
-    // MARK: What others see of the descriptors
+    // MARK: The shared descriptors as other processes see them
 
     @Test("the flags of the shared descriptors are the same before, during and after, also after SIGKILL", arguments: ["pipe", "socket"])
     func flagsAreNotTouched(kind: String) throws {
@@ -132,7 +132,7 @@ struct HelloLogTests {
         #expect(fcntl(ends[1], F_GETFL) == before)
     }
 
-    @Test("NonBlockingStdio says that it does not block, and that fcntl sees no difference")
+    @Test("NonBlockingStdio reports that it does not block, and that fcntl sees no difference")
     func nonBlockingStdio() throws {
         let output = try Pipe()
         let error = try Pipe()
@@ -153,7 +153,7 @@ struct HelloLogTests {
 
     // MARK: When standard output takes nothing
 
-    @Test("standard output that fails ends the program by itself, with one line that says how much was lost and why", arguments: [[], ["--print"]])
+    @Test("standard output that fails ends the program by itself, with one line that states how much was lost and why", arguments: [[], ["--print"]])
     func failingOutput(mode: [String]) throws {
         for (stream, reason) in [(ChildProcess.Stream.closed, "EBADF"), (.path("/dev/full", flags: O_WRONLY), "ENOSPC")] {
             let error = try Pipe()
@@ -165,7 +165,7 @@ struct HelloLogTests {
         }
     }
 
-    @Test("a reader that goes away after one line (head -1) is reported; SIGPIPE kills nobody", arguments: [[], ["--print"]])
+    @Test("a reader that goes away after one line (head -1) is reported; SIGPIPE does not kill the program", arguments: [[], ["--print"]])
     func vanishingReader(mode: [String]) throws {
         let output = try Pipe()
         let error = try Pipe()
@@ -187,7 +187,7 @@ struct HelloLogTests {
         let child = try ChildProcess("HelloLog", ["--stats"], output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
-        // Until the pipe is full the child runs; then it sleeps in the kernel, and only then is it read from.
+        // The child runs until the pipe is full; then it sleeps in the kernel, and only then the test reads.
         while output.readableBytes < 60_000 || state(of: child.pid) != "S" { sched_yield() }
         checkLines(readText(output.reader))
         let text = readText(error.reader)
@@ -196,7 +196,7 @@ struct HelloLogTests {
         #expect(try statistic("write_calls", in: text) <= 40)
     }
 
-    /// What the kernel says the process is doing: `R` runs, `S` sleeps (proc(5)).
+    /// The state of the process in the kernel: `R` runs, `S` sleeps (proc(5)).
     private func state(of pid: pid_t) -> Character? {
         guard let text = try? contents("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
         return text[end...].dropFirst(2).first

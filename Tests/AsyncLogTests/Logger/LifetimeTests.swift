@@ -1,4 +1,5 @@
-// What may still speak keeps what it speaks with, and what nobody holds any more goes: on real processes, whose memory is looked at.
+// A record that may still come keeps alive what it needs, and everything else is freed: on real processes, whose memory
+// is measured.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -7,7 +8,7 @@ import Testing
 
 @Suite("Lifetimes")
 struct LifetimeTests {
-    /// Runs one of the ways of Lifetimes.swift to its end; what it wrote to standard output and standard error.
+    /// Runs one scenario of Lifetimes.swift to its end; returns its standard output and standard error.
     private func run(_ way: String, _ count: Int = 0, environment: [String: String] = [:]) throws -> (output: String, error: String) {
         let (output, error) = (try Pipe(), try Pipe())
         let child = try ChildProcess(
@@ -19,19 +20,19 @@ struct LifetimeTests {
         return (said, complaints)
     }
 
-    @Test("the report of a limited logger whose whole tree has gone comes all the same, in the name of that logger")
+    @Test("the report of a limited logger is logged in its name although its whole tree has been freed")
     func limitedTreeGoes() throws {
         #expect(try run("limited-tree-goes").output == "reports 50 50 2000\n")
     }
 
-    @Test("a recorder keeps a report of trouble for as long as it likes")
+    @Test("a flight recorder may keep a report longer than the objects that made it live")
     func recorderAsFallback() throws {
         #expect(try run("recorder-as-fallback").output == "reports 20 [\"asynclog\"]\n")
     }
 
-    /// AddressSanitizer keeps memory that has been let go of in quarantine, ThreadSanitizer notes of who used it.
+    /// AddressSanitizer keeps freed memory in quarantine, and ThreadSanitizer keeps notes of its accesses.
     @Test(
-        "a hundred thousand made and dropped leave nothing behind",
+        "a hundred thousand loggers, handlers or formatters that are made and freed leave no memory behind",
         .enabled(if: dlsym(nil, "__asan_init") == nil && dlsym(nil, "__tsan_init") == nil),
         arguments: ["formatters", "limited", "labels", "labels-of-threads"])
     func nothingStays(way: String) throws {
@@ -40,7 +41,7 @@ struct LifetimeTests {
         #expect(grown < 12_000_000, "the process has grown by \(grown) bytes")
     }
 
-    @Test("what the library says on standard error is one line for each trouble, without a character that acts on a terminal")
+    @Test("each report on standard error is one line, without a character that controls a terminal")
     func escaped() throws {
         let text = try run("throwing", environment: ["ASYNCLOG": "info,\u{1B}[2J\n2026-11-22 INFO forged\r\u{202E}=x"]).error
         let lines = text.split(separator: "\n")

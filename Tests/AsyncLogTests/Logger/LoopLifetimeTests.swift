@@ -1,4 +1,5 @@
-// A loop that has ended, and that nobody holds any more, is gone: with its epoll descriptor, its threads' work and its handlers.
+// A loop that has ended, and that has no references, is freed: with its epoll descriptor, its threads' work and its
+// handlers.
 import AsyncFD
 import EventLoop
 import Glibc
@@ -10,14 +11,14 @@ import Testing
 
 @Suite("Lifetime of loops")
 struct LoopLifetimeTests {
-    /// What a loop may have been used for.
+    /// The uses of a loop before it ended.
     enum Use: CaseIterable {
         case nothing, sleep, offload, pipe, regularFile, badDescriptor, file, rotatedFile, closedFile, syncFile, unwritableFile, memory,
             standardError, print,
             readFile, writtenFile, spool, socket, refusedSocket, limited, once, deduplicated, fallback
     }
 
-    @Test("whatever a loop was used for, it goes when it has ended", arguments: Use.allCases)
+    @Test("a loop is freed when it has ended, whatever it was used for", arguments: Use.allCases)
     func gone(use: Use) throws {
         weak var loop: EventLoop?
         let folder = try LogFolder()
@@ -86,7 +87,7 @@ struct LoopLifetimeTests {
                 await server.vanish()
             }
         }
-        // A thread of the pool may have the last reference for a moment, until it has put its answer down.
+        // A thread of the pool may have the last reference for a moment, until it has stored its result.
         for _ in 0..<1000 where loop != nil { usleep(1000) }
         #expect(loop == nil)
     }

@@ -1,4 +1,4 @@
-// What belongs to a logger's name, whether or not a logger with that name is there at the moment.
+// Settings belong to a logger's name, whether or not a logger with that name exists at the moment.
 import EventLoop
 import TestSupport
 import Testing
@@ -24,7 +24,7 @@ struct NameTests {
         }
     }
 
-    @Test("a logger that nobody holds goes; what was set for its name is there when it comes back, by hand, by directive, by pattern")
+    @Test("a logger without references is freed; the settings of its name, by hand, directive or pattern, are there when it is made again")
     func comeBack() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -59,7 +59,7 @@ struct NameTests {
             root["net.http"].level = .warning
             #expect(root["net.http.client"].level == .warning && root["net.tcp"].level == .debug)
             root.apply(try Directives("app.*=trace"))
-            #expect(root["net.http"].level == .trace, "the last word counts")
+            #expect(root["net.http"].level == .trace, "the last setting counts")
             root["net.http"].level = .critical
             root["net.http"].resetLevel()
             #expect(root["net.http"].level == .trace, "what is taken back is what was set by hand")
@@ -68,13 +68,13 @@ struct NameTests {
         }
     }
 
-    @Test("the logger in whose name the library speaks has its tree")
+    @Test("the library's own logger is in its tree")
     func voice() {
         #expect(Handler.voice.tree.effectiveLevel(of: Handler.voice) == Level.trace.rawValue)
         #expect(Handler.voice.tree.core("asynclog").core === Handler.voice)
     }
 
-    @Test("what nothing is set for any more takes no place")
+    @Test("a name without settings takes no memory")
     func noPlace() throws {
         try onLoop {
             let root = Logger("", handlers: [])
@@ -107,7 +107,7 @@ struct NameTests {
         }
     }
 
-    @Test("names with no end are cut, with a mark; hundreds of thousands of parts take no time")
+    @Test("endless names are cut, with a mark; hundreds of thousands of parts take no time")
     func endless() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -122,7 +122,7 @@ struct NameTests {
         }
     }
 
-    @Test("records that threads post while they let go of their loggers arrive in the names of those, and the loggers go")
+    @Test("records that threads post while they release their loggers arrive in those loggers' names, and the loggers are freed")
     func lettingGo() throws {
         try onLoop {
             let memory = MemoryHandler()

@@ -1,11 +1,11 @@
-// Fewer records, and never silently fewer.
+// Sampling suppresses records, and never silently.
 import AsyncLog
 import EventLoop
 import Testing
 
 @Suite("Sampling")
 struct SamplingTests {
-    @Test("every n-th record of a call site goes on and says how many did not")
+    @Test("every n-th record of a call site goes on and states how many did not")
     func every() throws {
         let all = try records { logger in
             let some = logger.every(3)
@@ -18,7 +18,7 @@ struct SamplingTests {
         #expect(all.map { $0.fields["suppressed"] } == [nil, nil, .int(2), .int(2), .int(2), .int(2)])
     }
 
-    @Test("once is once for each call site, and shutting down says what was suppressed")
+    @Test("once is once for each call site, and shutting down reports the suppressed records")
     func once() throws {
         let all = try records { logger in
             let once = logger.once
@@ -40,7 +40,7 @@ struct SamplingTests {
         #expect(all.map { $0.fields["suppressed"] } == [.int(1), .int(1)])
     }
 
-    @Test("what is suppressed on the loop's thread is not even evaluated")
+    @Test("a record that is suppressed on the loop's thread is not even evaluated")
     func notEvaluated() throws {
         nonisolated(unsafe) var evaluated = 0
         func costly() -> Int {
@@ -54,7 +54,7 @@ struct SamplingTests {
         #expect(evaluated == 1)
     }
 
-    @Test("at most so many in a span of time; the next span begins anew and says what the last one lost")
+    @Test("at most so many in a span of time; the next span starts again from zero and states how many records the last one suppressed")
     func limited() throws {
         let clock = ManualLogClock()
         let all = try onLoop {
@@ -70,7 +70,7 @@ struct SamplingTests {
         #expect(all.map { $0.fields["suppressed"] } == [nil, nil, .int(3), nil, .int(3), nil])
     }
 
-    @Test("what a limit has suppressed is said when the span is over, though no record comes any more")
+    @Test("records that a limit has suppressed are reported when the span is over, though no record follows")
     func report() throws {
         let all = try onLoop {
             let memory = MemoryHandler()
@@ -97,7 +97,7 @@ struct SamplingTests {
         #expect(all[1].fields == ["v": .int(2), "suppressed": .int(2)])
     }
 
-    @Test("a share of the records, none and all included")
+    @Test("sampled lets a share of the records go on, none and all included")
     func sampled() throws {
         let all = try records { logger in
             let (none, half, whole) = (logger["none"].sampled(0), logger["half"].sampled(0.5), logger["all"].sampled(1))

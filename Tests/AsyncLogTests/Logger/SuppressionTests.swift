@@ -1,4 +1,4 @@
-// Who is counted as the same, and what becomes of what was suppressed when the logger that counted it goes.
+// Which records count as repetitions, and how suppressed records are reported when the logger that counted them is freed.
 import EventLoop
 import Testing
 
@@ -20,7 +20,7 @@ struct SuppressionTests {
         #expect(all.map { $0.fields["suppressed"] } == [nil, .int(1), nil, nil, nil, .int(1)])
     }
 
-    @Test("texts that only together are the same are not the same")
+    @Test("message and field whose concatenations are equal are not a repetition")
     func boundaries() throws {
         let all = try records { logger in
             let unique = logger.deduplicated(within: .seconds(60))
@@ -29,7 +29,7 @@ struct SuppressionTests {
         #expect(all.count == 3)
     }
 
-    @Test("loggers that go leave what they have suppressed to be said at once, together, and in the name of each")
+    @Test("the suppressed records of loggers that are freed are reported at once, together, and in the name of each")
     func loggersGo() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -46,7 +46,7 @@ struct SuppressionTests {
         }
     }
 
-    @Test("what another thread's logger has suppressed is said when that has gone")
+    @Test("the suppressed records of another thread's logger are reported when the logger is freed")
     func otherThread() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -60,7 +60,7 @@ struct SuppressionTests {
         }
     }
 
-    @Test("a logger that many labels share forgets the places where it would begin anew")
+    @Test("a logger that many labels share forgets the call sites whose state is that of a new one")
     func sharedByMany() throws {
         let clock = ManualLogClock()
         try onLoop {

@@ -80,7 +80,7 @@ struct TreeTests {
         }
     }
 
-    @Test("a handler that changes the settings while a record is on its way does not lead the record astray")
+    @Test("a handler that changes the settings while a record is on its way does not change that record's route")
     func settingsFromWithin() throws {
         try onLoop {
             let (meddler, memory) = (Meddler(), MemoryHandler())
@@ -109,7 +109,7 @@ struct TreeTests {
         }
     }
 
-    @Test("a handler that another thread has taken away stays away, whatever the loop adds meanwhile")
+    @Test("a handler that another thread has removed stays removed, whatever the loop adds meanwhile")
     func laterHandlersCount() throws {
         try onLoop {
             let (first, second, third) = (MemoryHandler(), MemoryHandler(), MemoryHandler())
@@ -152,7 +152,7 @@ struct TreeTests {
 
 @Suite("Directives")
 struct DirectiveTests {
-    @Test("levels for the root, for names, for patterns, for fields, for loggers that there are and that there will be")
+    @Test("directives set levels for the root, for names, patterns and fields, for present and future loggers")
     func apply() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -177,7 +177,7 @@ struct DirectiveTests {
     }
 
     @Test(
-        "what is malformed is an error that points at the place",
+        "a malformed directive is an error that points at the place",
         arguments: [
             ("tarce", 0..<5, "is not a level"), ("info,db=tarce", 8..<13, "is not a level"), ("db=", 3..<3, "a level is missing"),
             ("info,=debug,,{}=info", 14..<15, "the name of a field is missing"), ("db{user=7=trace", 2..<3, "not closed"),
@@ -197,9 +197,9 @@ struct DirectiveTests {
         #expect(error.description.split(separator: "\n").dropFirst().joined(separator: "\n") == "info,db=tarce\n        ^^^^^")
     }
 
-    @Test("nothing, blanks and empty directives say nothing", arguments: ["", " ", ",", " , ,, "])
+    @Test("an empty text, blanks and empty directives set nothing", arguments: ["", " ", ",", " , ,, "])
     func empty(text: String) throws { _ = try Directives(text) }
 
-    @Test("a variable of the environment is read when it is asked for; one that is not there says nothing")
+    @Test("an environment variable is read on demand; one that is not set sets nothing")
     func environment() throws { _ = try Directives.environment("NO_SUCH_VARIABLE_IN_ANY_ENVIRONMENT") }
 }

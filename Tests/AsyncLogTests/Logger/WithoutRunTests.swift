@@ -1,12 +1,13 @@
-// A program may use the libraries before `EventLoop.run`, after it, or never call it: everything works, and nothing waits for ever.
+// A program may use the libraries before `EventLoop.run`, after it, or never call it: everything works, and nothing
+// waits for ever.
 import Glibc
 import TestSupport
 import Testing
 
 @Suite("Without run, before it and after it, as a child process")
 struct WithoutRunTests {
-    /// What a way of `WithoutRun` says on standard error, and how it ends.
-    private func say(_ way: String, output: ChildProcess.Stream = .null, folder: TemporaryFolder? = nil) throws -> Set<String> {
+    /// Runs a scenario of `WithoutRun`; returns its lines on standard error.
+    private func run(_ way: String, output: ChildProcess.Stream = .null, folder: TemporaryFolder? = nil) throws -> Set<String> {
         let error = try Pipe()
         let child = try ChildProcess("LogProgram", ["without-run", way, folder?.path ?? ""], output: output, error: .descriptor(error.writer))
         error.closeWriter()
@@ -17,14 +18,14 @@ struct WithoutRunTests {
 
     @Test("without run, tasks that flush, ask the ledger, print and shut down at the same time all end")
     func tasks() throws {
-        for _ in 0..<20 { #expect(try say("tasks") == ["flush: done", "ledger: done", "print: done", "shutdown: done"]) }
+        for _ in 0..<20 { #expect(try run("tasks") == ["flush: done", "ledger: done", "print: done", "shutdown: done"]) }
     }
 
     @Test("without run, everything that needs a loop finds one")
     func everything() throws {
         let folder = try TemporaryFolder()
         #expect(
-            try say("everything", folder: folder)
+            try run("everything", folder: folder)
                 == ["open: done", "offload: done", "handler: done", "pipe: done", "connection: done", "sleep: done"])
         #expect(try readText(path: folder.file("file")) == "text")
         #expect(try readText(path: folder.file("app.log")).hasSuffix("logged\n"))
@@ -62,15 +63,15 @@ struct WithoutRunTests {
     }
 
     @Test("without run, a handler's figures are read on its loop's thread, and balance while records come")
-    func figures() throws { #expect(try say("figures") == ["log: done", "figures: done"]) }
+    func figures() throws { #expect(try run("figures") == ["log: done", "figures: done"]) }
 
     @Test("the loop changes hands again and again, between run and a busy stand-in")
-    func changingHands() throws { #expect(try say("change-hands") == ["done"]) }
+    func changingHands() throws { #expect(try run("change-hands") == ["done"]) }
 
     @Test("a file handler made before run listens to SIGHUP: it opens the file again, and the signal does not kill")
     func hangUp() throws {
         let folder = try TemporaryFolder()
-        #expect(try say("hang-up", folder: folder) == [])
+        #expect(try run("hang-up", folder: folder) == [])
         #expect(try readText(path: folder.file("app.log.1")).hasSuffix("before\n"))
         #expect(try readText(path: folder.file("app.log")).hasSuffix("after\n"))
     }
@@ -79,7 +80,7 @@ struct WithoutRunTests {
     func atExit() throws {
         for _ in 0..<20 {
             let output = try Pipe()
-            #expect(try say("at-exit", output: .descriptor(output.writer)) == [])
+            #expect(try run("at-exit", output: .descriptor(output.writer)) == [])
             output.closeWriter()
             let lines = String(decoding: output.readToEnd(), as: UTF8.self).split(separator: "\n")
             #expect(lines.count == 2 && lines.last?.hasSuffix("at the very end") == true)
@@ -90,17 +91,17 @@ struct WithoutRunTests {
     func exitUnderLoad() throws {
         let folder = try TemporaryFolder()
         let file = open(folder.file("log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        #expect(try say("exit-under-load", output: .descriptor(file)) == [])
+        #expect(try run("exit-under-load", output: .descriptor(file)) == [])
         close(file)
         #expect(try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
     }
 
     @Test("a task that is alive when run returns goes on, and a wait for it ends")
-    func afterRun() throws { #expect(try say("after-run") == ["task: done"]) }
+    func afterRun() throws { #expect(try run("after-run") == ["task: done"]) }
 
     @Test("a job of the main actor that comes between two runs runs in the second, on the main thread")
-    func mainActor() throws { #expect(try say("main-actor") == ["on the main thread: true"]) }
+    func mainActor() throws { #expect(try run("main-actor") == ["on the main thread: true"]) }
 
     @Test("a run without a clock does not go on with the clock of the run before; a sleep keeps the time that it had left")
-    func clocks() throws { #expect(try say("clock") == ["long enough: true"]) }
+    func clocks() throws { #expect(try run("clock") == ["long enough: true"]) }
 }

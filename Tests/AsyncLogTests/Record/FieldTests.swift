@@ -1,4 +1,4 @@
-// What is put into a record comes out of it, with its type, however it is put in.
+// A field keeps its value and its type, however it is written.
 import AsyncLog
 import Testing
 
@@ -121,7 +121,7 @@ struct FieldTests {
         #expect(record.fields == ["a": .text(text), "b": .array([.text(text), .text(text)]), "c": .int(1)])
     }
 
-    @Test("fields that are written where a value is being written do not get in its way")
+    @Test("fields that are written where a value is being written do not disturb it")
     func valuesAheadOfKeys() throws {
         struct Wrapped: LogValue {
             func encode(to encoder: inout ValueEncoder) {
@@ -196,7 +196,7 @@ struct FieldTests {
         #expect(record.function == "location()")
     }
 
-    @Test("neither message nor fields are evaluated for a record that nobody looks at")
+    @Test("neither message nor fields are evaluated for a record that does not pass the level")
     func lazy() throws {
         nonisolated(unsafe) var evaluated = 0
         func costly() -> Int {

@@ -1,4 +1,5 @@
-// The fields of a logger or a scope are not copied with each record, but kept alive by it. Bounds on memory count them, and those that records share once.
+// The fields of a logger or a scope are not copied with each record, but kept alive by it. Bounds on memory count them,
+// and those that records share once.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -26,7 +27,7 @@ struct KeptBytesTests {
         }
     }
 
-    @Test("the bound on what travels to the loop counts bound fields")
+    @Test("the bound on records in flight counts bound fields")
     func bound() throws {
         let (arrived, dropped) = try KeptBytesTests.arrivals { logger in
             for number in 0..<200 { logger.with(KeptBytesTests.fields(number)).info("m") }
@@ -35,7 +36,7 @@ struct KeptBytesTests {
         #expect(arrived + dropped == 200)
     }
 
-    @Test("the bound on what travels to the loop counts the fields of scopes")
+    @Test("the bound on records in flight counts the fields of scopes")
     func scope() throws {
         let (arrived, dropped) = try KeptBytesTests.arrivals { logger in
             for number in 0..<200 { withLogContext(KeptBytesTests.fields(number)) { logger.info("m") } }
@@ -44,7 +45,7 @@ struct KeptBytesTests {
         #expect(arrived + dropped == 200)
     }
 
-    @Test("fields that records on their way have in common count once, and again when they come again")
+    @Test("fields that records in flight share count once, and again when they come again")
     func shared() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -56,7 +57,7 @@ struct KeptBytesTests {
                 #expect(await memory.statistics.ledger.droppedTotal == 0, "\(round)")
                 memory.clear()
             }
-            // What was charged has been given back: as much as ever finds room.
+            // The charge has been given back: as much as before finds room.
             for _ in 1...5 {
                 try onThread { for number in 0..<9 { logger.with(KeptBytesTests.fields(number)).info("m") } }
                 try await logger.flush()
@@ -88,7 +89,7 @@ struct KeptBytesTests {
         }
     }
 
-    @Test("a flight recorder counts what its records keep alive", arguments: [true, false])
+    @Test("a flight recorder counts the bytes that its records keep alive", arguments: [true, false])
     func recorder(isBound: Bool) throws {
         try onLoop {
             let output = MemoryHandler()
@@ -101,7 +102,7 @@ struct KeptBytesTests {
             recorder.dump()
             #expect((4...6).contains(output.records.count), "\(output.records.count)")
             output.clear()
-            // What has come out counts no longer, and what is shared counts once.
+            // Removed records count no longer, and shared fields count once.
             let shared = logger.with(KeptBytesTests.fields(0, 10_000))
             for _ in 0..<100 { shared.nowait.info("m") }
             recorder.dump()
@@ -118,7 +119,7 @@ struct KeptBytesTests {
             for number in 0..<300 { logger.nowait.info("filler \(number) \(String(repeating: ".", count: 50))") }
             try await EventLoop.sleep(for: .milliseconds(1))
             let before = await handler.statistics.ledger
-            // Longer than what little room may be left.
+            // Longer than the room that may be left.
             let long = "large " + String(repeating: ".", count: 200)
             // In two parts, between which the loop takes what has come: it waits for room in the buffer from then on.
             for part in 0..<2 {

@@ -1,4 +1,4 @@
-// What one place of the code takes for granted of another, where the compiler does not see it.
+// Assumptions of one place in the code about another that the compiler does not check.
 import EventLoop
 import Testing
 

@@ -1,4 +1,5 @@
-// Records with so many fields, and loggers with such names, that work which grows with the square of their number would hold up the loop.
+// Records with so many fields, and loggers with such names, that work which grows with the square of their number would
+// hold up the loop.
 import AsyncLog
 import EventLoop
 import Testing
@@ -17,7 +18,7 @@ struct ManyFieldsTests {
         for number in numbers { fields[FieldKey("key\(number)")] = number }
     }
 
-    @Test("of too many fields the first ones are kept, and a field says how many are left out", arguments: [1023, 1024, 1025, 50_000])
+    @Test("of too many fields the first ones are kept, and a field states how many are left out", arguments: [1023, 1024, 1025, 50_000])
     func limit(count: Int) throws {
         let record = try records { logger in
             await logger.info("m") { ManyFieldsTests.write(0..<count, to: &$0) }
@@ -54,7 +55,7 @@ struct ManyFieldsTests {
         #expect(record.fields["key0"] == .int(0) && record.fields["key1023"] == .int(1023))
     }
 
-    @Test("a field of the program's that is called like the mark is not there beside it")
+    @Test("a field of the program with the mark's name does not stay beside it")
     func mark() throws {
         let line = try lines(JSONFormatter()) { logger in
             await logger.info("m") { fields in

@@ -1,4 +1,4 @@
-// Messages: what is interpolated, and how.
+// Messages: which values are interpolated, and how.
 import AsyncLog
 import Testing
 
@@ -12,7 +12,7 @@ struct MessageTests {
         return inCall
     }
 
-    @Test("values of all kinds")
+    @Test("values of all kinds are interpolated")
     func values() throws {
         #expect(try message { "plain" } == "plain")
         #expect(try message { "" } == "")
@@ -40,7 +40,7 @@ struct MessageTests {
         #expect(try message { "\(0.000123) \(12.000001) \(99999999.5) \(-7.25)" } == "0.000123 12.000001 99999999.5 -7.25")
     }
 
-    @Test("number formats")
+    @Test("number formats are applied")
     func formats() throws {
         #expect(try message { "\(255, format: .hex) \(255, format: .hex(minimumDigits: 4, uppercase: true, prefix: true))" } == "ff 0x00FF")
         #expect(try message { "\(-255, format: .hex(prefix: true)) \(8, format: .octal) \(5, format: .binary)" } == "-0xff 10 101")
@@ -60,7 +60,7 @@ struct MessageTests {
         #expect(try message { "[\(255, format: .hex, align: .right(5))][\(1.5, format: .fixed(2), align: .left(6))]" } == "[   ff][1.50  ]")
     }
 
-    @Test("what is private stays out of the log, whatever its type")
+    @Test("a private value stays out of the log, whatever its type")
     func privacy() throws {
         #expect(
             try message { "\("secret", privacy: .private) \(42, privacy: .private) \(42, format: .hex, privacy: .private)" }

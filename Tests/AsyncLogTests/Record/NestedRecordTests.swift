@@ -1,5 +1,5 @@
-// A record is made while another one is alive: by a filter, a formatter, a handler, a report, or a value that is being converted. Each must
-// come out as it was logged. Run these under AddressSanitizer, too.
+// A record is made while another one is alive: by a filter, a formatter, a handler, a report, or a value that is being
+// converted. Each must come out as it was logged. Run these under AddressSanitizer, too.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -23,7 +23,7 @@ struct NestedRecordTests {
         }
     }
 
-    /// What is logged, and what has to arrive.
+    /// The record that is logged, and the record that must arrive.
     private static func logAndCheck(_ logger: Logger, _ memory: MemoryHandler, sourceLocation: SourceLocation = #_sourceLocation) async {
         for number in 0..<3 {
             await logger.info(
@@ -157,7 +157,8 @@ struct NestedRecordTests {
             let memory = MemoryHandler()
             let stream = StreamHandler(pipe.descriptor, formatter: Fastidious(), capacity: 4096, reserve: 0, overflow: .dropNewest)
             let logger = Logger("app", handlers: [stream, memory])
-            // All in one turn of the loop: the buffer is written, and the report is made, when the next record finds it full.
+            // All in one turn of the loop: the buffer is written, and the report is made, when the next record finds it
+            // full.
             for number in 0..<400 { logger.nowait.info("number \(number)", ["number": number, "text": "a text \(number)"]) }
             #expect(String(decoding: pipe.drain(), as: UTF8.self).contains("records dropped here"))
             for (number, record) in memory.records.enumerated() {
@@ -180,7 +181,7 @@ struct NestedRecordTests {
         }
     }
 
-    @Test("fields and messages made in a filter, and logged later in it, are what they were")
+    @Test("fields and messages made in a filter, and logged later in it, keep their values")
     func keptInFilter() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())
@@ -217,7 +218,7 @@ struct NestedRecordTests {
         #expect(text.contains("a FieldWriter was used while another record was being written"), "\(text)")
     }
 
-    @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, are what they were")
+    @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, keep their values")
     func usedTwice() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())

@@ -6,7 +6,7 @@ import Testing
 struct NestingTests {
     private static let mark = "…[nested deeper than 64]"
 
-    /// So many objects, one in the other, of which nothing is there before it is asked for.
+    /// `depth` nested objects, each made only when it is encoded.
     private struct Nest: LogValue {
         let depth: Int
 
@@ -32,7 +32,7 @@ struct NestingTests {
         }
     }
 
-    /// Fields that were made from the inside out: encoded before anybody can know how deep they will be.
+    /// Fields that were made from the inside out: encoded before their depth can be known.
     private static func fields(_ depth: Int) -> Fields {
         var fields: Fields = ["x": "core"]
         for _ in 1..<depth {

@@ -79,7 +79,8 @@ struct Crash {
         }
     }
 
-    /// Fills the pipe and the buffer, has five tasks wait for room, and says so on standard error. Before anybody reads, nothing changes.
+    /// Fills the pipe and the buffer, has five tasks wait for room, and reports it on standard error. Before the test
+    /// reads, nothing changes.
     private func haveTasksWait() async {
         var ledger = await logger.ledger
         while ledger.droppedTotal == 0 {
@@ -104,7 +105,7 @@ struct OctetCounted: Formatter {
     }
 }
 
-/// Writes times as nobody else does.
+/// Writes times in a style of its own.
 struct Hexadecimal: Formatter {
     func format(_ record: borrowing Record, to line: inout LineBuffer) {
         line.append(String(record.time.nanoseconds, radix: 16))

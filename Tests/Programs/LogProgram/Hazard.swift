@@ -1,5 +1,5 @@
-// What can happen to a program that logs, beside a plain crash: signals that are survived, descriptors that become somebody else's, forks, crashes of other
-// threads. One sub-command of `hazard` each.
+// What can happen to a program that logs, beside a plain crash: signals that are survived, descriptors that another
+// file takes over, forks, crashes of other threads. One sub-command of `hazard` each.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -202,7 +202,8 @@ enum Hazard {
         }
     }
 
-    /// A child has the locks of its parent's other threads, as they were: Swift's runtime has some. One that sleeps in its loop holds none.
+    /// A child has the locks of its parent's other threads, as they were: Swift's runtime has some. One that sleeps in
+    /// its loop holds none.
     private static func waitUntilOthersSleep() {
         var quiet = 0
         while quiet < 3 {

@@ -1,10 +1,11 @@
-// What loggers, handlers and formatters leave behind when they go, and what may still be said by them: one way each.
+// What loggers, handlers and formatters leave behind when they are freed, and what they may still report: one scenario each.
 import AsyncFD
 import AsyncLog
 import EventLoop
 @preconcurrency import Glibc
 
-/// The ways of `LogProgram lifetimes WAY [COUNT]`. Each of the counting ways prints by how many bytes the process has grown.
+/// The ways of `LogProgram lifetimes WAY [COUNT]`. Each of the counting ways prints by how many bytes the process has
+/// grown.
 enum Lifetimes {
     static func happen(_ way: String, _ count: Int) throws {
         switch way {
@@ -17,7 +18,7 @@ enum Lifetimes {
             var label = 0
             try grow(count) {
                 label += 1
-                root["service.\(label)"].debug("nobody takes it")
+                root["service.\(label)"].debug("no handler takes it")
             }
             try EventLoop.run { await print("kept", root.level) }
         case "labels-of-threads":
@@ -40,7 +41,7 @@ enum Lifetimes {
         }
     }
 
-    // MARK: Speaking when others have gone
+    // MARK: Reports after others have been freed
 
     /// All loggers of the tree have gone, and the limit's report is still due.
     private static func limitedTreeGoes() async throws {
@@ -88,7 +89,8 @@ enum Lifetimes {
 
     // MARK: Made and dropped
 
-    /// Prints by how many bytes the process grows while `body` is called `count` times, once all that can be kept for the next time is kept.
+    /// Prints by how many bytes the process grows while `body` is called `count` times, once all that can be kept for
+    /// the next time is kept.
     private static func grow(_ count: Int, _ body: @escaping () -> Void) throws {
         nonisolated(unsafe) let body = body
         try EventLoop.run {
@@ -134,7 +136,7 @@ enum Lifetimes {
         for _ in 0..<3 { shared.deduplicated(within: .seconds(3600)).info("once") }
     }
 
-    // MARK: What is said on standard error
+    // MARK: Reports on standard error
 
     private struct Forged: Error, CustomStringConvertible {
         let description = "no\u{1B}[2J\n2026-11-22T08:27:00.000000Z INFO app: forged\r\u{202E}txt"

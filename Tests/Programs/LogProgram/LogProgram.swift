@@ -125,7 +125,8 @@ struct LogProgram {
         }
     }
 
-    /// Swift hides fork(2), for good reasons: a child has none of its parent's threads. Letting go of things is no use of them, though.
+    /// Swift hides fork(2), for good reasons: a child has none of its parent's threads. Releasing objects is no use
+    /// of them, though.
     static func letGoInForkedChild(_ path: String) async throws {
         typealias Fork = @convention(c) () -> pid_t
         let fork = unsafeBitCast(dlsym(nil, "fork")!, to: Fork.self)

@@ -1,4 +1,5 @@
-// Programs that use the libraries before `EventLoop.run`, after it, or without it: one way each, named by the first argument behind `without-run`.
+// Programs that use the libraries before `EventLoop.run`, after it, or without it: one way each, named by the first
+// argument behind `without-run`.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -97,9 +98,9 @@ enum WithoutRun {
             (
                 "connection",
                 {
-                    let handler = SocketHandler(.unix(path + "/nobody"), formatter: TextFormatter())
+                    let handler = SocketHandler(.unix(path + "/no-server"), formatter: TextFormatter())
                     handler.reportTroubles(to: MemoryHandler())
-                    await Logger("app", handlers: [handler]).info("for nobody")
+                    await Logger("app", handlers: [handler]).info("without a reader")
                     guard await handler.close(within: .milliseconds(1)).dropped == [.failure: 1] else { exit(3) }
                 }
             ),
@@ -115,8 +116,8 @@ enum WithoutRun {
 
     private static let started = Atomic<Int>(0)
 
-    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Says when they do, and what became of
-    /// all records. Before anybody reads, nothing changes.
+    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Reports when
+    /// they do, and what became of all records. Before the test reads, nothing changes.
     static func awaitCalls(inTasks count: Int) {
         let logger = Logger("app", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())])
         let text = String(repeating: "x", count: 4096)
@@ -284,14 +285,14 @@ enum WithoutRun {
     /// A run without a clock goes by CLOCK_MONOTONIC, whatever the run before went by.
     static func runOnTwoClocks() throws {
         let start = ContinuousClock.now
-        let leftover = try EventLoop.run(clock: ManualClock(.byHand)) {
+        let sleeper = try EventLoop.run(clock: ManualClock(.byHand)) {
             let task = Task { try await EventLoop.sleep(for: .milliseconds(50)) }
             await Task.yield()
             return task
         }
         try EventLoop.run {
             try await EventLoop.sleep(for: .milliseconds(20))
-            try await leftover.value
+            try await sleeper.value
         }
         let elapsed = ContinuousClock.now - start
         fputs("long enough: \(elapsed >= .milliseconds(50))\n", stderr)

@@ -1,9 +1,10 @@
-// Our event loop as a guest of swift-nio's: both on one thread, and a logger on it that takes no lock.
+// This package's event loop as a guest of swift-nio's: both run on one thread, with a logger that takes no lock.
 //
 //     swift run EmbeddedInNIO
 //
-// A host has to wait for the guest's descriptor and give it a turn when it is readable. NIO's event loop waits for NIO's channels and for
-// nothing else; so here a thread of its own does the waiting, and the turns are taken on NIO's thread, between NIO's own work.
+// A host waits for the guest's descriptor and runs a turn of the guest when the descriptor is readable. NIO's event loop
+// waits for NIO's channels only. So a thread of its own waits here, and the turns run on NIO's thread, between NIO's
+// own work.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -31,7 +32,7 @@ struct EmbeddedInNIO {
             isOver.store(true, ordering: .releasing)
         }
 
-        // NIO's own work goes on meanwhile.
+        // NIO does its own work meanwhile.
         let ticks = Mutex(0)
         let ticker = host.scheduleRepeatedTask(initialDelay: .milliseconds(5), delay: .milliseconds(5)) { _ in ticks.withLock { $0 += 1 } }
 

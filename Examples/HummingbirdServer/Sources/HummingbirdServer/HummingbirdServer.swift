@@ -1,4 +1,5 @@
-// A Hummingbird server with an access log. With `StreamLogHandler` a reader of standard output that stops stops the server; with ours it does not.
+// A Hummingbird server with an access log. If the reader of standard output stops, the server stops too with
+// `StreamLogHandler`; with `AsyncLogHandler` it goes on.
 //
 //     swift run -c release HummingbirdServer [--port 8080] [--handler asynclog|stream]
 //     curl localhost:8080/hello/world
@@ -19,13 +20,13 @@ struct HummingbirdServer {
             LoggingSystem.bootstrap(StreamLogHandler.standardOutput)
         } else {
             LoggingSystem.bootstrap(AsyncLogHandler.standard)  // the one line
-            // Goes last when the server shuts down: what was logged until then is written.
+            // The service ends last when the server shuts down: all records logged until then are written.
             services.append(LoggerService(AsyncLogBackend.standard.logger, within: .seconds(5)))
         }
 
         let router = Router()
         router.add(middleware: AccessLog())
-        router.get("hello/:name") { _, context in "Hello, \(context.parameters.get("name") ?? "nobody")!\n" }
+        router.get("hello/:name") { _, context in "Hello, \(context.parameters.get("name") ?? "world")!\n" }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: arguments.port)), services: services,
             logger: Logger(label: "server"))
@@ -33,7 +34,7 @@ struct HummingbirdServer {
     }
 }
 
-/// A line for each request, when it has been answered. The request's id is in the logger's own metadata: Hummingbird puts it there.
+/// Logs a line for each answered request. Hummingbird puts the request's id into the logger's own metadata.
 struct AccessLog<Context: RequestContext>: RouterMiddleware {
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
         let start = ContinuousClock.now
@@ -49,7 +50,7 @@ struct AccessLog<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// What the command line says.
+/// The options of the command line.
 struct Arguments {
     var port = 8080
     var usesStreamLogHandler = false

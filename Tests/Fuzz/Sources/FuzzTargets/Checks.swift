@@ -1,4 +1,4 @@
-// Checkers that know the formats and nothing else.
+// Checkers of the formats' syntax. They share no code with the formatters.
 
 /// One line feed, at the end; no control character.
 func checkOneLine(_ line: [UInt8]) {
@@ -12,7 +12,7 @@ func checkLines(_ lines: [UInt8]) {
     checkText(lines)
 }
 
-/// Valid UTF-8 without C1 controls, separators of lines, and what reorders text.
+/// Valid UTF-8 without C1 controls, line separators, and characters that reorder text.
 private func checkText(_ bytes: [UInt8]) {
     precondition(String(validating: bytes, as: UTF8.self) != nil, "not UTF-8")
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {

@@ -1,14 +1,15 @@
-// One entry for all targets: the environment variable FUZZ_TARGET says which.
+// The entry point of all targets: the environment variable FUZZ_TARGET selects one.
 //
-// Of the bytes a record is made (RandomRecord's cousin: the fuzzer chooses), every formatter lays it out, and what comes out is checked by a
-// checker that knows only the format. A failed check is a crash, which is what the fuzzer looks for.
+// A target makes a record from the fuzzer's bytes (RandomRecord does the same from a random number), formats it with every
+// formatter, and checks the output with a checker that knows only the format. A failed check is a crash, which the fuzzer
+// reports.
 import AsyncLog
 import EventLoop
 import Glibc
 
 private let target = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? "directives"
 
-/// What libFuzzer calls for each input.
+/// libFuzzer calls this function for each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
@@ -28,7 +29,7 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 private func fuzzDirectives(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     do throws(DirectiveError) {
-        let logger = fuzzLogger(Sieve(TextFormatter()))
+        let logger = fuzzLogger(LineKeeper(TextFormatter()))
         logger.apply(try Directives(text))
         logger["net.http"].debug("m", ["user": 7])
     } catch {
@@ -39,8 +40,8 @@ private func fuzzDirectives(_ bytes: [UInt8]) {
 private func fuzzPattern(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     do throws(PatternError) {
-        let sieve = Sieve(TextFormatter(pattern: try TextPattern(text)))
-        fuzzLogger(sieve).info("m\n", ["a": 1, "b": "x y"])
+        let keeper = LineKeeper(TextFormatter(pattern: try TextPattern(text)))
+        fuzzLogger(keeper).info("m\n", ["a": 1, "b": "x y"])
     } catch {
         precondition(error.offset >= 0 && error.offset <= text.utf8.count && !error.description.isEmpty)
     }
@@ -49,20 +50,20 @@ private func fuzzPattern(_ bytes: [UInt8]) {
 // MARK: Records
 
 private func fuzz<Format: Formatter>(_ bytes: [UInt8], _ formatter: Format, _ check: ([UInt8]) -> Void) {
-    let sieve = Sieve(formatter)
-    let logger = fuzzLogger(sieve)
+    let keeper = LineKeeper(formatter)
+    let logger = fuzzLogger(keeper)
     var source = Source(bytes: bytes)
     let message = source.text()
     let bound = Bool(source.next() & 1 == 1)
     let fields = Fields { source.fields(&$0, depth: 3) }
     if bound { logger.with(fields).info("\(message)") } else { logger.info("\(message)", fields) }
-    for line in sieve.lines { check(line) }
-    precondition(sieve.lines.count == 1)
+    for line in keeper.lines { check(line) }
+    precondition(keeper.lines.count == 1)
 }
 
 private func fuzzLogger(_ handler: Handler) -> Logger { Logger("fuzz", level: .trace, handlers: [handler], clock: .manual(ManualLogClock())) }
 
-private final class Sieve<Format: Formatter>: Handler, @unchecked Sendable {
+private final class LineKeeper<Format: Formatter>: Handler, @unchecked Sendable {
     private var formatter: Format
     private(set) var lines: [[UInt8]] = []
 
@@ -78,7 +79,7 @@ private final class Sieve<Format: Formatter>: Handler, @unchecked Sendable {
     }
 }
 
-/// The fuzzer's bytes as choices.
+/// Choices made from the fuzzer's bytes.
 private struct Source {
     let bytes: [UInt8]
     var at = 0

@@ -1,10 +1,12 @@
-// The keys of fields as they stand in the output: `,"path":`. A program has few, each of which it writes again and again.
+// A cache of the keys as they appear in the output: `,"path":`. A program has few keys, and writes each of them again
+// and again.
 //
-// A key that is a literal is known by where it stands in the program. What a formatter made of it the first time is kept, and copied the next.
+// The address of a literal identifies the key. The formatter keeps the bytes of the first time, and copies them the
+// next.
 
-/// Loop thread only, like the formatter that has it; copies of a formatter share what is kept until one of them keeps more. A key that finds its place
-/// taken takes it over.
-struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy that has them for itself
+/// Loop thread only, like the formatter that owns it. Copies of a formatter share the entries until one of them adds an
+/// entry. A key replaces another one at the same place.
+struct KeyCache: @unchecked Sendable {  // only a copy that is the sole owner of the entries writes them
     private struct Entry {
         var key: UInt = 0
         var header: UInt64 = 0
@@ -16,11 +18,11 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         let entries: UnsafeMutablePointer<Entry>
 
         init(copying other: Storage? = nil) {
-            entries = .allocate(capacity: FinishedKeys.size)
+            entries = .allocate(capacity: KeyCache.size)
             if let other {
-                entries.initialize(from: other.entries, count: FinishedKeys.size)
+                entries.initialize(from: other.entries, count: KeyCache.size)
             } else {
-                entries.initialize(repeating: Entry(), count: FinishedKeys.size)
+                entries.initialize(repeating: Entry(), count: KeyCache.size)
             }
         }
 
@@ -29,7 +31,7 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
 
     private static let size = 64
     private var storage = Storage()
-    /// The storage's, so that looking does not count its references.
+    /// The address of the storage's entries, so that a look-up does not count references.
     private var entries: UnsafeMutablePointer<Entry>
 
     init() { entries = storage.entries }
@@ -39,11 +41,11 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         Int(truncatingIfNeeded: (UInt64(address) &* 0x9E37_79B9_7F4A_7C15) >> 58)  // as in KeyHeader; six bits
     }
 
-    /// Appends what was kept for the field's key. False: nothing was.
+    /// Appends the cached bytes of the field's key. Returns false if there are none.
     @inline(__always)
     func append(_ field: Field, to line: inout LineBuffer) -> Bool {
         let address = UInt(bitPattern: field.key.bytes.baseAddress)
-        let entry = entries + FinishedKeys.place(address)
+        let entry = entries + KeyCache.place(address)
         guard entry.pointee.key == address, entry.pointee.header == field.header.bits, line.textLimit == .max else { return false }
         line.ensure(40)
         let (from, to) = (UnsafeRawPointer(entry) + 24, UnsafeMutableRawPointer(line.cursor))
@@ -53,7 +55,8 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         return true
     }
 
-    /// Keeps what was appended for the field's key, from `begin` on, if it is a literal's and short enough.
+    /// Caches the bytes that were appended for the field's key, from `begin` on, if the key is a literal and short
+    /// enough.
     @inline(never)
     mutating func keep(_ field: Field, _ line: borrowing LineBuffer, from begin: Int) {
         assert(MemoryLayout<Entry>.offset(of: \.text) == 24)
@@ -65,6 +68,6 @@ struct FinishedKeys: @unchecked Sendable {  // the entries are written by a copy
         }
         var entry = Entry(key: UInt(bitPattern: base), header: field.header.bits, count: text.count)
         for (index, byte) in text.enumerated() { entry.text[index] = byte }
-        entries[FinishedKeys.place(entry.key)] = entry
+        entries[KeyCache.place(entry.key)] = entry
     }
 }

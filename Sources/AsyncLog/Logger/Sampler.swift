@@ -1,14 +1,15 @@
-// What the loggers of Sampling.swift count by, and how what was suppressed is said.
+// Counts the records of each call site for the loggers of Sampling.swift, and reports how many were suppressed.
 //
-// A gate belongs to its loggers (and to their records, as long as those are on their way), and goes with the last of them. What it has
-// suppressed by then and not said, it leaves to the pipeline, which says it at once: one record for each place in the source, however many gates
-// of the same place have gone.
+// Its loggers, and their records in flight, keep a sampler alive. When the last of them goes, the sampler hands the
+// counts that it has not reported to the pipeline, which reports them at once: one record for each call site, however
+// many samplers of that call site have gone.
 import EventLoop
 
 /// Decides for each call site which records go on.
 ///
-/// Unchecked because everything that changes is touched on the loop's thread only: records of other threads are judged when they arrive there.
-final class Gate: @unchecked Sendable {
+/// Unchecked because only the loop's thread touches what changes: records of other threads are decided on when they
+/// arrive there.
+final class Sampler: @unchecked Sendable {
     enum Policy {
         case every(Int)
         case sampled(Double)
@@ -22,11 +23,11 @@ final class Gate: @unchecked Sendable {
         let line: UInt32
     }
 
-    /// Names of files that are not part of the program: copies, which stay where they are.
+    /// Copies of file names that are not part of the program. A copy keeps its address.
     private var files: [String: UnsafeBufferPointer<UInt8>] = [:]
 
     fileprivate struct State {
-        /// Held: it is in the name of this logger that it is said what was suppressed.
+        /// Held, because the report is logged in the name of this logger.
         let core: LoggerCore
         let callSite: CallSite
         var level = Level.info
@@ -39,13 +40,13 @@ final class Gate: @unchecked Sendable {
 
     private let policy: Policy
     private var sites: [Site: State] = [:]
-    /// With more sites than this, those that would begin anew anyway are forgotten.
+    /// Beyond this number of sites, the sampler forgets those whose state is that of a new site.
     private var sitesLimit = 1024
-    /// By which the pipeline finds it, once it has suppressed something.
+    /// The pipeline finds the sampler by it, once the sampler has suppressed a record.
     private var ticket: UInt64?
-    /// What `mayPass` has decided on the loop's thread about the record that is being made.
+    /// What `mayPass` has decided on the loop's thread about the record that is being built.
     private var verdict: UInt64?
-    /// xorshift (G. Marsaglia, "Xorshift RNGs", 2003): the choice need not be a secret.
+    /// xorshift (G. Marsaglia, "Xorshift RNGs", 2003): the choice need not be unpredictable.
     private var random: UInt64 = .random(in: 1 ... .max)
 
     init(_ policy: Policy) { self.policy = policy }
@@ -58,13 +59,14 @@ final class Gate: @unchecked Sendable {
             pipeline.loop.performFromDeinit {
                 for timer in timers { timer.cancel() }
                 pipeline.suppressions.remove(ticket)
-                pipeline.sayLater(left)
+                pipeline.reportLater(left)
             }
         }
         for file in files.values { file.deallocate() }
     }
 
-    /// Before the record is made. On the loop's thread what can be decided without the record is; elsewhere it is all for later.
+    /// Called before the record is built. On the loop's thread it decides if it can without the record; elsewhere
+    /// `judge` decides later.
     func mayPass(_ level: Level, _ site: CallSite, _ core: LoggerCore) -> Bool {
         if case .deduplicated = policy { return true }
         guard core.pipeline.loop.isCurrent else { return true }
@@ -72,10 +74,10 @@ final class Gate: @unchecked Sendable {
         return verdict != nil
     }
 
-    /// The record that was decided on is not wanted for other reasons. Loop thread.
+    /// Takes the decision back, because the record does not go on for another reason. Loop thread.
     func forget() { verdict = nil }
 
-    /// Whether the record goes on, and how many were suppressed before it. Loop thread.
+    /// Returns how many records were suppressed before this one, or nil if this one is suppressed, too. Loop thread.
     func judge(_ record: borrowing Record) -> UInt64? {
         if let verdict = verdict.take() { return verdict }
         let core = record.core._withUnsafeGuaranteedRef { $0 }
@@ -83,7 +85,7 @@ final class Gate: @unchecked Sendable {
         return judge(record.level, record.callSite, core, hash, record.time.nanoseconds)
     }
 
-    /// The same place, whose file is at the same address each time it is asked for.
+    /// The same call site, with a file name that has the same address each time.
     private func settled(_ site: CallSite) -> CallSite {
         guard !site.isStatic else { return site }
         let name = String(site.file)
@@ -101,7 +103,7 @@ final class Gate: @unchecked Sendable {
 
     private func judge(_ level: Level, _ callSite: CallSite, _ core: LoggerCore, _ hash: Int, _ now: Int64) -> UInt64? {
         let callSite = settled(callSite)
-        let site = Gate.site(callSite, core)
+        let site = Sampler.site(callSite, core)
         if sites.count >= sitesLimit, sites[site] == nil { forgetSites(now) }
         var state = sites[site] ?? State(core: core, callSite: callSite)
         defer { sites[site] = state }
@@ -121,15 +123,15 @@ final class Gate: @unchecked Sendable {
         return nil
     }
 
-    /// A gate that many loggers share must not keep all that there ever were.
+    /// Bounds the memory of a sampler that many loggers share.
     private func forgetSites(_ now: Int64) {
         let left = sites.filter { !isNew($0.value, now) }
-        // The pipeline is found by one of them.
+        // At least one site stays, because `deinit` finds the pipeline by it.
         if !left.isEmpty { sites = left }
         sitesLimit = max(1024, sites.count * 2)
     }
 
-    /// Whether it makes no difference to begin anew.
+    /// True if the state decides as a new one would.
     private func isNew(_ state: State, _ now: Int64) -> Bool {
         guard state.suppressed == 0, state.report == nil else { return false }
         switch policy {
@@ -166,27 +168,27 @@ final class Gate: @unchecked Sendable {
         }
     }
 
-    // MARK: Saying it
+    // MARK: Reports
 
-    /// Says what no later record has said. Loop thread.
+    /// Reports the counts that no later record has reported. Loop thread.
     func reportAll() { for site in sites.keys { report(site) } }
 
     private func report(_ site: Site) {
         guard let state = sites[site], state.suppressed > 0 else { return }
         sites[site]!.suppressed = 0
-        state.core.pipeline.saySuppressed(state.suppressed, state.level, state.core, state.callSite)
+        state.core.pipeline.reportSuppressed(state.suppressed, state.level, state.core, state.callSite)
     }
 }
 
-extension Gate.State {
-    /// Whether the span that has begun is not over yet. A clock that was set back has ended it.
+extension Sampler.State {
+    /// Whether the window that has begun is still open. A clock that was set back closes it.
     fileprivate func isWithin(_ span: Int64, _ now: Int64) -> Bool {
         windowStart != .min && now >= windowStart && now &- windowStart < span
     }
 }
 
-extension Gate.Policy {
-    /// After this time without another record a report says what was suppressed.
+extension Sampler.Policy {
+    /// When this time has passed without another record, a report states how many records were suppressed.
     fileprivate var span: Int64? {
         switch self {
         case .every, .sampled: nil
