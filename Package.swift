@@ -64,7 +64,7 @@ let package = Package(
             path: "Examples/ServerBesideThreads", swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", system], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", "AsyncLog", system], path: "Tests/TestSupport", swiftSettings: settings),
         // Programs that the tests start as child processes: exit, crash, fork and signals concern a whole process.
         .executableTarget(
             name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram", swiftSettings: settings),

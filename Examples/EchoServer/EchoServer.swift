@@ -28,7 +28,7 @@ struct EchoServer: ParsableCommand {
         let listener = try await Listener(on: .loopback(port: port))
         await print("listening on \(listener.address)", to: .standardError)
         await print("ready")
-        try await AsyncFD.standardOutput.flush()
+        try await AsyncFD.standardOutput.flushPrints()
         if stats { EventLoop.current?.onShutdown { await sayWhatWasDone() } }
 
         // The group ends when the listener's wait is cancelled; the tasks of the connections are cancelled with it.

@@ -49,7 +49,7 @@ struct HelloLog: ParsableCommand {
                 group.addTask { await print("Hello world !") }
             }
         }
-        return await AsyncFD.standardOutput.finishPrinting(within: .seconds(30))
+        return await AsyncFD.standardOutput.finishPrints(within: .seconds(30))
     }
 
     /// Prints one line of JSON on standard error.

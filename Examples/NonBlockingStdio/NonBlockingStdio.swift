@@ -21,7 +21,7 @@ struct NonBlockingStdio {
             for (number, flags) in before {
                 await print("descriptor \(number): fcntl says \(flags) before, \(after[number]!) after")
             }
-            try await AsyncFD.standardOutput.flush()
+            try await AsyncFD.standardOutput.flushPrints()
         }
     }
 

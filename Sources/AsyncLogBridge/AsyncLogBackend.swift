@@ -10,7 +10,9 @@ import Logging
 
 /// What all swift-log loggers of a process share: destination, levels, ledger.
 ///
-///     let backend = try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] }
+///     let backend = try AsyncLogBackend.start {
+///         [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())]
+///     }
 ///     LoggingSystem.bootstrap(backend)
 ///     …
 ///     backend.apply(try Directives("info,hummingbird=debug"))   // at any time
@@ -45,7 +47,10 @@ public struct AsyncLogBackend: Sendable {
 
     /// A backend on an event loop with a thread of its own, for programs that have a runtime of their own.
     ///
-    ///     LoggingSystem.bootstrap(try AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] })
+    ///     LoggingSystem.bootstrap(
+    ///         try AsyncLogBackend.start {
+    ///             [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())]
+    ///         })
     ///
     /// The thread lives as long as the process. Accepted records go out at `exit()` and when `main` returns. The call
     /// blocks its thread until the handlers are made; in an asynchronous function `try await AsyncLogBackend.start`
@@ -76,7 +81,9 @@ public struct AsyncLogBackend: Sendable {
 
     /// The same for asynchronous functions: suspends until the handlers are made. Any task.
     ///
-    ///     let backend = try await AsyncLogBackend.start { [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())] }
+    ///     let backend = try await AsyncLogBackend.start {
+    ///         [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())]
+    ///     }
     public static func start(
         name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
         _ handlers: @escaping @Sendable () async throws -> [Handler]

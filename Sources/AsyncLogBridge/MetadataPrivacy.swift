@@ -7,7 +7,9 @@ import Logging
 
 /// In metadata, as an attribute of a value:
 ///
-///     logger.info("logged in", metadata: ["user": "\(user.email, privacy: .hashed)", "token": "\(token, privacy: .private)"])
+///     logger.info(
+///         "logged in",
+///         metadata: ["user": "\(user.email, privacy: .hashed)", "token": "\(token, privacy: .private)"])
 extension Privacy: Logging.Logger.MetadataValueAttributes.Attribute {
     public init?(rawValue: Int64) {
         switch rawValue {

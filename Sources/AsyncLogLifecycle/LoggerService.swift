@@ -8,7 +8,8 @@ import ServiceLifecycle
 /// Writes pending records when the group shuts down, and then lets the group end.
 ///
 ///     let group = ServiceGroup(
-///         configuration: .init(services: [.init(service: LoggerService(backend.logger)), .init(service: server)], logger: logger))
+///         configuration: .init(
+///             services: [.init(service: LoggerService(backend.logger)), .init(service: server)], logger: logger))
 ///
 /// Put it first. It does nothing until the other services have ended. Then it waits until the kernel has all records,
 /// for as long as the group allows: after `maximumGracefulShutdownDuration` the group cancels it, and it drops the

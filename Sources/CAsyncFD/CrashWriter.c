@@ -21,13 +21,14 @@ const struct cfd_crash_signal cfd_crash_signals[cfd_crash_signal_count] = {
 };
 
 static int is_enabled = 1;
-/// The process whose crashes are ours. A child that was forked behind our back (vfork(2), clone(2)) may share our memory, and is not it.
+/// The process whose crashes are ours. A child that was forked behind our back (vfork(2), clone(2)) may share our
+/// memory, and is not it.
 static pid_t home;
 /// The thread that writes; 0: none.
 static pid_t writer;
 /// Instead of an index of `cfd_crash_signals`.
 enum { no_signal = -1 };
-/// Counts the times that somebody has written.
+/// Counts the times that a thread has written.
 static uint32_t visit;
 /// What the signals did before us, in the order of `cfd_crash_signals`.
 static struct sigaction previous[cfd_crash_signal_count];
@@ -54,7 +55,8 @@ static void rest(void) { nanosleep(&(struct timespec){0, 1000000}, NULL); }
 
 /// One attempt, which does not wait where that can be helped.
 static ssize_t attempt(int descriptor, const void *bytes, size_t size, int is_file) {
-    // A file is never waited for by poll(2), and says EAGAIN to RWF_NOWAIT for as long as it likes, on file systems that know the flag.
+    // A file is never waited for by poll(2), and says EAGAIN to RWF_NOWAIT for as long as it likes, on file systems
+    // that know the flag.
     if (is_file) return write(descriptor, bytes, size);
     struct iovec vector = {(void *)bytes, size};
     ssize_t count = pwritev2(descriptor, &vector, 1, -1, cfd_RWF_NOWAIT);
@@ -85,7 +87,7 @@ static size_t put(struct cfd_pending *entry, const char *bytes, size_t size, int
         if (count >= 0) {
             done += (size_t)count;
         } else if (errno == EAGAIN) {
-            rest(); // somebody else was quicker
+            rest(); // another thread was quicker
         } else if (errno != EINTR) {
             if (errno == EPIPE) discard(SIGPIPE);
             return done;
@@ -99,8 +101,8 @@ static void write_entry(struct cfd_pending *entry, int signal, int64_t deadline)
     if (!cfd_pending_is_there(entry)) return;
     intptr_t skip = cfd_pending_done(entry);
     for (struct cfd_chunk *next, *chunk = __atomic_load_n(&entry->first, __ATOMIC_ACQUIRE); chunk; chunk = next) {
-        // In this order: a chunk that has a next one is full. Else the owner may fill it, and link the next, while this one is being written, and
-        // what comes after that would be written without what came before.
+        // In this order: a chunk that has a next one is full. Else the owner may fill it, and link the next, while this
+        // one is being written, and what comes after that would be written without what came before.
         next = __atomic_load_n(&chunk->next, __ATOMIC_ACQUIRE);
         intptr_t size = __atomic_load_n(&chunk->end, __ATOMIC_ACQUIRE) - chunk->start;
         intptr_t skipped = skip < size ? skip : size;
@@ -118,8 +120,8 @@ static void write_entry(struct cfd_pending *entry, int signal, int64_t deadline)
     put(entry, bytes, size, deadline);
 }
 
-/// Writes the entries in which nobody is at work; of others, those in which nobody is by `limit`. A write that hangs leaves its entry as it is: what it will come
-/// to nobody knows.
+/// Writes the entries in which no thread is at work; of others, those in which none is by `limit`. A write that hangs
+/// leaves its entry as it is: what it will come to is unknown.
 static void write_entries(int signal, int64_t limit, int64_t deadline) {
     for (struct cfd_pending *entry = cfd_pending_entries(); entry; entry = entry->next) {
         if (entry->visited == visit) continue;
@@ -140,15 +142,17 @@ static int nothing_pends(void) {
     return undelivered() == 0;
 }
 
-/// Writes what pends, and the crash records, unless `signal` is `no_signal`. 0: the calling thread is writing already, and it is that which has crashed.
+/// Writes what pends, and the crash records, unless `signal` is `no_signal`. 0: the calling thread is writing already,
+/// and it is that which has crashed.
 static int rescue(int signal) {
-    pid_t thread = (pid_t)syscall(SYS_gettid), nobody = 0;
-    for (int i = 0; !__atomic_compare_exchange_n(&writer, &nobody, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); i++) {
-        if (nobody == thread || i == 2000) return 0;
-        nobody = 0;
+    pid_t thread = (pid_t)syscall(SYS_gettid), none = 0;
+    for (int i = 0; !__atomic_compare_exchange_n(&writer, &none, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); i++) {
+        if (none == thread || i == 2000) return 0;
+        none = 0;
         rest();
     }
-    // Not a loop's thread: the loops are well, take what threads have handed to them, and write it. A fifth of a second is a long time for that.
+    // Not a loop's thread: the loops are well, take what threads have handed to them, and write it. A fifth of a second
+    // is a long time for that.
     if (!cel_current_loop()) {
         for (int i = 0; i < 200 && !nothing_pends(); i++) rest();
     }
@@ -190,9 +194,11 @@ enum fate { lives, dies, is_aborted };
 /// What becomes of the process after another's handler has returned.
 static enum fate fate(int number, const siginfo_t *info) {
     struct sigaction current;
-    // So a handler says that the signal is to do what it does; Swift's backtracer, too. A fault would come again on return, or the handler has raised it again.
+    // So a handler says that the signal is to do what it does; Swift's backtracer, too. A fault would come again on
+    // return, or the handler has raised it again.
     if (sigaction(number, NULL, &current) == 0 && is_default(&current)) return dies;
-    // abort(3) goes on after its handler, and tells nobody. (That somebody survives a raise(SIGABRT) looks the same from here.)
+    // abort(3) goes on after its handler, and reports nothing. (A program that survives a raise(SIGABRT) looks the same
+    // from here.)
     return number == SIGABRT && info->si_code == SI_TKILL && info->si_pid == getpid() ? is_aborted : lives;
 }
 
@@ -213,9 +219,10 @@ static void crash(int number, siginfo_t *info, void *context) {
             return;
         }
     }
-    if (is_ours) rescue(signal); // and nobody goes on
+    if (is_ours) rescue(signal); // and no thread goes on
     sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-    // Blocked while this handler runs: it is delivered on return, with the old context, and with the siginfo that it came with.
+    // Blocked while this handler runs: it is delivered on return, with the old context, and with the siginfo that it
+    // came with.
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0) raise(number);
     errno = saved;
 }
@@ -233,7 +240,7 @@ void cfd_crash_install(void) {
     pthread_atfork(NULL, NULL, forked);
     for (int i = 0; i < cfd_crash_signal_count; i++) {
         if (sigaction(cfd_crash_signals[i].number, NULL, &previous[i]) != 0) continue;
-        // Who ignores such a signal has his reasons.
+        // A program that ignores such a signal has its reasons.
         if (!(previous[i].sa_flags & SA_SIGINFO) && previous[i].sa_handler == SIG_IGN) continue;
         struct sigaction action = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
         sigaction(cfd_crash_signals[i].number, &action, NULL);

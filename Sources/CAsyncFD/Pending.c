@@ -40,7 +40,8 @@ static void enter(uintptr_t *holder) {
     section.depth++;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(holder, me(), __ATOMIC_SEQ_CST);
-    // For as long as a crash may take; who has been stopped for longer is in a process that was not to be killed (the first of a container, say).
+    // For as long as a crash may take; a thread that was stopped for longer is in a process that was not to be killed
+    // (the first of a container, say).
     for (int i = 0; i < 5000 && __atomic_load_n(&stopped, __ATOMIC_SEQ_CST); i++) {
         __atomic_store_n(holder, 0, __ATOMIC_SEQ_CST);
         rest();
@@ -152,7 +153,8 @@ void cfd_pending_renumber(struct cfd_pending *pending, int descriptor) {
 
 void cfd_pending_set_crash_record(struct cfd_pending *pending, struct cfd_crash_record *record) {
     struct cfd_crash_record *old = __atomic_exchange_n(&pending->crash_record, record, __ATOMIC_SEQ_CST);
-    // A crash handler stops the sections before it looks for the record: either it does not find the old one, or that one stays.
+    // A crash handler stops the sections before it looks for the record: either it does not find the old one, or that
+    // one stays.
     if (old && !__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)) old->destroy(old);
 }
 

@@ -110,7 +110,7 @@ struct RemovedSpoolTests {
     @Test("a file that is removed while it is written to has not taken the records")
     func removedMeanwhile() throws {
         let bytes = Array("record\n".utf8)
-        let contents = try SpoolFile.open(path, .newline).get()
+        let contents = try SpoolFile.open(path, title: "asynclog spool", .newline).get()
         defer { close(contents.file.tail) }
         // The first call looks at the file, the second writes.
         let removal = Faults(before: 2) { [path] in unlink(path) }

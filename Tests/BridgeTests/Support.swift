@@ -25,26 +25,7 @@ func lines<Format: Formatter>(_ formatter: Format, _ body: @escaping (AsyncLogBa
     try EventLoop.run {
         let collector = Collector(formatter)
         try await body(AsyncLogBackend(AsyncLog.Logger("", level: .trace, handlers: [collector])))
-        return collector.lines
-    }
-}
-
-/// Keeps what a formatter makes of each record.
-final class Collector<Format: Formatter>: Handler, @unchecked Sendable {
-    private var formatter: Format
-    private(set) var lines: [String] = []
-
-    init(_ formatter: Format) {
-        self.formatter = formatter
-        super.init()
-    }
-
-    override var callSiteParts: CallSite.Parts { formatter.callSiteParts }
-
-    override func handle(_ record: borrowing Record) throws {
-        var line = LineBuffer()
-        try formatter.format(record, to: &line)
-        lines.append(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+        return collector.texts
     }
 }
 

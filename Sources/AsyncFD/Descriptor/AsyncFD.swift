@@ -57,8 +57,8 @@ public final class AsyncFD: @unchecked Sendable {
     @exclusivity(unchecked) var isBeingRead = false
     /// A FIFO that was opened before its first writer reports the end of the stream, although the stream has not begun.
     @exclusivity(unchecked) var awaitsFirstByte = false
-    /// The outlets that gather output for this descriptor, oldest first.
-    @exclusivity(unchecked) var outlets: [Outlet] = []
+    /// The batch writers that gather output for this descriptor, oldest first.
+    @exclusivity(unchecked) var batchWriters: [BatchWriter] = []
     /// What few descriptors need: made at its first use, so that ten thousand idle connections do not hold its memory.
     private(set) lazy var extras: Extras = {
         hasExtras = true
@@ -124,7 +124,7 @@ public final class AsyncFD: @unchecked Sendable {
             teardown.forget()
             if mayWait { loop.offloadIO({ teardown.closeNumbers() }, then: {}) } else { teardown.closeNumbers() }
             #if DEBUG
-            if let leak { LastResort.say("AsyncFD: \(leak) was never closed; it is closed now, with its last reference") }
+            if let leak { StandardErrorFallback.report("AsyncFD: \(leak) was never closed; it is closed now, with its last reference") }
             #endif
         }
     }

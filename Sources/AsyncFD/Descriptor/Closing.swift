@@ -14,7 +14,7 @@ extension AsyncFD {
         await onLoop(orElse: ()) { descriptor in
             if let buffer = descriptor.printer?.buffer {
                 await buffer.retire()
-                descriptor.printer?.bufferReleased()
+                descriptor.printer?.outputReleased()
             }
             await withUnsafeContinuation { continuation in
                 descriptor.closeHere { continuation.resume() }
@@ -25,7 +25,7 @@ extension AsyncFD {
     package func closeHere(then done: @escaping () -> Void = {}) {
         guard !isClosed else { return done() }
         isClosed = true
-        for outlet in outlets { outlet.descriptorCloses() }
+        for writer in batchWriters { writer.descriptorCloses() }
         tellWriters()
         let teardown = Teardown(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         teardown.forget()

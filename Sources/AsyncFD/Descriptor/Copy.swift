@@ -29,7 +29,7 @@ import SystemPackage
 public func copy(from source: AsyncFD, to destination: AsyncFD) async throws(IOError) -> Int64 {
     guard source.loop === destination.loop else { throw IOError("copy", on: "\(source.label) to \(destination.label)", .differentLoops) }
     return try await source.reading { source async throws(IOError) in
-        destination.pushOutlets()
+        destination.pushBatchWriters()
         try await destination.takeTurn()
         defer { destination.leaveTurn() }
         var copying = Copying(source: source, destination: destination)

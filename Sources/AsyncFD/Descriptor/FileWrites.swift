@@ -3,14 +3,13 @@
 // A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made
 // others arrive; they are written together by the next `writev`. A hundred tasks that each write a line cost a few
 // calls, not a hundred.
-import DequeModule
 import EventLoop
 import Glibc
 import SystemPackage
 
 /// The writes that wait. Pure: each function returns what its caller must do next.
 struct FileWrites {
-    typealias Ticket = UInt64
+    typealias Ticket = TicketQueue<Write>.Ticket
 
     struct Write {
         let ticket: Ticket
@@ -28,37 +27,35 @@ struct FileWrites {
     private static let mostVectors = 64
     private static let mostBytes = 1 << 20
 
-    private var waiting: Deque<Write> = []
-    private var lastTicket: Ticket = 0
+    private var waiting = TicketQueue<Write>()
     /// A batch is being written, or waits for the descriptor's turn.
     private(set) var isActive = false
 
     /// The ticket that the next `add` has to use.
-    mutating func issueTicket() -> Ticket {
-        lastTicket += 1
-        return lastTicket
-    }
+    var nextTicket: Ticket { waiting.nextTicket }
+
+    /// A task has been cancelled before it could `add`: uses up its ticket.
+    mutating func skip() { waiting.skip() }
 
     /// Returns true if the caller has to start a batch.
     mutating func add(_ write: Write) -> Bool {
-        waiting.append(write)
+        waiting.enter(write)
         defer { isActive = true }
         return !isActive
     }
 
     /// Nil if it is being written, or has been.
-    mutating func cancel(_ ticket: Ticket) -> Write? {
-        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
-        return waiting.remove(at: index)
-    }
+    mutating func cancel(_ ticket: Ticket) -> Write? { waiting.cancel(ticket) }
 
     /// The oldest writes, as many as go together. If there are none, the batch is over.
     mutating func next() -> [Write] {
         var batch: [Write] = []
         var size = 0
-        while let first = waiting.first, batch.count < Self.mostVectors, batch.isEmpty || size + first.bytes.count <= Self.mostBytes {
-            size += first.bytes.count
-            batch.append(waiting.removeFirst())
+        while batch.count < Self.mostVectors,
+            let write = waiting.popFirst(if: { batch.isEmpty || size + $0.bytes.count <= Self.mostBytes })
+        {
+            size += write.bytes.count
+            batch.append(write)
         }
         isActive = !batch.isEmpty
         return batch
@@ -76,7 +73,7 @@ struct FileWrites {
                 continue
             }
             answers.append((write, Outcome(written: left, failure: failure)))
-            waiting.insert(contentsOf: batch[(index + 1)...], at: 0)
+            for rest in batch[(index + 1)...].reversed() { waiting.putBack(rest, rest.ticket) }
             break
         }
         return answers
@@ -84,7 +81,7 @@ struct FileWrites {
 
     /// The descriptor is closed: the waiting writes end with `.closed`.
     mutating func close() {
-        while let write = waiting.popFirst() { write.continuation.resume(returning: Outcome(written: 0, failure: nil)) }
+        for write in waiting.removeAll() { write.continuation.resume(returning: Outcome(written: 0, failure: nil)) }
     }
 }
 
@@ -92,9 +89,10 @@ extension AsyncFD {
     /// Writes all bytes to a regular file. A write that has begun is not cancelled.
     func writeToFile(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         guard !bytes.isEmpty else { return }
-        let ticket = extras.fileWrites.issueTicket()
+        let ticket = extras.fileWrites.nextTicket
         let outcome: FileWrites.Outcome = await parkTask { continuation in
             if Task.isCancelled {
+                extras.fileWrites.skip()
                 continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
             } else if extras.fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
                 takeFileTurn()
@@ -113,7 +111,7 @@ extension AsyncFD {
 
     private func takeFileTurn() {
         if enterTurn() { return writeBatch() }
-        writers.wait(self, .outlet { [self] in writeBatch() })
+        writers.wait(self, .batchWriter { [self] in writeBatch() })
     }
 
     private func writeBatch() {

@@ -1,5 +1,4 @@
 // Whose turn it is to write. Each write is written whole before the next begins, in the order of the calls.
-import DequeModule
 import EventLoop
 
 /// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for
@@ -8,65 +7,60 @@ import EventLoop
 /// Pure: returns the writer whose turn it is; the caller resumes it. All operations but `cancelAll` are O(1),
 /// amortised.
 struct WriteQueue {
-    typealias Ticket = UInt64
+    typealias Ticket = TicketQueue<Place>.Ticket
 
-    /// What waits for a turn: a task in `AsyncFD.write`, or an outlet.
+    /// What waits for a turn: a task in `AsyncFD.write`, or a batch writer.
     enum Writer {
         case task(UnsafeContinuation<Wake, Never>)
-        case outlet(() -> Void)
+        case batchWriter(() -> Void)
 
         func resume(_ wake: Wake) {
             switch self {
             case .task(let continuation): continuation.resume(returning: wake)
-            case .outlet(let body): body()
+            case .batchWriter(let body): body()
             }
         }
     }
 
-    private struct Place {
+    struct Place {
         let writer: Writer
         let descriptor: ObjectIdentifier
     }
 
     /// The `AsyncFD` whose writer has the turn. Nil: the turn is free.
     private(set) var holder: ObjectIdentifier?
-    /// The writer with ticket n waits at `waiting[n - first]`; nil once it has given up.
-    private var waiting: Deque<Place?> = []
-    private var first: Ticket = 0
+    private var waiting = TicketQueue<Place>()
 
-    /// True if a writer waits, or has waited and given up.
+    /// True if a writer waits.
     var hasWaiting: Bool { !waiting.isEmpty }
 
     /// A writer of this descriptor takes the turn, which must be free.
     mutating func take(_ descriptor: ObjectIdentifier) { holder = descriptor }
 
     /// The ticket that the next `wait` gets.
-    var nextTicket: Ticket { first + UInt64(waiting.count) }
+    var nextTicket: Ticket { waiting.nextTicket }
 
-    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.append(Place(writer: writer, descriptor: descriptor)) }
+    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.enter(Place(writer: writer, descriptor: descriptor)) }
+
+    /// A task has been cancelled before it could `wait`: uses up its ticket.
+    mutating func skip() { waiting.skip() }
 
     /// Removes and returns the writer with this ticket, or nil if it is no longer waiting.
     mutating func cancel(_ ticket: Ticket) -> Writer? {
-        guard ticket >= first, ticket < nextTicket else { return nil }
-        return waiting[Int(ticket - first)].take()?.writer
+        waiting.cancel(ticket)?.writer
     }
 
     /// Removes and returns all waiting writers of one descriptor. The caller resumes them.
     mutating func cancelAll(of descriptor: ObjectIdentifier) -> [Writer] {
-        waiting.indices.compactMap { waiting[$0]?.descriptor == descriptor ? waiting[$0].take()?.writer : nil }
+        waiting.cancelAll { $0.descriptor == descriptor }.map(\.writer)
     }
 
     /// Gives the turn to the next writer in line, which the caller has to resume. Nil: no writer waits, and the turn is
     /// free.
     mutating func next() -> Writer? {
-        holder = nil
-        while !waiting.isEmpty {
-            first += 1
-            guard let next = waiting.removeFirst() else { continue }
-            holder = next.descriptor
-            return next.writer
-        }
-        return nil
+        let next = waiting.popFirst()
+        holder = next?.descriptor
+        return next?.writer
     }
 
     /// Frees the turn; the writers that wait go on waiting.

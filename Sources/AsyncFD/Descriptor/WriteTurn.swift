@@ -47,6 +47,9 @@ final class WriteTurn: @unchecked Sendable {
     /// The ticket of the next writer that waits, for `cancel`.
     var nextTicket: WriteQueue.Ticket { queue.nextTicket }
 
+    /// A task has been cancelled before it could `wait`: uses up its ticket.
+    func skip() { queue.skip() }
+
     /// Call it after `enter` returned false. The writer is resumed when it has the turn, and not before this returns.
     func wait(_ descriptor: AsyncFD, _ writer: WriteQueue.Writer) {
         queue.wait(writer, ObjectIdentifier(descriptor))

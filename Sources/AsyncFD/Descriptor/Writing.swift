@@ -24,7 +24,7 @@ extension AsyncFD {
         guard loop.isCurrent else {
             return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
         }
-        if isClosed || memory.bytes.isEmpty || !outlets.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
+        if isClosed || memory.bytes.isEmpty || !batchWriters.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
             try await writeHere(memory.bytes)
         } else {
             let begun = try writeNow(memory.bytes)
@@ -70,7 +70,7 @@ extension AsyncFD {
     }
 
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
-        pushOutlets()
+        pushBatchWriters()
         if kind == .file {
             if isClosed { throw IOError("write", on: label, .closed) }
             return try await writeToFile(bytes)
@@ -103,7 +103,7 @@ extension AsyncFD {
             defer { withExtendedLifetime(joined) {} }
             return try await writeHere(memory.bytes)
         }
-        pushOutlets()
+        pushBatchWriters()
         try await takeTurn()
         defer { leaveTurn() }
 
@@ -128,8 +128,8 @@ extension AsyncFD {
     }
 
     /// Starts writing what was printed or logged here before: it comes first.
-    func pushOutlets() {
-        for outlet in outlets { outlet.pushOut() }
+    func pushBatchWriters() {
+        for writer in batchWriters { writer.pushOut() }
     }
 
     /// Waits until no other writer has the turn.
@@ -139,7 +139,11 @@ extension AsyncFD {
         if writers.enter(self) { return }
         let ticket = writers.nextTicket
         let wake: Wake = await parkTask { continuation in
-            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { writers.wait(self, .task(continuation)) }
+            guard !Task.isCancelled else {
+                writers.skip()
+                return continuation.resume(returning: .cancelled)
+            }
+            writers.wait(self, .task(continuation))
         } onCancel: { [loop] in
             loop.perform { writers.cancel(ticket)?.resume(.cancelled) }
         }

@@ -18,6 +18,8 @@ package final class SpoolFile: Sendable {
     private static let mostUnchecked = 64 << 20
 
     private let path: String
+    /// The first word or two of the file: whose it is.
+    private let title: String
     let number: CInt
     /// For appending; the caller of `open` owns it.
     package let tail: CInt
@@ -27,8 +29,9 @@ package final class SpoolFile: Sendable {
     /// Where the last record ends that has been appended whole. Any thread.
     package var end: Int { endOfFile.load(ordering: .acquiring) }
 
-    private init(path: String, number: CInt, tail: CInt) {
+    private init(path: String, title: String, number: CInt, tail: CInt) {
         self.path = path
+        self.title = title
         self.number = number
         self.tail = tail
     }
@@ -52,7 +55,7 @@ package final class SpoolFile: Sendable {
 
     /// Opens the file, or makes it with mode 600. Fails with EAGAIN if another process, or another handler, has it
     /// open; with ELOOP if it is a symbolic link; with `.notPrivate` if it is not the user's alone.
-    package static func open(_ path: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
+    package static func open(_ path: String, title: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
             let number = try get("open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
             let tail: CInt
@@ -62,7 +65,7 @@ package final class SpoolFile: Sendable {
                 Syscalls.close(number)
                 throw error
             }
-            let file = SpoolFile(path: path, number: number, tail: tail)
+            let file = SpoolFile(path: path, title: title, number: number, tail: tail)
             do throws(IOError) { return .success(try file.examine(bounds)) } catch {
                 Syscalls.close(tail)
                 throw error
@@ -93,8 +96,8 @@ package final class SpoolFile: Sendable {
     private func examine(_ bounds: FrameBounds) throws(IOError) -> Contents {
         let size = try size()
         let header = try read(at: 0, upTo: SpoolFormat.headerSize)
-        let found = SpoolFormat.readHeader(header)
-        if size == 0 || SpoolFormat.isBegun(header) {
+        let found = SpoolFormat.readHeader(header, title)
+        if size == 0 || SpoolFormat.isBegun(header, title) {
             try clear()
             return Contents(file: self, head: end, number: 1, torn: size, isHeaderDamaged: false)
         }
@@ -208,14 +211,14 @@ package final class SpoolFile: Sendable {
     // MARK: The header
 
     /// Notes that what stands before `head` has been sent; `number` is that of the record there.
-    package func setHead(_ head: Int, _ number: UInt64) throws(IOError) { try write(SpoolFormat.header(head: head, number: number)) }
+    package func setHead(_ head: Int, _ number: UInt64) throws(IOError) { try write(SpoolFormat.header(title, head: head, number: number)) }
 
     /// Empties the file.
     package func clear() throws(IOError) {
         // In this order: a crash between the two leaves a head behind the end, which is an empty spool, too.
         if let errno = Syscalls.truncate(number, Int64(min(SpoolFormat.headerSize, try size()))) { throw error("truncate", errno) }
         let next = nextNumber.load(ordering: .relaxed)
-        var bytes = SpoolFormat.header(head: SpoolFormat.headerSize, number: next)
+        var bytes = SpoolFormat.header(title, head: SpoolFormat.headerSize, number: next)
         SpoolFormat.append(to: &bytes, number: next, UnsafeRawBufferPointer(start: nil, count: 0))
         try write(bytes)
         endOfFile.store(SpoolFormat.headerSize, ordering: .releasing)

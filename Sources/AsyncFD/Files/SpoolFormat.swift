@@ -2,8 +2,8 @@
 // little-endian.
 //
 //     file    header, mark, then records and marks
-//     header  "asynclog spool 2 HHHHHHHHHHHHHHHH NNNNNNNNNNNNNNNN CCCCCCCC\n", filled up with blanks before the line feed to 64 bytes, in
-//             hexadecimal: H is where the first record stands that has not been sent, N its number, C the CRC-32C of all before it
+//     header  "TITLE 2 HHHHHHHHHHHHHHHH NNNNNNNNNNNNNNNN CCCCCCCC\n", filled up with blanks before the line feed to 64 bytes. The title is the
+//             user's, of at most 18 bytes, and says whose file it is; in hexadecimal H is where the first record stands that has not been sent, N its number, C the CRC-32C of all before it
 //     record  24 bytes, then the record as it goes over the wire, with its frame
 //               0  F5 53 50 32, which text in UTF-8 never contains
 //               4  the record's length in bytes, 32 bits, more than 0
@@ -25,28 +25,35 @@ package enum SpoolFormat {
     package static let recordHeaderSize = 24
 
     private static let marker: UInt32 = 0x3250_53F5
-    private static let title = "asynclog spool 2 "
+    private static let mostTitleBytes = 18
+
+    private static func prefix(_ title: String) -> String {
+        precondition(title.utf8.count <= mostTitleBytes, "spool title: must have at most \(mostTitleBytes) bytes")
+        return title + " 2 "
+    }
 
     // MARK: The header
 
-    static func header(head: Int, number: UInt64) -> [UInt8] {
-        let text = title + hexadecimal(UInt64(head), 16) + " " + hexadecimal(number, 16) + " "
+    static func header(_ title: String, head: Int, number: UInt64) -> [UInt8] {
+        let text = prefix(title) + hexadecimal(UInt64(head), 16) + " " + hexadecimal(number, 16) + " "
         let checksum = Array(text.utf8).withUnsafeBytes { CRC32C.checksum($0) }
         let whole = text + hexadecimal(UInt64(checksum), 8)
         return Array((whole + String(repeating: " ", count: 63 - whole.utf8.count) + "\n").utf8)
     }
 
     /// Nil: it is damaged, or none.
-    static func readHeader(_ bytes: [UInt8]) -> (head: Int, number: UInt64)? {
-        guard bytes.count >= 64, bytes.starts(with: title.utf8) else { return nil }
-        let fields = String(decoding: bytes[title.utf8.count..<63], as: UTF8.self).split(separator: " ").map { UInt64($0, radix: 16) }
+    static func readHeader(_ bytes: [UInt8], _ title: String) -> (head: Int, number: UInt64)? {
+        let prefix = prefix(title).utf8
+        guard bytes.count >= 64, bytes.starts(with: prefix) else { return nil }
+        let fields = String(decoding: bytes[prefix.count..<63], as: UTF8.self).split(separator: " ").map { UInt64($0, radix: 16) }
         guard fields.count == 3, let head = fields[0].flatMap({ Int(exactly: $0) }), let number = fields[1], head >= headerSize else { return nil }
-        return Array(bytes[..<64]) == header(head: head, number: number) ? (head, number) : nil
+        return Array(bytes[..<64]) == header(title, head: head, number: number) ? (head, number) : nil
     }
 
     /// Whether the bytes are the beginning of what a new file begins with, cut off by a crash.
-    static func isBegun(_ bytes: [UInt8]) -> Bool {
-        bytes.count < headerSize && bytes.prefix(title.utf8.count).elementsEqual(title.utf8.prefix(bytes.count))
+    static func isBegun(_ bytes: [UInt8], _ title: String) -> Bool {
+        let prefix = prefix(title).utf8
+        return bytes.count < headerSize && bytes.prefix(prefix.count).elementsEqual(prefix.prefix(bytes.count))
     }
 
     private static func hexadecimal(_ value: UInt64, _ digits: Int) -> String {

@@ -42,7 +42,7 @@ public final class Listener: AsyncSequence, Sendable {
     public init(
         on address: AsyncFD.Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
     ) async throws(IOError) {
-        self.onTrouble = onTrouble ?? { LastResort.say("\($0); connections wait, trying again") }
+        self.onTrouble = onTrouble ?? { StandardErrorFallback.report("\($0); connections wait, trying again") }
         let number = try Listener.listen(on: address, backlog, reusePort)
         self.address = (try? Syscalls.localAddress(number).get()) ?? address
         socket = AsyncFD(socket: number, label: "listener \(self.address)")

@@ -1,5 +1,5 @@
-// Many small writes, few system calls: what is written in one turn of the loop goes out together, and a writer that is ahead of
-// its reader waits.
+// Many small writes, few system calls: what is written in one turn of the loop goes out together, and a writer that is
+// ahead of its reader waits.
 import EventLoop
 import SystemPackage
 
@@ -8,31 +8,32 @@ import SystemPackage
 ///     let writer = BufferedWriter(connection)
 ///     for row in rows { try await writer.write("\(row)\r\n") }
 ///     try await writer.flush()
-///     await writer.close()
+///     try await writer.close()
 ///
-/// A write is put into the buffer; the whole of what one turn of the event loop has gathered goes out with one system call. When more than the high
-/// water mark waits to be written, writers wait until the low water mark is reached. So memory is bounded (by the high water mark and the
-/// largest write), and a slow reader slows the writer down.
+/// A write is put into the buffer; the whole of what one turn of the event loop has gathered goes out with one system
+/// call. When more than the high water mark waits to be written, writers wait until the low water mark is reached. So
+/// memory is bounded (by the high water mark and the largest write), and a slow reader slows the writer down.
 ///
-/// What has been written goes out before the loop ends, even if nobody holds the writer any more; `close` lets go of it earlier.
+/// What has been written goes out before the loop ends, even if the program has released the writer; `close` ends it
+/// earlier.
 ///
-/// Lives on its descriptor's loop; its methods may be called from any task. Writes of several tasks stay whole, in the order of the calls.
+/// Lives on its descriptor's loop; its methods may be called from any task. Writes of several tasks stay whole, in the
+/// order of the calls.
 ///
 /// Unchecked: everything that changes is touched on the loop's thread only.
 public final class BufferedWriter: @unchecked Sendable {
-    /// What is written to. The writer never closes it: whoever made it does.
+    /// The descriptor that the writer writes to. Its owner closes it, never the writer.
     public let descriptor: AsyncFD
-    /// More bytes than these make writers wait.
+    /// When more bytes than these are pending, writes wait.
     public let highWaterMark: Int
-    /// When no more bytes than these are left, they go on.
+    /// When no more bytes than these are pending, the waiting writes go on.
     public let lowWaterMark: Int
 
     // Loop thread only.
-    private let outlet: Outlet
+    private let writer: BatchWriter
     private var isAttached = false
     private var isClosed = false
-    private var waiting: [(id: UInt64, continuation: UnsafeContinuation<Wake, Never>)] = []
-    private var lastID: UInt64 = 0
+    private var waiting = TicketQueue<UnsafeContinuation<Wake, Never>>()
 
     /// - Parameters:
     ///   - highWaterMark: in bytes.
@@ -43,17 +44,18 @@ public final class BufferedWriter: @unchecked Sendable {
         self.descriptor = descriptor
         self.highWaterMark = highWaterMark
         self.lowWaterMark = low
-        outlet = Outlet(descriptor)
+        writer = BatchWriter(descriptor)
     }
 
     /// Bytes that wait to be written.
     public var count: Int {
-        get async { await descriptor.onLoop(orElse: 0) { _ in self.outlet.queue.count } }
+        get async { await descriptor.onLoop(orElse: 0) { _ in self.writer.queue.count } }
     }
 
-    /// Takes all of `bytes`; waits first if too much waits already.
+    /// Takes all of `bytes`. Waits first while more than `highWaterMark` bytes are pending.
     ///
-    /// - Throws: `IOError` if an earlier write has failed, or when the task is cancelled while it waits. Nothing of `bytes` was taken then.
+    /// - Throws: `IOError` if an earlier write has failed, or when the task is cancelled while it waits. Nothing of
+    ///   `bytes` was taken then.
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
@@ -72,11 +74,12 @@ public final class BufferedWriter: @unchecked Sendable {
 
     /// Waits until everything that was written so far is in the kernel.
     ///
-    /// - Throws: `IOError` if the descriptor does not take it, with the reason. It stays in the buffer, and is tried again.
+    /// - Throws: `IOError` if the descriptor does not take it, with the reason. The bytes stay in the buffer, and are
+    ///   tried again.
     public func flush() async throws(IOError) {
         try await descriptor.onLoop("write") { _ async throws(IOError) in
-            if self.outlet.failure != nil { self.outlet.pushOut() }
-            try await self.outlet.flush()
+            if self.writer.failure != nil { self.writer.pushOut() }
+            try await self.writer.flush()
         }
     }
 
@@ -90,11 +93,11 @@ public final class BufferedWriter: @unchecked Sendable {
             defer {
                 self.resumeWaiting(.closed)
                 if self.isAttached {
-                    self.outlet.giveUp()
-                    self.outlet.retire()
+                    self.writer.giveUp()
+                    self.writer.retire()
                 }
             }
-            try await self.outlet.flush()
+            try await self.writer.flush()
         }
     }
 
@@ -103,50 +106,46 @@ public final class BufferedWriter: @unchecked Sendable {
     private func writeHere(_ bytes: UnsafeRawBufferPointer) async throws(IOError) {
         while true {
             if isClosed { throw IOError("write", on: descriptor.label, .closed) }
-            if let failure = outlet.failure { throw failure }
-            if outlet.queue.count <= highWaterMark, waiting.isEmpty || outlet.queue.count <= lowWaterMark { break }
+            if let failure = writer.failure { throw failure }
+            if writer.queue.count <= highWaterMark, waiting.isEmpty || writer.queue.count <= lowWaterMark { break }
             try await waitForLowWater()
         }
         guard !bytes.isEmpty else { return }
         if !isAttached {
             isAttached = true
-            outlet.attach(self)
+            writer.attach(nil, self)
         }
-        outlet.queue.append(bytes)
-        outlet.didAppend(bytes.count)
+        writer.queue.append(bytes)
+        writer.didAppend(bytes.count)
     }
 
     private func waitForLowWater() async throws(IOError) {
-        lastID += 1
-        let id = lastID
+        let ticket = waiting.nextTicket
         let wake: Wake = await parkTask { continuation in
-            if Task.isCancelled { continuation.resume(returning: .cancelled) } else { waiting.append((id, continuation)) }
-        } onCancel: {
-            descriptor.loop.perform {
-                guard let index = self.waiting.firstIndex(where: { $0.id == id }) else { return }
-                self.waiting.remove(at: index).continuation.resume(returning: .cancelled)
+            guard !Task.isCancelled else {
+                waiting.skip()
+                return continuation.resume(returning: .cancelled)
             }
+            waiting.enter(continuation)
+        } onCancel: {
+            descriptor.loop.perform { self.waiting.cancel(ticket)?.resume(returning: .cancelled) }
         }
         if wake == .cancelled { throw IOError("write", on: descriptor.label, .cancelled) }
     }
 
     private func resumeWaiting(_ wake: Wake) {
-        let resumed = waiting
-        waiting = []
-        for (_, continuation) in resumed { continuation.resume(returning: wake) }
+        for continuation in waiting.removeAll() { continuation.resume(returning: wake) }
     }
 }
 
-extension BufferedWriter: OutletClient {
-    package func outletWrote(_ count: Int) {
-        if outlet.queue.count <= lowWaterMark { resumeWaiting(.ready) }
+extension BufferedWriter: Destination {
+    package func didWrite(_ count: Int) {
+        if writer.queue.count <= lowWaterMark { resumeWaiting(.ready) }
     }
 
-    package func outletFailed(_ error: IOError) { resumeWaiting(.ready) }
-    package func outletRecovered() {}
-    package func outletAbandoned(_ count: Int, because error: IOError?) {
-        LastResort.say("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "nobody read them in time")")
+    package func didFail(_ error: IOError) { resumeWaiting(.ready) }
+    package func didGiveUp(_ count: Int, because error: IOError?) {
+        StandardErrorFallback.report("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
     }
-    package func outletConcluded() {}
-    package func outletReleased() { isAttached = false }
+    package func didRelease() { isAttached = false }
 }

@@ -1,7 +1,8 @@
 // Bytes that wait to be written: appended whole records at a time, taken off in whatever pieces the kernel accepts.
 //
-// A list of chunks. Each record is contiguous, so that it can be formatted in place; the list goes to `writev` as it is. What has
-// been written is never moved. When the queue runs empty it starts over at the beginning of the same chunk, whose memory is warm.
+// A list of chunks. Each record is contiguous, so that it can be formatted in place; the list goes to `writev` as it
+// is. What has been written is never moved. When the queue runs empty it starts over at the beginning of the same
+// chunk, whose memory is warm.
 //
 // The chunks are C structures in a list, so that the crash handler can follow it at any moment: a record becomes
 // part of the list with one store, after its bytes are there; every other change is made in a section (Pending.h).
@@ -67,7 +68,8 @@ package struct ByteQueue: ~Copyable {
         commit(bytes.count)
     }
 
-    /// Fills `vectors` with the oldest `limit` bytes behind the first `done`, or as many as fit into its elements; returns how many elements were used.
+    /// Fills `vectors` with the oldest `limit` bytes behind the first `done`, or as many as fit into its elements;
+    /// returns how many elements were used.
     package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, limit: Int, behind done: Int = 0) -> Int {
         var used = 0
         var left = limit
@@ -87,7 +89,8 @@ package struct ByteQueue: ~Copyable {
         return used
     }
 
-    /// Fills each element of `vectors` with one record, the oldest first; `length` says how long the n-th is, nil ends it. Returns how many were used.
+    /// Fills each element of `vectors` with one record, the oldest first; `length` says how long the n-th is, nil ends
+    /// it. Returns how many were used.
     package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>, lengths length: (Int) -> Int?) -> Int {
         var used = 0
         var offset = 0
@@ -120,8 +123,8 @@ package struct ByteQueue: ~Copyable {
         }
     }
 
-    /// Takes out `size` bytes that stand behind the oldest `kept` ones. Those stay where they are, unread and untouched: a thread of the pool may be
-    /// writing them.
+    /// Takes out `size` bytes that stand behind the oldest `kept` ones. Those stay where they are, unread and
+    /// untouched: a thread of the pool may be writing them.
     package mutating func remove(_ size: Int, behind kept: Int) {
         guard kept > 0 else { return consume(size) }
         cfd_pending_enter(pending)
@@ -133,7 +136,8 @@ package struct ByteQueue: ~Copyable {
             end -= last.length
             last = last.pointee.next!
         }
-        // What stands in the same chunk as the last of the kept bytes; then what comes after, which is oldest of all in its chunk.
+        // What stands in the same chunk as the last of the kept bytes; then what comes after, which is oldest of all in
+        // its chunk.
         let first = min(size, last.length - end)
         if first > 0 { cut(last, at: end, droppingNext: first) }
         var left = size - first
@@ -145,7 +149,8 @@ package struct ByteQueue: ~Copyable {
         }
     }
 
-    /// Drops `size` bytes that stand behind the oldest `kept` ones of a chunk. What stands behind them gets a chunk of its own.
+    /// Drops `size` bytes that stand behind the oldest `kept` ones of a chunk. What stands behind them gets a chunk of
+    /// its own.
     private mutating func cut(_ chunk: Chunk, at kept: Int, droppingNext size: Int) {
         let end = chunk.pointee.start + kept
         let left = chunk.length - kept - size

@@ -1,4 +1,4 @@
-// What was dropped since it was last said: how much of what severity, when, and which numbers are missing in the output.
+// What was dropped since the last report: how many records of each severity, when, and which numbers are missing.
 import EventLoop
 
 /// Drops that are yet to be reported.

@@ -1,6 +1,7 @@
-// Who waits until bytes of an outlet are in the kernel.
+// The tasks that wait until bytes of a batch writer are in the kernel.
 
-/// Positions are counted from the outlet's first byte on; they ascend from the first who waits to the last. Loop thread only.
+/// Positions are counted from the batch writer's first byte on; they ascend from the first waiting task to the last.
+/// Loop thread only.
 struct FlushQueue {
     typealias Continuation = UnsafeContinuation<IOError?, Never>
 

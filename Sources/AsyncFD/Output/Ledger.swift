@@ -1,13 +1,14 @@
 // The books of one output: what was accepted is written, or dropped for a reason, or still pending. Always.
 import EventLoop
 
-/// What became of the records (log records, prints) that one output accepted: `accepted == written + droppedTotal + pending`.
+/// What became of the records (log records, prints) that one output accepted: `accepted == written + droppedTotal +
+/// pending`.
 public struct Ledger: Sendable, Equatable {
     /// Why a record was not written.
     public enum DropReason: String, Sendable, Hashable, CaseIterable {
         /// The buffer was full, and the caller could not or would not wait.
         case overflow
-        /// The descriptor refused it: the device is full, nobody reads any more, …
+        /// The descriptor refused it: the device is full, a pipe has no reader any more, …
         case failure
         /// Its task was cancelled while it waited for room.
         case cancelled
@@ -35,21 +36,22 @@ public struct Ledger: Sendable, Equatable {
     /// All that were given up.
     public var droppedTotal: UInt64 { dropped.values.reduce(0, +) }
 
-    /// The law: nothing is unaccounted for.
+    /// True at every moment: each accepted record is written, dropped or pending.
     public var balances: Bool { accepted == written + droppedTotal + pending }
 
     /// Empty books.
     public init() {}
 
-    /// Opens the books for a record: it will be written or dropped.
+    /// Counts a record as accepted: it will be written or dropped.
     package mutating func accept() {
         accepted &+= 1
         pending &+= 1
     }
 
-    package mutating func write() {
-        written &+= 1
-        pending &-= 1
+    /// So many pending records have been written.
+    package mutating func write(_ count: Int = 1) {
+        written &+= UInt64(count)
+        pending &-= UInt64(count)
     }
 
     package mutating func drop(_ reason: DropReason) {
@@ -74,14 +76,14 @@ public struct Ledger: Sendable, Equatable {
         dropped[reason, default: 0] += lost
     }
 
-    /// Adds records that were refused at the door: accepted and dropped in one.
+    /// Counts records that were refused at once: accepted and dropped.
     package mutating func refuse(_ count: UInt64) {
         guard count > 0 else { return }
         accepted += count
         dropped[.overflow, default: 0] += count
     }
 
-    /// The two as one.
+    /// The sum of two ledgers.
     public static func + (a: Ledger, b: Ledger) -> Ledger {
         var sum = a
         sum.accepted += b.accepted

@@ -1,11 +1,12 @@
-// A write of an outlet's that a thread of the pool makes: what it takes along, and what it brings back.
+// A write of a batch writer's that a thread of the pool makes: what it takes along, and what it brings back.
 //
-// The bytes are the queue's. They stay where they are until the outlet has the answer, whatever is appended behind them, or taken out there, meanwhile.
+// The bytes are the queue's. They stay where they are until the batch writer has the answer, whatever is appended
+// behind them, or taken out there, meanwhile.
 import CAsyncFD
 import Glibc
 import Synchronization
 
-/// The write that a thread of the pool is making for an outlet, if there is one. Loop thread only.
+/// The write that a thread of the pool is making for a batch writer, if there is one. Loop thread only.
 struct WriteUnderWay {
     /// Tells a write that has been answered, or given up, from the one that counts.
     private var number = 0
@@ -28,7 +29,7 @@ struct WriteUnderWay {
         return (number, answer)
     }
 
-    /// It writes no more, or what it writes is of no interest.
+    /// The write has ended, or its outcome is no longer needed.
     mutating func forget() {
         number += 1
         answer = nil
@@ -39,7 +40,7 @@ struct WriteUnderWay {
     /// Keeps the memory that it still reads.
     mutating func keep(_ queue: consuming ByteQueue) { orphans[number] = Orphan(queue) }
 
-    /// To be called when the pool has answered. False: nobody waits for the answer any more.
+    /// To be called when the pool has answered. False: the answer is no longer awaited.
     mutating func ended(_ number: Int) -> Bool {
         orphans[number] = nil
         return number == self.number
@@ -51,7 +52,8 @@ struct WriteUnderWay {
     }
 }
 
-/// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone until they are consumed.
+/// A copy of the list of pieces, for another thread. Unchecked: the pieces are the queue's, which leaves them alone
+/// until they are consumed.
 struct PinnedVectors: @unchecked Sendable {
     private let vectors: Vectors
     private let pending: UnsafeMutablePointer<cfd_pending>
@@ -68,8 +70,9 @@ struct PinnedVectors: @unchecked Sendable {
 
     /// On a thread of the pool. What has been written is noted at once: a crash must not write it again.
     ///
-    /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because no program can open it: ESTALE, as NFS says it
-    ///   of a file that was removed on the server. So it is when the write fails, too: the disk is full, perhaps, of that very file.
+    /// - Parameter mustHaveName: a file that has no name any more afterwards has not taken the bytes, because no
+    ///   program can open it: ESTALE, as NFS says it of a file that was removed on the server. The same holds if the
+    ///   write fails: that very file may have filled the disk.
     func write(_ descriptor: CInt, mustHaveName: Bool) -> IOOutcome {
         let done = cfd_pending_begin_write(pending)
         defer { cfd_pending_end_write(pending) }

@@ -1,8 +1,9 @@
-// `await print(…)`: Swift's print, for programs that must not wait for whoever reads the output.
+// `await print(…)`: Swift's print, for programs that must not wait for the reader of their output.
 //
-// There are two functions, with and without `to:`, as in the standard library. One with a default value for `to:` would lose to the standard
-// library's where a call has three arguments: the type checker prefers the function that has as many parameters as the call has arguments, and
-// that comes before its preference for an asynchronous function in an asynchronous one.
+// There are two functions, with and without `to:`, as in the standard library. One with a default value for `to:` would
+// lose to the standard library's where a call has three arguments: the type checker prefers the function that has as
+// many parameters as the call has arguments, and that comes before its preference for an asynchronous function in an
+// asynchronous one.
 import EventLoop
 import SystemPackage
 
@@ -11,12 +12,14 @@ import SystemPackage
 ///     await print("Hello stdout !")
 ///     await print("oops", to: .standardError)
 ///
-/// In an asynchronous function `print` means this one, with any number of items, and does not compile without `await`. In synchronous code it
-/// remains Swift's own, which blocks; the compiler counts a closure without any `await` as synchronous: `Task { print(1) }` is Swift's.
+/// In an asynchronous function `print` means this one, with any number of items, and does not compile without `await`.
+/// In synchronous code it remains Swift's own, which blocks; the compiler counts a closure without any `await` as
+/// synchronous: `Task { print(1) }` is Swift's.
 ///
-/// The text goes into the descriptor's buffer, and the whole of what was printed in one turn of the loop goes out with one system call. The task
-/// suspends only when a mebibyte waits to be written. Printing never fails on the spot: what cannot be written is kept and tried again,
-/// and what in the end was lost is said on standard error. To know that it is out, or why not: `try await descriptor.flush()`.
+/// The text goes into the descriptor's buffer, and the whole of what was printed in one turn of the loop goes out with
+/// one system call. The task suspends only when a mebibyte waits to be written. Printing never fails on the spot: what
+/// cannot be written is kept and tried again, and a loss is reported on standard error. To wait until the text is in
+/// the kernel, or get the error: `try await descriptor.flushPrints()`.
 ///
 /// A descriptor that has been printed to is kept, with what waits to be written, until `close` or the end of its loop.
 ///
@@ -47,17 +50,18 @@ private func text(_ items: [Any], _ separator: String, _ terminator: String) -> 
 extension AsyncFD {
     /// Suspends until everything that was printed to this descriptor is in the kernel.
     ///
-    /// - Throws: `IOError` if the descriptor does not take it, with the reason. What was printed stays pending and is tried again.
-    public func flush() async throws(IOError) {
+    /// - Throws: `IOError` if the descriptor does not take it, with the reason. What was printed stays pending and is
+    ///   tried again.
+    public func flushPrints() async throws(IOError) {
         try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.printer?.buffer.flush() }
     }
 
-    /// Flushes what was printed, waits for that at most as long as `limit`, and gives up what has not gone out by then; that is said on
-    /// standard error.
+    /// Flushes what was printed, waits for that at most as long as `limit`, and gives up what has not gone out by then;
+    /// the loss is reported on standard error.
     ///
     /// - Returns: what became of all that was printed to this descriptor.
     @discardableResult
-    public func finishPrinting(within limit: Duration) async -> Ledger {
+    public func finishPrints(within limit: Duration) async -> Ledger {
         await onLoop(orElse: Ledger()) { descriptor in
             await descriptor.printer?.buffer.finish(within: limit)
             return descriptor.ledgerOfPrints
@@ -104,7 +108,7 @@ extension AsyncFD {
         AsyncFD.put(&text, size, into: buffer)
     }
 
-    private static func put(_ text: inout String, _ size: Int, into buffer: OutputBuffer) {
+    private static func put(_ text: inout String, _ size: Int, into buffer: RecordBuffer) {
         let memory = buffer.begin(size)
         text.withUTF8 { utf8 in
             if let base = utf8.baseAddress { memory.copyMemory(from: base, byteCount: size) }
@@ -122,50 +126,70 @@ extension AsyncFD {
     }
 }
 
-/// The buffer of what is printed to one descriptor, and its voice when something goes wrong. Loop thread only.
-final class Printer: OutputBufferOwner {
+/// The buffer of what is printed to one descriptor, and its reporter when something goes wrong. Loop thread only.
+final class Printer: RecordReporter {
     /// What may wait to be written, in bytes.
     static let capacity = 1 << 20
 
-    let buffer: OutputBuffer
+    let buffer: RecordBuffer
     private unowned let descriptor: AsyncFD
+    private var failureIsUnreported = false
+    private var failureReportIsScheduled = false
 
     init(_ descriptor: AsyncFD) {
         self.descriptor = descriptor
-        buffer = OutputBuffer(descriptor, capacity: Printer.capacity)
-        buffer.owner = self
+        buffer = RecordBuffer(descriptor, capacity: Printer.capacity)
+        buffer.reporter = self
     }
 
-    // The output is the user's own text: nothing of ours is mixed into it, and what standard error has lost is said nowhere.
-    func reportDrops(_ drops: DropSummary) { say("\(drops.total) prints lost: the buffer was full") }
+    // The output is the user's own text: no report is mixed into it, and a loss on standard error itself is not
+    // reported.
+    func reportDrops(_ drops: DropSummary) { report("\(drops.total) prints lost: the buffer was full") }
 
     func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
-        say("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "nobody read them in time")")
+        failureIsUnreported = false
+        report("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "the reader did not read them in time")")
     }
 
-    func reportFailure(_ error: IOError, dropped count: UInt64) { say("\(error.reason); \(count) prints lost so far, trying again") }
+    /// Reported a second later and not at once, so that a program that is about to end reports it only once, with the
+    /// final count.
+    func outputFailed(_ error: IOError) {
+        failureIsUnreported = true
+        guard !failureReportIsScheduled else { return }
+        failureReportIsScheduled = true
+        descriptor.loop.after(.seconds(1)) { [weak self] in
+            guard let self else { return }
+            failureReportIsScheduled = false
+            guard failureIsUnreported, let error = buffer.failure else { return }
+            failureIsUnreported = false
+            report("\(error.reason); \(buffer.unreportedDrops) prints lost so far, trying again")
+        }
+    }
 
-    func reportRecovery() { say("works again") }
+    func outputRecovered() {
+        if !failureIsUnreported { report("works again") }
+        failureIsUnreported = false
+    }
 
     /// The descriptor keeps the printer, and the buffer the descriptor.
-    func bufferReleased() {
+    func outputReleased() {
         descriptor.extras.pastPrints = descriptor.extras.pastPrints + buffer.ledger
         descriptor.extras.printer = nil
     }
 
-    private func say(_ text: String) {
-        if descriptor.descriptor.rawValue != 2 { LastResort.say("print: \(buffer.label): \(text)") }
+    private func report(_ text: String) {
+        if descriptor.descriptor.rawValue != 2 { StandardErrorFallback.report("print: \(buffer.label): \(text)") }
     }
 }
 
-/// Where a failing output says that it fails: standard error.
-package enum LastResort {
-    /// Loop thread. The line goes the way of everything printed to standard error, and out before the loop ends. It may hold texts of others: what
-    /// would act on a terminal, or make two lines of one, is escaped.
-    package static func say(_ line: String) { AsyncFD.standardError.printNow(VisibleText.escaped(line) + "\n") }
+/// Reports of outputs that fail, on standard error.
+package enum StandardErrorFallback {
+    /// Loop thread. The line is printed to standard error, and goes out before the loop ends. It may contain foreign
+    /// text: control characters and line feeds are escaped.
+    package static func report(_ line: String) { AsyncFD.standardError.printNow(VisibleText.escaped(line) + "\n") }
 
     /// The same from any thread.
-    package static func warn(_ line: String) {
-        AsyncFD.standardError.loop.perform { say(line) }
+    package static func reportFromAnyThread(_ line: String) {
+        AsyncFD.standardError.loop.perform { report(line) }
     }
 }

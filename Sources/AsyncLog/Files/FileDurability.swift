@@ -1,14 +1,15 @@
-// What `flush(.durable)` has to see to beyond the file that is open: the files that were left since, and the names of new ones.
+// What `flush(.durable)` has to see to beyond the file that is open: the files that were left since, and the names of
+// new ones.
 //
-// As long as nobody has asked for durability, a file that is left is closed and the kernel writes it when it likes; the first who asks has the whole
-// file system synchronised, once. From then on each file is synchronised when it is left.
+// Until durability is asked for, a file that is left is closed and the kernel writes it when it likes; the first call
+// that asks has the whole file system synchronised, once. From then on each file is synchronised when it is left.
 import AsyncFD
 import EventLoop
 
 /// Loop thread only.
 final class FileDurability {
     private let path: FilePath
-    /// Somebody has asked for it.
+    /// `flush(.durable)` has been called.
     var isWanted = false
     /// A file was left and not synchronised.
     private var hasUnsynchronized = false

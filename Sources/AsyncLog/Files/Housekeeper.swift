@@ -1,9 +1,12 @@
-// Sees to rotated files after each rotation: the surplus goes, the rest is compressed, one file at a time, oldest first.
+// Sees to rotated files after each rotation: the surplus goes, the rest is compressed, one file at a time, oldest
+// first.
 //
-// It keeps no list of what is to be done: each round begins with a look into the folder. So a restarted program finishes what the last one has begun.
+// It keeps no list of what is to be done: each round begins with a look into the folder. So a restarted program
+// finishes what the last one has begun.
 //
-// A compression that is under way when the loop ends is finished, if that takes no longer than a second. Else its program is ended and its half of a file
-// removed; the original is compressed after the next start. Only a process that is killed leaves a half behind, and that too goes at the next start.
+// A compression that is under way when the loop ends is finished, if that takes no longer than a second. Else its
+// program is ended and its half of a file removed; the original is compressed after the next start. Only a process that
+// is killed leaves a half behind, and that too goes at the next start.
 import AsyncFD
 import EventLoop
 
@@ -19,11 +22,12 @@ final class Housekeeper {
     private var path: FilePath?
     private var hasStarted = false
     private var failures = 0
-    private let waiting: PatientTasks
+    private let waiting: DeadlineWaiters
 
     /// A compression is being started, is under way, or is being finished.
     private var isCompressing = false
-    /// What is being compressed, as long as its program has not been collected: so its number is nobody else's.
+    /// What is being compressed, as long as its program has not been collected: so its number belongs to no other
+    /// process.
     private var running: LogPlace.Compressing?
     /// The loop ends: nothing is begun any more.
     private var isEnding = false
@@ -34,7 +38,7 @@ final class Housekeeper {
     init(_ place: LogPlace, _ work: SerialWork) {
         self.place = place
         self.work = work
-        waiting = PatientTasks(work.loop)
+        waiting = DeadlineWaiters(work.loop)
     }
 
     /// - Parameter path: where the file lies that is being written.
@@ -110,7 +114,8 @@ final class Housekeeper {
         next()
     }
 
-    /// There is nothing left to do, or it does not work: then again after a pause, or after the next rotation, whichever is first.
+    /// There is nothing left to do, or it does not work: then again after a pause, or after the next rotation,
+    /// whichever is first.
     private func end(_ path: FilePath, _ trouble: LogFile.Trouble, _ error: IOError?) {
         report(trouble, error)
         failures = error == nil ? 0 : failures + 1

@@ -1,10 +1,10 @@
-// What the end of a loop owes to a log file, apart from its records: whoever opens the same file next must not meet a rotation that is half done, nor
-// have files renamed or removed under his hands by a thread that nobody remembers.
+// What the end of a loop waits for at a log file, apart from its records: the next program that opens the file must not
+// find a rotation half done, nor have its files renamed or removed by a thread of this one that is still at work.
 import EventLoop
 
 extension LogFile: ShutdownParticipant {
     /// The loop sees to the buffer, and so it does to the file.
-    func attached() {
+    func didAttach() {
         isGivenUp = false
         loop.register(self)
     }
@@ -16,12 +16,15 @@ extension LogFile: ShutdownParticipant {
 
     func settle() { if !isClosed, machine.isSwitchWanted, buffer.pendingBytes == 0 { trySwitch() } }
 
+    func released() { didRelease() }
+
     func giveUp() { isGivenUp = true }
 
     /// Something is being done to the file, or will be in a moment.
-    var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && outlet.failure == nil) }
+    var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && writer.failure == nil) }
 
-    /// Suspends until the file has been left that is being left, and what comes after a rotation has been done; but not for longer than until then.
+    /// Suspends until the file has been left that is being left, and what comes after a rotation has been done; but not
+    /// for longer than until then.
     func settle(until deadline: Instant) async {
         if isUnsettled { await settling.wait(until: deadline) }
         await housekeeper.waitUntilIdle(until: deadline)

@@ -26,7 +26,7 @@ extension LogFile {
             return
         }
         newsDuringSwitch = false
-        guard let descriptor = outlet.descriptor, descriptor.kind == .file, !isLooking else { return }
+        guard let descriptor = writer.descriptor, descriptor.kind == .file, !isLooking else { return }
         isLooking = true
         let (place, known) = (place, machine.size)
         descriptor.offloadIO { number in
@@ -35,10 +35,10 @@ extension LogFile {
             guard let self else { return }
             isLooking = false
             // What was seen in the middle of a rotation of ours says nothing.
-            guard descriptor === outlet.descriptor, !machine.isSwitching else { return }
+            guard descriptor === writer.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
-            case .success: requestSwitch(.reopen(isPatient: true))  // if it has been removed, what waits goes into the next one (`lostFile`)
+            case .success: requestSwitch(.reopen(awaitsNewFile: true))  // if it has been removed, what waits goes into the next one (`didLoseFile`)
             case .failure: break  // it will be seen at the next write, or the next look
             }
         }
@@ -46,8 +46,9 @@ extension LogFile {
 
     // MARK: A file that has been removed
 
-    /// What has just been written went into a file that nobody can open: it counts as not written, and goes into the next one.
-    func lostFile() -> Bool {
+    /// What has just been written went into a file that cannot be opened: it counts as not written, and goes into the
+    /// next one.
+    func didLoseFile() -> Bool {
         guard !isClosed else { return false }
         machine.lostFile()
         trySwitchSoon()
@@ -57,8 +58,8 @@ extension LogFile {
     /// There is nowhere to write to until a file can be opened.
     func leaveLostFile() {
         observe(nil)
-        let old = outlet.descriptor
-        outlet.lead(to: nil)
+        let old = writer.descriptor
+        writer.redirect(to: nil)
         old?.closeHere()
     }
 }

@@ -1,4 +1,5 @@
-// What is done with rotated files when there is time: the surplus deleted, the rest compressed, what a crash has left behind cleared away.
+// What is done with rotated files when there is time: the surplus deleted, the rest compressed, what a crash has left
+// behind cleared away.
 import AsyncFD
 
 extension LogPlace {
@@ -81,7 +82,8 @@ extension LogPlace {
         }
     }
 
-    /// Gives the compressed file its final name and removes the original, wherever that one may be by now. `failure`: the program did not succeed.
+    /// Gives the compressed file its final name and removes the original, wherever that one may be by now. `failure`:
+    /// the program did not succeed.
     func finishCompressing(_ work: Compressing, in place: FilePath, failure: IOError?) throws(IOError) {
         defer {
             FileSystem.close(work.input)

@@ -1,5 +1,5 @@
-// A log file's place in the file system, and the blocking work that is done there. Each function is one job for a thread of the pool; it begins
-// with a look at how things are, and not with what somebody remembers.
+// A log file's place in the file system, and the blocking work that is done there. Each function is one job for a
+// thread of the pool; it begins with a look at the file system, not with what was remembered of it.
 import AsyncFD
 
 /// Everything that blocking work needs to know of one log file. The work of one place is done one job at a time.
@@ -37,7 +37,7 @@ struct LogPlace: Sendable {
         case opened(Opened)
         /// The file that is open is the one to write to.
         case unchanged(FileStatus)
-        /// There is nothing at the path. Who has renamed the file is probably about to make a new one.
+        /// There is nothing at the path. The program that renamed the file is probably about to make a new one.
         case missing
         /// The file that is open has been removed, and no other can be opened, for this reason.
         case lost(IOError)
@@ -51,7 +51,7 @@ struct LogPlace: Sendable {
         do throws(IOError) {
             var status = try FileSystem.status(number, of: path)
             if let recordEnd, status.isRegular, let last = FileSystem.lastByte(number, size: status.size), last != recordEnd {
-                // Who wrote here before was cut off in the middle of a record. It keeps what there is of its line.
+                // An earlier writer was cut off in the middle of a record. The torn line stays as it is.
                 try FileSystem.append(recordEnd, to: number, of: path)
                 status = try FileSystem.status(number, of: path)
             }
@@ -99,17 +99,17 @@ struct LogPlace: Sendable {
 
     /// Opens what is at the path now, or makes a new file, unless the one that is open is the one at the path.
     ///
-    /// - Parameter isPatient: if there is nothing at the path, let somebody else make a file.
-    func reopen(_ number: CInt, isPatient: Bool, _ inotify: CInt?) throws(IOError) -> Outcome {
+    /// - Parameter awaitsNewFile: if there is nothing at the path, let another program make a file.
+    func reopen(_ number: CInt, awaitsNewFile: Bool, _ inotify: CInt?) throws(IOError) -> Outcome {
         let own = try FileSystem.status(number, of: path)
         let there = try FileSystem.status(path, followingLink: followsLink)
-        if there == nil, isPatient { return .missing }
+        if there == nil, awaitsNewFile { return .missing }
         if there?.identity == own.identity { return .unchanged(own) }
         return try openInstead(of: own, inotify)
     }
 
-    /// Opens what is at the path, or a new file. Where that does not work the file that is open is written to on; but not if it has no name any more: what is
-    /// written to it nobody can read.
+    /// Opens what is at the path, or a new file. Where that does not work the file that is open is written to on; but
+    /// not if it has no name any more: what is written to it cannot be read.
     private func openInstead(of own: FileStatus, _ inotify: CInt?) throws(IOError) -> Outcome {
         do throws(IOError) {
             return .opened(try open(inotify))
@@ -127,7 +127,7 @@ struct LogPlace: Sendable {
     ///   - place: where it lies.
     ///   - moment: what its name says, in seconds since 1970.
     ///   - last: the name that was made before.
-    ///   - limit: if it ends by its size: not if it is smaller than this, because somebody has truncated it.
+    ///   - limit: if it ends by its size: not if it is smaller than this, because another program has truncated it.
     func rotate(_ number: CInt, at place: FilePath, moment: Int64, after last: RotatedName?, ifLargerThan limit: Int64?, _ inotify: CInt?)
         throws(IOError) -> Outcome
     {
@@ -135,7 +135,7 @@ struct LogPlace: Sendable {
         let own = try FileSystem.status(number, of: path)
         guard own.isRegular, own.size > limit ?? 0 else { return .unchanged(own) }
         guard let there = try FileSystem.status(place, followingLink: false), there.identity == own.identity else {
-            // Somebody else has rotated it, or removed it.
+            // Another program has rotated or removed it.
             return try openInstead(of: own, inotify)
         }
         let rotated = try rename(place, names, moment, last)
@@ -172,7 +172,8 @@ struct LogPlace: Sendable {
         try FileSystem.list(place.removingLastComponent()).compactMap { names.parse($0) }
     }
 
-    /// Moves 1 to 2, 2 to 3, …, from behind and only up to the first gap: at every moment each file has one name, and none is overwritten.
+    /// Moves 1 to 2, 2 to 3, …, from behind and only up to the first gap: at every moment each file has one name, and
+    /// none is overwritten.
     private func makeRoom(_ place: FilePath, _ names: RotatedNames, _ existing: [RotatedName]) throws(IOError) {
         let taken = Dictionary(grouping: existing) { Int(-$0.order.second) }
         var free = 1

@@ -1,7 +1,8 @@
 // Which rotated files are kept. Pure.
 
-/// How many rotated files are kept, for how long, and how large they may be together. What is beyond any of the limits goes, the oldest first, at each
-/// rotation and when the handler starts. Only files with names of the handler's own making are counted and deleted.
+/// How many rotated files are kept, for how long, and how large they may be together. What is beyond any of the limits
+/// goes, the oldest first, at each rotation and when the handler starts. Only files with names of the handler's own
+/// making are counted and deleted.
 public struct Retention: Sendable, Equatable {
     let count: Int?
     let age: Duration?
@@ -16,7 +17,8 @@ public struct Retention: Sendable, Equatable {
     /// Files are kept for so long after the last record was written to them.
     public static func age(_ age: Duration) -> Retention { .limits(age: age) }
 
-    /// The last rotated files are kept that together have no more bytes than these, as they lie there: compressed, if they are.
+    /// The last rotated files are kept that together have no more bytes than these, as they lie there: compressed, if
+    /// they are.
     public static func totalBytes(_ bytes: Int) -> Retention { .limits(totalBytes: bytes) }
 
     /// Several limits at once.

@@ -1,7 +1,8 @@
 // What rotated files are called, and which files are therefore ours. Pure.
 //
-// A name is read as strictly as it is written, whole and to the last digit: what this could not have made itself is somebody else's and is left
-// alone. Everything that is known of the rotated files is known from their names, so a restarted program goes on where the last one ended.
+// A name is read as strictly as it is written, whole and to the last digit: a name that this could not have made itself
+// belongs to another program and is left alone. Everything that is known of the rotated files is known from their
+// names, so a restarted program goes on where the last one ended.
 
 /// What a log file is called when it has been rotated.
 public struct RotationNaming: Sendable {
@@ -12,13 +13,15 @@ public struct RotationNaming: Sendable {
     }
     let kind: Kind
 
-    /// `app.log.2026-11-22`, `app.log.2026-11-22_06`, `app.log.2026-11-22_06-30-00`: when what is in it began, as exactly as the rotation's triggers
-    /// need it; for files that end by their size alone, when they ended. In another zone than UTC a time of day has its offset with it
-    /// (`app.log.2026-10-25_02+0200`), so that the hour that comes twice has two names. Several files of one moment are numbered:
-    /// `app.log.2026-11-22.001`. No file is ever renamed again.
+    /// `app.log.2026-11-22`, `app.log.2026-11-22_06`, `app.log.2026-11-22_06-30-00`: when what is in it began, as
+    /// exactly as the rotation's triggers need it; for files that end by their size alone, when they ended. In another
+    /// zone than UTC a time of day has its offset with it (`app.log.2026-10-25_02+0200`), so that the hour that comes
+    /// twice has two names. Several files of one moment are numbered: `app.log.2026-11-22.001`. No file is ever renamed
+    /// again.
     public static let dated = RotationNaming(kind: .dated)
 
-    /// `app.log.1` is the last one, `app.log.2` the one before: all are renamed at each rotation, as Python's `RotatingFileHandler` and logrotate do it.
+    /// `app.log.1` is the last one, `app.log.2` the one before: all are renamed at each rotation, as Python's
+    /// `RotatingFileHandler` and logrotate do it.
     public static let numbered = RotationNaming(kind: .numbered)
 
     /// Names of one's own, in the log file's folder.
@@ -26,9 +29,10 @@ public struct RotationNaming: Sendable {
     ///     .custom { "app-\(days($0))-\($1).log" } parse: { name in … }
     ///
     /// - Parameters:
-    ///   - make: the name for a file with this time, and a number from 0 for files of the same time. Other numbers have to make other names.
-    ///   - parse: the other way, for what `make` makes; nil for anything else. Files of which it says that they are ours are kept and deleted as the
-    ///     rotation's settings have it.
+    ///   - make: the name for a file with this time, and a number from 0 for files of the same time. Other numbers have
+    ///     to make other names.
+    ///   - parse: the other way, for what `make` makes; nil for anything else. Files of which it says that they are
+    ///     ours are kept and deleted as the rotation's settings have it.
     public static func custom(
         _ make: @escaping @Sendable (_ time: WallTime, _ sequence: Int) -> String,
         parse: @escaping @Sendable (_ name: String) -> (time: WallTime, sequence: Int)?
@@ -71,7 +75,8 @@ struct RotatedNames: Sendable {
     let naming: RotationNaming
     let zone: LogTimeZone
     let precision: Precision
-    /// Each file has a number, not only those that share their moment with another: else `….gz` and `….001.gz` would sort the wrong way round.
+    /// Each file has a number, not only those that share their moment with another: else `….gz` and `….001.gz` would
+    /// sort the wrong way round.
     let isAlwaysNumbered: Bool
 
     private static let suffixes = [".gz", ".zst"]
@@ -120,7 +125,8 @@ struct RotatedNames: Sendable {
         return others.filter { $0.order.second == name.order.second }.max().map(successor) ?? name
     }
 
-    /// Traps if names of somebody's own are not recognised again, or are the same for two files: when the handler is made, and not at midnight.
+    /// Traps if names of the user's own scheme are not recognised again, or are the same for two files: when the
+    /// handler is made, and not at midnight.
     func check() {
         guard case .custom = naming.kind else { return }
         let first = make(1_000_000_000, 0)
@@ -206,7 +212,8 @@ private struct NameReader {
     /// Without zeros in front.
     mutating func number() -> Int? { rest.first == UInt8(ascii: "0") ? nil : digits() }
 
-    /// `2026-11-22_06-30-00+0100.001`, with exactly as much behind the date as this precision has, and the offset that the zone has then.
+    /// `2026-11-22_06-30-00+0100.001`, with exactly as much behind the date as this precision has, and the offset that
+    /// the zone has then.
     mutating func stamp(_ precision: RotatedNames.Precision, _ zone: LogTimeZone) -> RotatedName.Order? {
         guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2) else { return nil }
         guard (1...12).contains(month), case let date = Timestamp.days(year, month, day), Timestamp.date(date) == (year, month, day) else {

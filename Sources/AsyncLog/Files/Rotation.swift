@@ -6,12 +6,12 @@ import AsyncFD
 ///     let rotation = Rotation(.size(10 << 20), .daily(), keep: .count(7), compress: .gzip)
 ///     let handler = try await FileHandler("/var/log/app.log", formatter: JSONFormatter(), rotation: rotation)
 ///
-/// The file that is being written always has the name that was given. When it ends it gets another one (`RotationNaming`), and a new one begins;
-/// records are in the one or the other, whole. An empty file does not end. Everything that can wait for a disk happens off the event loop, while
-/// records wait in the handler's buffer.
+/// The file that is being written always has the name that was given. When it ends it gets another one
+/// (`RotationNaming`), and a new one begins; records are in the one or the other, whole. An empty file does not end.
+/// Everything that can wait for a disk happens off the event loop, while records wait in the handler's buffer.
 ///
-/// A rotation that fails is not made: the handler keeps writing to the old file, is `degraded` with the reason, and tries again with pauses of a second
-/// up to a minute. One process at a time rotates a file.
+/// A rotation that fails is not made: the handler keeps writing to the old file, is `degraded` with the reason, and
+/// tries again with pauses of a second up to a minute. One process at a time rotates a file.
 public struct Rotation: Sendable {
     let triggers: [RotationTrigger]
     let zone: LogTimeZone
@@ -22,12 +22,12 @@ public struct Rotation: Sendable {
 
     /// - Parameters:
     ///   - triggers: what ends a file; without any, only `FileHandler.rotate()` does.
-    ///   - zone: whose clock it is.
+    ///   - zone: the time zone of those hours and days.
     ///   - naming: what files are called when they have ended.
     ///   - keep: which of them are kept.
     ///   - compress: the program by which they are compressed.
-    ///   - latest: a symbolic link that leads to the file that is being written, for who follows it without knowing its name. In the log's folder,
-    ///     if it says no other. Something there that is no link is left alone, and the handler is `degraded`.
+    ///   - latest: a symbolic link that leads to the file that is being written, for programs that follow it without
+    ///     knowing its name. In the log's folder, if it says no other. Something there that is no link is left alone, and the handler is `degraded`.
     public init(
         _ triggers: RotationTrigger..., in zone: LogTimeZone = .utc, naming: RotationNaming = .dated, keep: Retention = .all,
         compress: Compression? = nil, latest: FilePath? = nil
@@ -73,8 +73,8 @@ public struct Rotation: Sendable {
 
 /// A program of the system that compresses rotated files: beside the event loop, in a process of its own.
 ///
-/// It writes to a file with another name, which gets its final one when it is whole and on the disk; only then the original goes. What a crash
-/// leaves behind in between is seen to at the next start.
+/// It writes to a file with another name, which gets its final one when it is whole and on the disk; only then the
+/// original goes. What a crash leaves behind in between is seen to at the next start.
 public struct Compression: Sendable, Equatable {
     let program: String
     let arguments: [String]

@@ -4,8 +4,8 @@
 //                                    ▲   │                ▲                                          │
 //                       retry is due └───┴── failed       └────────── opened, unchanged, failed ─────┘
 //
-// Before each write it is asked how many bytes may go into the file that is open. So a file ends between two records, and what was accepted before
-// the moment at which it ends is still in it.
+// Before each write it is asked how many bytes may go into the file that is open. So a file ends between two records,
+// and what was accepted before the moment at which it ends is still in it.
 import AsyncFD
 import EventLoop
 
@@ -14,8 +14,8 @@ struct RotationMachine {
     /// What is to be done next, off the loop, while nothing is written.
     enum Switch: Equatable, Sendable {
         case open
-        /// - Parameter isPatient: others have moved the file away, and probably make a new one in a moment.
-        case reopen(isPatient: Bool)
+        /// - Parameter awaitsNewFile: others have moved the file away, and probably make a new one in a moment.
+        case reopen(awaitsNewFile: Bool)
         /// - Parameter limit: not if the file is not larger than this.
         case rotate(ifLargerThan: Int64)
 
@@ -77,8 +77,8 @@ struct RotationMachine {
 
     // MARK: Wishes
 
-    /// Somebody wants another file, from behind the `pending` bytes that wait now, or as many of them as the one that is open may hold. A rotation
-    /// includes a reopening.
+    /// Another file is requested, from behind the `pending` bytes that wait now, or as many of them as the one that is
+    /// open may hold. A rotation includes a reopening.
     mutating func request(_ switching: Switch, pending: Int) {
         guard phase != .closed else { return }
         if case .rotate = wanted, case .reopen = switching { return }
@@ -89,7 +89,7 @@ struct RotationMachine {
     /// The file that is open has been removed: nothing more goes into it, and another one is opened.
     mutating func lostFile() {
         guard phase == .open else { return }
-        if wanted == nil { wanted = .reopen(isPatient: true) }
+        if wanted == nil { wanted = .reopen(awaitsNewFile: true) }
         cutoff = 0
     }
 
@@ -102,7 +102,8 @@ struct RotationMachine {
 
     // MARK: Writing
 
-    /// What may be done now that bytes wait, or somebody wishes something. `whole`: how many bytes the oldest records have that fit into a limit.
+    /// What may be done now that bytes wait, or a switch was requested. `whole`: how many bytes the oldest records have
+    /// that fit into a limit.
     mutating func next(_ pending: Pending, second: Int64, now: Instant, whole: (Int) -> Int) -> Answer {
         switch phase {
         case .switching: return .wait
@@ -187,7 +188,8 @@ struct RotationMachine {
         if size == 0 { (start, deadline) = (nil, nil) }
     }
 
-    /// It did not work. With a file that is open, that one is written to on, and `switching` comes again with the first write after the pause.
+    /// It did not work. With a file that is open, that one is written to on, and `switching` comes again with the first
+    /// write after the pause.
     ///
     /// - Parameter isLost: the file that was open has been removed, so there is none any more.
     /// - Returns: how long to wait before `next` is asked again.
@@ -202,7 +204,8 @@ struct RotationMachine {
         return pause
     }
 
-    /// A look at the file has said that it is `size` bytes large, where our own account says `known`: somebody has truncated it.
+    /// A look at the file has said that it is `size` bytes large, where our own account says `known`: another program
+    /// has truncated it.
     mutating func corrected(size: Int64, known: Int64) {
         guard phase == .open, size < known else { return }
         self.size = size

@@ -1,16 +1,19 @@
 // When log files end by the clock. Pure: moments in, moments out, in seconds since 1970-01-01T00:00:00Z.
 //
-// The rules are about what a clock on the wall shows, and that clock is put forward and back. So there are two kinds of them:
+// The rules are about what a clock on the wall shows, and that clock is put forward and back. So there are two kinds of
+// them:
 //
-// - A *period* (seconds, minutes, hours) ends at each moment at which the clock shows a multiple of it, counted from midnight, 1970-01-01. When the
-//   clock is put forward over one or more of them, that is the end; when it is put back, it may show one twice, and both times end a period.
+// - A *period* (seconds, minutes, hours) ends at each moment at which the clock shows a multiple of it, counted from
+//   midnight, 1970-01-01. When the clock is put forward over one or more of them, that is the end; when it is put back,
+//   it may show one twice, and both times end a period.
 // - A *day* ends once: the first time that the clock shows the hour, or is put forward over it.
 //
-// Which days these are, the calendar says (every second day since 1970), or the beginning of the file (the second Monday after it), as in Python. A file
-// whose days are counted from its beginning has, by its name, begun at the last of the days that come into question.
+// Which days these are, the calendar says (every second day since 1970), or the beginning of the file (the second
+// Monday after it), as in Python. A file whose days are counted from its beginning has, by its name, begun at the last
+// of the days that come into question.
 //
-// A zone tells only its offset at a moment. That it has changed between two moments less than a day apart is seen in the offset, and when, by
-// halving; so nothing here needs to know the zone's rules.
+// A zone tells only its offset at a moment. That it has changed between two moments less than a day apart is seen in
+// the offset, and when, by halving; so nothing here needs to know the zone's rules.
 
 /// A rule by the clock.
 enum ClockTrigger: Sendable, Equatable {

@@ -36,15 +36,16 @@ public struct RotationTrigger: Sendable, Equatable {
         }
     }
 
-    /// Every so many seconds, minutes, hours or days by the local clock, counted from midnight, 1970-01-01: `.every(6, .hours)` at 0, 6, 12 and 18
-    /// o'clock, whenever the program was started. What the clock skips when it is put forward happens at that moment; an hour that it shows twice
-    /// ends twice. Days end at midnight, once each.
+    /// Every so many seconds, minutes, hours or days by the local clock, counted from midnight, 1970-01-01: `.every(6,
+    /// .hours)` at 0, 6, 12 and 18 o'clock, whenever the program was started. What the clock skips when it is put
+    /// forward happens at that moment; an hour that it shows twice ends twice. Days end at midnight, once each.
     public static func every(_ count: Int = 1, _ unit: Unit) -> RotationTrigger {
         precondition(count > 0 && count <= 1_000_000, "every \(count) \(unit)")
         return RotationTrigger(kind: .clock(unit == .days ? .days(count, at: .midnight) : .period(Int64(count) * unit.seconds, unit)))
     }
 
-    /// Every day at this time. If the clock skips it, at the moment when it does; if the clock shows it twice, the first time.
+    /// Every day at this time. If the clock skips it, at the moment when it does; if the clock shows it twice, the
+    /// first time.
     public static func daily(at time: TimeOfDay = .midnight) -> RotationTrigger { RotationTrigger(kind: .clock(.days(1, at: time))) }
 
     /// On these days of the week, at this time; with `weeks`, not in each week.
@@ -53,15 +54,16 @@ public struct RotationTrigger: Sendable, Equatable {
         return RotationTrigger(kind: .clock(.weekdays(days, at: time, weeks: weeks)))
     }
 
-    /// What Python's `TimedRotatingFileHandler` and aiologger call `when`: `S`, `M`, `H`, `D`, `W0` (Monday) to `W6`, `midnight`, in capitals or not.
+    /// What Python's `TimedRotatingFileHandler` and aiologger call `when`: `S`, `M`, `H`, `D`, `W0` (Monday) to `W6`,
+    /// `midnight`, in capitals or not.
     ///
-    /// `midnight` and `W0` to `W6` end a file when CPython does: without a time of day, `W0` ends it at the midnight with which Monday *ends*. With an
-    /// interval of n that is the first such moment after the file's beginning, and n - 1 days or weeks more (CPython 3.13; before that, it ignored
-    /// the interval here).
+    /// `midnight` and `W0` to `W6` end a file when CPython does: without a time of day, `W0` ends it at the midnight
+    /// with which Monday *ends*. With an interval of n that is the first such moment after the file's beginning, and n
+    /// - 1 days or weeks more (CPython 3.13; before that, it ignored the interval here).
     ///
-    /// `S`, `M`, `H` and `D` differ from Python's: a file ends when the clock on the wall shows a multiple (`.every`), so `H` ends it on the hour and `D` at
-    /// midnight. Python adds the interval to the moment at which the handler was made or the last file ended: its `H` ends a file at 9:17 if the
-    /// program was started at 8:17.
+    /// `S`, `M`, `H` and `D` differ from Python's: a file ends when the clock on the wall shows a multiple (`.every`),
+    /// so `H` ends it on the hour and `D` at midnight. Python adds the interval to the moment at which the handler was
+    /// made or the last file ended: its `H` ends a file at 9:17 if the program was started at 8:17.
     ///
     /// - Parameters:
     ///   - interval: every how many of them. Of weekdays: every how many weeks.

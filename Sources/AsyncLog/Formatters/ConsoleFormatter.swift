@@ -74,7 +74,7 @@ public struct ConsoleFormatter: Formatter {
         line.appendEscaped(record.logger)
         let name = ConsoleFormatter.characters(line, from: nameBegin)
         // The name of the library's own logger does not widen the column.
-        if record.core.toOpaque() != Unmanaged.passUnretained(Handler.voice).toOpaque() {
+        if record.core.toOpaque() != Unmanaged.passUnretained(Handler.internalLogger).toOpaque() {
             nameWidth = max(nameWidth, min(name, ConsoleFormatter.longestName))
         }
         line.appendBlanks(max(0, nameWidth - name) + 2)

@@ -7,7 +7,9 @@
 /// Formats records as JSON, one object per line. The order of keys is stable: time, level, logger, message, the other
 /// included parts, the extra fields, then the fields of the scope, of the logger, and of the call.
 ///
-///     JSONFormatter(time: .rfc3339(.milliseconds), include: .standard.union(.source), extra: ["service": "api"], fields: .nested("data"))
+///     JSONFormatter(
+///         time: .rfc3339(.milliseconds), include: .standard.union(.source), extra: ["service": "api"],
+///         fields: .nested("data"))
 public struct JSONFormatter: Formatter {
     /// Which parts of a record appear beside its fields.
     public struct Parts: OptionSet, Sendable {

@@ -74,7 +74,8 @@ struct PosixZone: Sendable {
         let year = Timestamp.date((second + Int64(standard)).quotientFloored(by: 86_400).0).year
         let begin = daylight.begin.second(in: year) - Int64(standard)
         let end = daylight.end.second(in: year) - Int64(daylight.offset)
-        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end  // in the southern hemisphere summer includes new year
+        // In the southern hemisphere summer includes new year.
+        let isDaylight = begin < end ? second >= begin && second < end : second >= begin || second < end
         return isDaylight ? daylight.offset : standard
     }
 

@@ -21,7 +21,10 @@ public struct LogTimeZone: Sendable {
     ///
     /// - Precondition: the offset is less than a day, in whole minutes.
     public static func fixed(secondsFromUTC offset: Int) -> LogTimeZone {
-        precondition(abs(offset) < 86_400 && offset % 60 == 0, "fixed: the offset from UTC must be less than a day, in whole minutes, not \(offset) seconds")
+        precondition(
+            abs(offset) < 86_400 && offset % 60 == 0,
+            "fixed: the offset from UTC must be less than a day, in whole minutes, not \(offset) seconds"
+        )
         return LogTimeZone(rules: .fixed(offset))
     }
 

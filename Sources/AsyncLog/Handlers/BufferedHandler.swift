@@ -1,11 +1,12 @@
-// A handler with a bounded buffer in front of a descriptor: what happens between the layout of a record and its way out.
+// A handler with a bounded buffer in front of a descriptor: what happens between the layout of a record and its way
+// out.
 import AsyncFD
 import EventLoop
 
 /// The part of a `StreamHandler` that does not depend on the format.
 ///
 /// Unchecked as its superclass is: loop thread only.
-public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
+public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     /// What may wait to be written, in bytes, unless said otherwise.
     public static let defaultCapacity = 1 << 20
 
@@ -13,21 +14,23 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     public final let overflow: Overflow
     /// A record whose line is longer has its texts cut, each with a mark.
     public final let maximumLineLength: Int
-    package final let buffer: OutputBuffer
+    package final let buffer: RecordBuffer
     @exclusivity(unchecked) private final var line = LineBuffer()
     private final var hasCrashRecord = false
 
-    /// - Parameter outlet: what it leads to may change (`Outlet.lead`); `label` says what it is all the same.
+    /// - Parameter writer: its descriptor may change (`BatchWriter.redirect`); `label` names the destination all the
+    ///   same.
     init(
-        _ outlet: Outlet, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
+        _ writer: BatchWriter, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
     ) {
-        precondition(capacity > 0 && reserve >= 0 && reserve < capacity, "a buffer of \(capacity) bytes with \(reserve) kept for errors")
+        precondition(capacity > 0, "capacity: must be at least 1 byte")
+        precondition(reserve >= 0 && reserve < capacity, "reserve: must be at least 0 and less than capacity")
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
-        buffer = OutputBuffer(outlet, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
-        super.init(levels: levels, loop: outlet.loop)
-        buffer.owner = self
-        if case .dropOldest = overflow.rule { buffer.writeLimit = capacity / 2 }
+        buffer = RecordBuffer(writer, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
+        super.init(levels: levels, loop: writer.loop)
+        buffer.reporter = self
+        if case .dropOldest = overflow.rule { writer.writeLimit = capacity / 2 }
         line.layoutOwner = LayoutOwner(handler: id, loop: ObjectIdentifier(loop))
     }
 
@@ -60,7 +63,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     private final func acceptIntoFullBuffer(_ record: borrowing Record, _ canWait: Bool) -> Bool {
         let level = record.level.rawValue
         buffer.pushOut()
-        // Writing may have had others dropped, who have taken this record's number.
+        // Writing may have dropped other records, which have taken this record's number.
         if line.sequence != buffer.nextSequence, !prepare(record) { return true }
         if !buffer.hasRoom(line.count, level) {
             becameFull()
@@ -88,19 +91,19 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
 
     private final func drop(_ level: UInt8) { buffer.drop(buffer.failure == nil ? .overflow : .failure, level) }
 
-    override final func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
+    override final func enqueueForRoom(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
         let size = line(for: parked)
         guard size > 0 else {
             done()
             return nil
         }
         return buffer.whenRoom(size, parked.level.rawValue) { [self] room in
-            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { redeem(parked) }
+            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { appendParked(parked) }
             done()
         }
     }
 
-    override final func cancelRetry(_ ticket: UInt64) { buffer.cancel(ticket) }
+    override final func cancelEnqueued(_ ticket: UInt64) { buffer.cancel(ticket) }
 
     /// The room that the record will need; 0 if it cannot be laid out, and has been dropped.
     private final func line(for parked: ParkedRecord) -> Int {
@@ -110,7 +113,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         return size
     }
 
-    private final func redeem(_ parked: ParkedRecord) {
+    private final func appendParked(_ parked: ParkedRecord) {
         guarded { parked.withRecord { if prepare($0) { append($0.level) } } }
     }
 
@@ -143,7 +146,7 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
     @inline(never)
     private final func giveUp(_ level: Level, because error: any Error) {
         buffer.drop(.handler, level.rawValue)
-        explain(error)
+        reportError(error)
     }
 
     /// Lays the record out again with its texts cut, shorter and shorter, until the line is short enough.
@@ -199,13 +202,13 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
         return statistics
     }
 
-    /// How often the disk has been asked to make records durable. Loop thread.
+    /// The number of calls of fdatasync(2) that made records durable. Loop thread.
     public final var diskFlushes: Int { buffer.syncCalls }
 
     // MARK: Reports
 
     package final func reportDrops(_ drops: DropSummary) {
-        report(drops.text, .warning) { fields in
+        makeReport(drops.text, .warning) { fields in
             fields["dropped"] = drops.total
             for level in Level.allCases where drops.counts[Int(level.rawValue)] > 0 {
                 fields[FieldKey("dropped_\(level.name)")] = drops.counts[Int(level.rawValue)]
@@ -216,47 +219,28 @@ public class BufferedHandler: Handler, OutputBufferOwner, @unchecked Sendable {
             fields["until"] = WallTime(nanoseconds: drops.until)
         } _: { record in
             var line = LineBuffer()
-            do { try layOut(record, to: &line) } catch { return explain(error) }
+            do { try layOut(record, to: &line) } catch { return reportError(error) }
             let size = line.count
             if let base = line.bytes.baseAddress { buffer.begin(size).copyMemory(from: base, byteCount: size) }
             buffer.commitReport(size)
         }
     }
 
-    /// How many of the `count` bytes that pend may be written with the next write; 0 holds them back until `buffer.outlet.resume()`.
-    package func bufferMayWrite(_ count: Int) -> Int { count }
+    package final func outputFailed(_ error: IOError) { enter(.failed(error)) }
 
-    package func bufferFailed(_ error: IOError) { enter(.failed(error)) }
-
-    package func bufferRecovered() { enter(.ready) }
-
-    package func bufferWriteFailed(_ error: IOError) {}
-
-    /// Does the handler see to it that what is held back goes out or fails before long? `isEnding`: it is the last chance.
-    package func bufferIsSeenTo(isEnding: Bool) -> Bool { false }
-
-    /// The loop sees to the buffer from now on, until `bufferReleased`.
-    package func bufferAttached() {}
-
-    package func bufferReleased() {}
-
-    package final func bufferSkipped(_ error: IOError) { explain(error) }
-
-    // The state says so: HandlerState.swift.
-    package final func reportFailure(_ error: IOError, dropped count: UInt64) {}
-    package final func reportRecovery() {}
+    package final func outputRecovered() { enter(.ready) }
 
     package final func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
-        let reason = error.map { "\($0)" } ?? "write \(buffer.label): nobody read it in time"
-        condition.hasBeenSaid()
-        say("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
+        let reason = error.map { "\($0)" } ?? "write \(buffer.label): the reader did not read it in time"
+        condition.wasReported()
+        report("\(reason); \(drops.total) of \(buffer.ledger.accepted) records dropped", .error)
     }
 
     override final var label: String { buffer.label }
-    override final var speaksElsewhere: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
+    override final var canReportToStandardError: Bool { buffer.descriptor?.descriptor.rawValue != 2 }
 }
 
-/// A line that remains too long however its texts are cut: a formatter of somebody's own does not let them be cut.
+/// A line that remains too long however its texts are cut: a user's own formatter does not let them be cut.
 struct OversizeError: Error, CustomStringConvertible {
     let size: Int
     let limit: Int

@@ -1,11 +1,13 @@
 // A handler whose destination is reached by a connection: it is made, watched, and made again.
 //
-// Without one the records wait in the buffer, whose bound is the spool's. A connection that breaks in the middle of a record takes the
-// record's beginning with it; the record is kept until it is out, and goes whole to the next connection. What the kernel had taken before,
-// and the other side has not got, is lost: TCP says neither when nor whether something arrives. To lose little, the connection is watched
-// for its end, so that nothing is handed to one that is known to be dead.
+// Without one the records wait in the buffer, whose bound is the spool's. A connection that breaks in the middle of a
+// record takes the record's beginning with it; the record is kept until it is out, and goes whole to the next
+// connection. What the kernel had taken before, and the other side has not got, is lost: TCP says neither when nor
+// whether something arrives. To lose little, the connection is watched for its end, so that nothing is handed to one
+// that is known to be dead.
 //
-// With a spool on disk, records that find no connection go to its file, and from there to the next connection; see DiskSpool.swift.
+// With a spool on disk, records that find no connection go to its file, and from there to the next connection; see
+// DiskSpool.swift.
 //
 // Nothing here is a task: a loop that ends runs no more jobs, and makes its last attempt all the same.
 import AsyncFD
@@ -14,7 +16,7 @@ import EventLoop
 /// The part of `SocketHandler` and `SyslogHandler` that does not depend on the format.
 ///
 /// Unchecked as its superclass is: loop thread only.
-public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
+public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable {
     /// What it connects to.
     public final let endpoint: Endpoint
     private final let timeout: Duration
@@ -26,14 +28,14 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     final var reason: IOError?
     final let disk: DiskSpool?
     final var drain: SpoolDrain?
-    final var destination = Destination.nowhere
-    /// The outlet is held, or will be at its next write, to be led from the disk to the connection.
+    final var target = Target.nowhere
+    /// The batch writer is paused, or will be at its next write, to be redirected from the disk to the connection.
     final var isSwitching = false
-    /// `arrange` will be called in a moment.
-    final var isArrangementSet = false
+    /// `reroute` will be called in a moment.
+    final var isRerouteScheduled = false
 
     /// Where records go.
-    enum Destination {
+    enum Target {
         case nowhere
         case connection
         case disk
@@ -41,7 +43,8 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
 
     final var probation = Probation.none
 
-    /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for a moment.
+    /// UDP tells of a refusal only after the fact. So after one a single record is sent to try, and the others wait for
+    /// a moment.
     enum Probation {
         case none
         case probing
@@ -58,19 +61,20 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         self.endpoint = endpoint
         self.timeout = timeout
         machine = ConnectionMachine(backoff, random: random)
-        let outlet = Outlet(on: EventLoop.current ?? .main)
+        let writer = BatchWriter(on: EventLoop.current ?? .main)
         disk = spool.disk.map { path, limit in
             if case .udp = endpoint { preconditionFailure("UDP does not tell when a receiver is not there: there is no time to spool") }
             guard let bounds = framing.bounds else { preconditionFailure("a spool on disk needs a framing, to tell records apart") }
-            return DiskSpool(path, limit: limit, bounds: bounds, on: outlet.loop)
+            return DiskSpool(path, limit: limit, bounds: bounds, on: writer.loop)
         }
         super.init(
-            outlet, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
+            writer, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
             maximumLineLength: maximumLineLength)
+        buffer.destination = self
     }
 
-    /// Sends what waits, for at most as long as `limit`, says what could not be sent, and closes the connection. Records that come later are sent by
-    /// a new one. Any task.
+    /// Sends what waits, for at most as long as `limit`, reports what could not be sent, and closes the connection.
+    /// Records that come later are sent by a new one. Any task.
     @discardableResult
     public final func close(within limit: Duration = EventLoop.exitTimeout) async -> Ledger {
         guard loop.canBeVisited else { return await closeHere(limit) }
@@ -80,14 +84,14 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final func closeHere(_ limit: Duration) async -> Ledger {
         await buffer.finish(within: limit)
         let rest = letGo()
-        buffer.outlet.retire()
-        if let rest { sayLost(await loop.offloadIO(rest)) }
+        buffer.writer.retire()
+        if let rest { reportLost(await loop.offloadIO(rest)) }
         return ledger
     }
 
     // MARK: Connecting
 
-    override package final func bufferAttached() {
+    package final func didAttach() {
         openDisk()
         carryOut(machine.start())
     }
@@ -107,8 +111,8 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         switch result {
         case .success(let connection): use(connection)
         case .failure(let error):
-            miss(error)
-            arrange()
+            didFailToConnect(error)
+            reroute()
             failIfNowhere()
             carryOut(machine.failed())
         }
@@ -117,24 +121,24 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     private final func use(_ connection: AsyncFD) {
         machine.made(at: loop.now)
         self.connection = connection
-        connection.watchPeer(endpoint.isDatagrams) { [self] in broke($0, connection) }
-        arrange()
+        connection.watchPeer(endpoint.isDatagrams) { [self] in didLose($0, connection) }
+        reroute()
     }
 
-    final func works() {
+    final func didRestore() {
         probation = .none
         reason = nil
-        buffer.outlet.recover()
+        buffer.writer.recover()
         enter(disk?.trouble.map { .degraded($0) } ?? .ready)
     }
 
-    /// Never from within a write: the outlet would be led away under it.
-    final func broke(_ error: IOError, _ broken: AsyncFD) {
+    /// Never call this from within a write: it redirects the batch writer.
+    final func didLose(_ error: IOError, _ broken: AsyncFD) {
         guard connection === broken else { return }
         disconnect()
-        miss(error)
-        carryOut(machine.broke(at: loop.now))
-        arrange()
+        didFailToConnect(error)
+        carryOut(machine.lost(at: loop.now))
+        reroute()
     }
 
     private final func disconnect() {
@@ -142,29 +146,30 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         if case .awaitingVerdict(let timer) = probation { timer.cancel() }
         probation = .none
         drain.take()?.stop()
-        if destination == .connection { destination = .nowhere }
-        connection.closeHere()  // a write that waited is forbidden now, and the outlet held
-        if destination == .nowhere { buffer.outlet.lead(to: nil) }
+        if target == .connection { target = .nowhere }
+        connection.closeHere()  // this forbids a waiting write, and so pauses the batch writer
+        if target == .nowhere { buffer.writer.redirect(to: nil) }
     }
 
     /// There is no connection, for this reason.
-    private final func miss(_ error: IOError) {
+    private final func didFailToConnect(_ error: IOError) {
         reason = error
         openDisk()
-        // That the disk takes nothing either is the greater trouble, and stays the one that is told.
-        if destination == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
+        // A failing disk is the greater trouble, and stays the reported state.
+        if target == .disk, let failure = buffer.failure { return enter(.failed(failure)) }
         if case .failed = condition.state { return enter(.failed(error)) }
         enter(.degraded(error))
     }
 
-    // MARK: The buffer's news
+    // MARK: The batch writer's questions
 
-    override package final func bufferMayWrite(_ count: Int) -> Int {
-        if destination == .disk, let disk { return spoolable(count, disk) }
-        guard destination == .connection, let connection else { return 0 }
-        // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once a write.
+    package final func mayWrite(_ count: Int) -> Int {
+        if target == .disk, let disk { return spoolable(count, disk) }
+        guard target == .connection, let connection else { return 0 }
+        // The kernel would take records for a connection that it knows to be dead. A look costs 0.4 µs (measured), once
+        // a write.
         if !endpoint.isDatagrams, let error = connection.peerHasGone {
-            loop.soon { [self] in broke(error, connection) }
+            loop.soon { [self] in didLose(error, connection) }
             return 0
         }
         switch probation {
@@ -173,60 +178,63 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
         case .probing:
             probation = .awaitingVerdict(
                 loop.after(Self.verdictTime) { [self] in
-                    works()
-                    buffer.outlet.resume()
+                    didRestore()
+                    buffer.writer.resume()
                 })
             return buffer.wholeRecords(within: 1)
         }
     }
 
-    override package final func bufferWriteFailed(_ error: IOError) {
-        if destination == .disk, error.code == .removed { loop.soon { [self] in diskIsRemoved() } }
-        guard destination == .connection, let connection else { return }
-        loop.soon { [self] in broke(error, connection) }
+    package final func didFailToWrite(_ error: IOError) {
+        if target == .disk, error.code == .removed { loop.soon { [self] in diskIsRemoved() } }
+        guard target == .connection, let connection else { return }
+        loop.soon { [self] in didLose(error, connection) }
     }
 
-    // Of a connection we know better: a write that works is no news of it, and an error ends it.
-    override package final func bufferFailed(_ error: IOError) {
-        if destination == .disk { enter(.failed(error)) }
+    // The state of a connection does not depend on writes: an error ends it, and a write that works proves nothing.
+    package final func didFail(_ error: IOError) {
+        if target == .disk { enter(.failed(error)) }
     }
 
-    override package final func bufferRecovered() {
-        if destination == .disk { enter(reason.map { .degraded($0) } ?? .ready) }
+    package final func didRecover() {
+        if target == .disk { enter(reason.map { .degraded($0) } ?? .ready) }
     }
 
-    override package final func bufferIsSeenTo(isEnding: Bool) -> Bool {
-        if isEnding, !buffer.outlet.queue.isEmpty {
-            if destination == .nowhere, let disk, let tail = disk.tail {
+    package final func willRecover(isEnding: Bool) -> Bool {
+        if isEnding, !buffer.writer.queue.isEmpty {
+            if target == .nowhere, let disk, let tail = disk.tail {
                 spool(to: tail)
-            } else if isSwitching, destination == .disk, disk?.isBusy == false {
+            } else if isSwitching, target == .disk, disk?.isBusy == false {
                 drain.take()?.stop()
-                stay()
-            } else if connection == nil, destination != .disk {
+                cancelSwitch()
+            } else if connection == nil, target != .disk {
                 carryOut(machine.hurry())
             }
         }
-        switch destination {
+        switch target {
         case .connection: return true
         case .disk: return buffer.failure == nil || disk?.isBusy == true
         case .nowhere: return dial != nil || disk?.isOpening == true
         }
     }
 
-    /// The loop has ended, and makes no calls for us any more.
-    override package final func bufferReleased() { if let rest = letGo() { sayLost(rest()) } }
+    package final func didSkip(_ error: IOError) { reportError(error) }
 
-    private final func sayLost(_ records: UInt64) {
+    /// The loop has ended: no timer and no dial will call back.
+    package final func didRelease() { if let rest = letGo() { reportLost(rest()) } }
+
+    private final func reportLost(_ records: UInt64) {
         guard records > 0, let disk else { return }
-        say("\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent", .error)
+        report("\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent", .error)
     }
 
-    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block, and how many records are lost with the file.
+    /// Gives up the connection and the spool's file; returns what has to be done with that where it may block, and how
+    /// many records are lost with the file.
     private final func letGo() -> (@Sendable () -> UInt64)? {
         disconnect()
-        if destination == .disk, buffer.outlet.hold() {
-            destination = .nowhere
-            buffer.outlet.lead(to: nil)
+        if target == .disk, buffer.writer.pause() {
+            target = .nowhere
+            buffer.writer.redirect(to: nil)
         }
         isSwitching = false
         dial.take()?.cancel()
@@ -236,7 +244,7 @@ public class ConnectedHandler: BufferedHandler, @unchecked Sendable {
     }
 
     override final func becameFull() {
-        if destination == .nowhere, let reason { enter(.failed(reason)) }
+        if target == .nowhere, let reason { enter(.failed(reason)) }
     }
 
     override final var currentStatistics: HandlerStatistics {

@@ -5,9 +5,9 @@
 //                        │      ▼                 │
 //             is due ────┴── pausing ◄────────────┘
 //
-// Pauses double up to a limit. Each is shortened by a random part, so that a thousand clients of a server that comes back do not come
-// back in the same moment ("Exponential Backoff And Jitter", M. Brooker; "equal jitter"). They begin anew only after a connection that has
-// lasted: a server that accepts and hangs up is not hammered.
+// Pauses double up to a limit. Each is shortened by a random part, so that a thousand clients of a server that comes
+// back do not come back in the same moment ("Exponential Backoff And Jitter", M. Brooker; "equal jitter"). They begin
+// anew only after a connection that has lasted: a server that accepts and hangs up is not hammered.
 import EventLoop
 
 /// The pauses between attempts to connect.
@@ -19,13 +19,13 @@ public struct Backoff: Sendable, Equatable {
 
     /// - Precondition: `first` is more than zero, and `longest` not less than it.
     public init(first: Duration = .milliseconds(100), longest: Duration = .seconds(30)) {
-        precondition(first > .zero && longest >= first, "pauses from \(first) to \(longest)")
+        precondition(first > .zero && longest >= first, "backoff: first must be more than zero, longest at least as long as first")
         self.first = first
         self.longest = longest
     }
 }
 
-/// Pure: each function says what to do next and does nothing itself.
+/// Pure: each function returns what its caller must do next.
 struct ConnectionMachine {
     enum Phase: Equatable {
         case idle
@@ -63,7 +63,7 @@ struct ConnectionMachine {
 
     mutating func failed() -> Action { pause() }
 
-    mutating func broke(at now: Instant) -> Action {
+    mutating func lost(at now: Instant) -> Action {
         guard case .connected(let since) = phase else { return .none }
         if now - since >= backoff.longest { failures = 0 }
         return pause()

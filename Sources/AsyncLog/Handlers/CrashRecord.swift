@@ -1,8 +1,9 @@
 // The record that a handler's log gets when the program crashes, laid out beforehand.
 //
-// A signal handler can run no formatter. So the formatter lays the record out while all is well, once for each signal, with a time and with counts
-// that occur nowhere else. Wherever they are found in the output, in any of the ways in which they can be written, it gets a placeholder, and the crash handler
-// fills in what is true by then (CrashRecord.h). So the record has the handler's format, whatever the format is.
+// A signal handler can run no formatter. So the formatter lays the record out while all is well, once for each signal,
+// with a time and with counts that occur nowhere else. Wherever they are found in the output, in any of the ways in
+// which they can be written, it gets a placeholder, and the crash handler fills in what is true by then
+// (CrashRecord.h). So the record has the handler's format, whatever the format is.
 import CAsyncFD
 import CAsyncLog
 import EventLoop
@@ -53,8 +54,8 @@ private struct Template {
         guard let found = Template.laidOut(signal, Template.moment, nil, timestamps, layOut) else { return nil }
         self = found
         guard timestamps == nil else { return }
-        // Somebody else's format: it may write times in a way of its own. Then the line says with the time of its making when that was, and
-        // in a field when the crash is.
+        // A user's own format: it may write times in a way of its own. Then the line says with the time of its making
+        // when that was, and in a field when the crash is.
         let other = Template.laidOut(signal, Template.otherMoment, nil, timestamps, layOut)
         if other?.literals == literals { return }
         guard let found = Template.laidOut(signal, WallClock.now, Template.moment, timestamps, layOut) else { return nil }
@@ -67,7 +68,7 @@ private struct Template {
     ) -> Template? {
         var line = LineBuffer()
         var isLaidOut = false
-        Record.make("crashed: \(signal.name)", .critical, Handler.voice, time, CallSite()) { fields in
+        Record.make("crashed: \(signal.name)", .critical, Handler.internalLogger, time, CallSite()) { fields in
             fields["signal"] = "\(signal.name)"
             fields["signal_number"] = signal.number
             fields["unwritten"] = unwritten
@@ -153,7 +154,7 @@ private struct Template {
         return placeholder
     }
 
-    /// How somebody else's format may be expected to write times.
+    /// How a user's own format may be expected to write times.
     private static let usualTimestamps: [Timestamp] = [.seconds, .milliseconds, .microseconds, .nanoseconds].flatMap {
         (precision: TimestampStyle.Precision) in [Timestamp(.rfc3339(precision)), Timestamp(.clock(precision)), Timestamp(.epoch(precision))]
     }

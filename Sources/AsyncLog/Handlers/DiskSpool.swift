@@ -1,12 +1,15 @@
 // Where records wait on disk until there is a connection: what is in the file, and how it gets out again.
 //
-// The handler's outlet appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a connection, a second outlet sends what is in the file, piece by piece and in
-// order, while new records still go to its end; when the file is empty, the handler's outlet is led to the connection.
+// The handler's batch writer appends records to the file, each with a checksum (SpoolFormat.swift). Once there is a
+// connection, a second batch writer sends what is in the file, piece by piece and in order, while new records still go
+// to its end; when the file is empty, the handler's batch writer is redirected to the connection.
 import AsyncFD
 import EventLoop
 
 /// The spool's file. Loop thread only; the file is read and emptied on a thread of the pool.
 final class DiskSpool {
+    /// The file's first words.
+    static let title = "asynclog spool"
     let path: String
     /// In bytes. The file is never larger.
     private let limit: Int
@@ -42,8 +45,8 @@ final class DiskSpool {
     /// Everything in the file has been sent, but it is still there.
     var isSpent: Bool { isEmpty && end > SpoolFormat.headerSize }
 
-    /// Has the outlet, which leads to `tail`, append records.
-    func lead(_ outlet: Outlet) { outlet.spool = file }
+    /// The batch writer, whose descriptor is `tail`, appends to this file.
+    func redirect(_ writer: BatchWriter) { writer.spool = file }
 
     func sent(_ record: SpoolFile.Batch.Record) { (head, number) = (record.end, record.number + 1) }
 
@@ -54,9 +57,11 @@ final class DiskSpool {
     func open(then done: @escaping (_ torn: Int, _ isHeaderDamaged: Bool) -> Void) {
         guard tail == nil, !isOpening else { return }
         isOpening = true
-        loop.offloadIO({ [path, bounds] in SpoolFile.open(path, bounds) }) { [self] (result: Result<SpoolFile.Contents, IOError>) in
+        loop.offloadIO {
+            [path, bounds] in SpoolFile.open(path, title: DiskSpool.title, bounds)
+        } then: { [self] (opened: Result<SpoolFile.Contents, IOError>) in
             isOpening = false
-            switch result {
+            switch opened {
             case .failure(let error):
                 trouble = error
                 done(0, false)
@@ -82,7 +87,8 @@ final class DiskSpool {
             }, then: done)
     }
 
-    /// Empties a file all of which has been sent. `done` is told whether the file has been removed: then it is to be left.
+    /// Empties a file all of which has been sent. `done` is told whether the file has been removed: then it is to be
+    /// left.
     func clear(then done: @escaping (Result<Bool, IOError>) -> Void) {
         guard let file else { return }
         isClearing = true
@@ -98,15 +104,16 @@ final class DiskSpool {
         }
     }
 
-    /// Closes a file that has been removed, and in which there is nothing to be sent: another one can be opened. No outlet leads to it any more.
+    /// Closes a file that has been removed, and in which there is nothing to be sent: another one can be opened. No
+    /// batch writer leads to it any more.
     func leave() {
         tail?.closeHere()
         (tail, file) = (nil, nil)
         (head, number) = (SpoolFormat.headerSize, 1)
     }
 
-    /// The handler is done with the file. What is still to be done blocks, and is returned; it says how many records are lost because the file has been
-    /// removed before they were sent.
+    /// The handler is done with the file. What is still to be done blocks, and is returned; it says how many records
+    /// are lost because the file has been removed before they were sent.
     func close() -> (@Sendable () -> UInt64)? {
         guard let file = file.take() else { return nil }
         tail?.closeHere()
@@ -120,10 +127,10 @@ final class DiskSpool {
 }
 
 /// Sends what is in a spool. Loop thread only.
-final class SpoolDrain: OutletClient {
+final class SpoolDrain: Destination {
     private let spool: DiskSpool
     private let connection: AsyncFD
-    private let outlet: Outlet
+    private let writer: BatchWriter
     private let damaged: (_ records: Int, _ bytes: Int) -> Void
     private let broke: (IOError) -> Void
     private let skipped: (IOError) -> Void
@@ -148,9 +155,9 @@ final class SpoolDrain: OutletClient {
         self.broke = broke
         self.skipped = skipped
         self.done = done
-        outlet = Outlet(connection)
-        outlet.delivery = isDatagrams ? .datagrams : .wholeRecords
-        outlet.attach(self)
+        writer = BatchWriter(connection)
+        writer.delivery = isDatagrams ? .datagrams : .wholeRecords
+        writer.attach(nil, self)
         next()
     }
 
@@ -158,7 +165,7 @@ final class SpoolDrain: OutletClient {
     func stop() {
         guard !isOver else { return }
         isOver = true
-        outlet.retire()
+        writer.retire()
     }
 
     private func next() {
@@ -173,12 +180,11 @@ final class SpoolDrain: OutletClient {
                 if batch.lost > 0 || batch.damagedBytes > 0 { damaged(batch.lost, batch.damagedBytes) }
                 self.batch = batch
                 records = batch.records[...]
-                guard !records.isEmpty else { return outlet.loop.soon { [self] in next() } }
+                guard !records.isEmpty else { return writer.loop.soon { [self] in next() } }
                 batch.bytes.withUnsafeBytes { bytes in
                     var start = 0
                     for record in batch.records {
-                        outlet.queue.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
-                        outlet.didAppend(record.length)
+                        writer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.length]))
                         start += record.length
                     }
                 }
@@ -191,41 +197,29 @@ final class SpoolDrain: OutletClient {
         done(result)
     }
 
-    // MARK: The outlet's news
+    // MARK: The batch writer's calls
 
-    func outletWrote(_ count: Int) {
+    func didWrite(_ count: Int) {
         var left = count
         while left > 0, let first = records.popFirst() {
             left -= first.length
             spool.sent(first)
         }
-        if records.isEmpty { outlet.loop.soon { [self] in next() } }
+        if records.isEmpty { writer.loop.soon { [self] in next() } }
     }
 
-    func outletMayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
-    func outletWholeRecords(_ count: Int) -> Int {
-        var total = 0
-        for record in records {
-            if total + record.length > count { break }
-            total += record.length
-        }
-        return total
-    }
-    func outletRecordLength(_ index: Int) -> Int? { index < records.count ? records[records.startIndex + index].length : nil }
-    func outletSkips(_ error: IOError) -> Int {
-        let record = records.popFirst()
-        if let record { spool.sent(record) }
+    func mayWrite(_ count: Int) -> Int { isOver || connection.peerHasGone != nil ? 0 : count }
+
+    func didSkip(_ error: IOError) {
+        if let record = records.popFirst() { spool.sent(record) }
         skipped(error)
-        if records.isEmpty { outlet.loop.soon { [self] in next() } }
-        return record?.length ?? 0
+        if records.isEmpty { writer.loop.soon { [self] in next() } }
     }
-    func outletWriteFailed(_ error: IOError) { broke(error) }
-    func outletFailed(_ error: IOError) {}
-    func outletRecovered() {}
-    func outletAbandoned(_ count: Int, because error: IOError?) {}
-    func outletConcluded() {}
+
+    func didFailToWrite(_ error: IOError) { broke(error) }
+
     /// What is on disk survives the loop: there is no need to wait until it is sent.
-    func outletIsSeenTo(isEnding: Bool) -> Bool {
+    func willRecover(isEnding: Bool) -> Bool {
         if isEnding { stop() }
         return false
     }

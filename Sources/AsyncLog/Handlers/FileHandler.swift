@@ -8,16 +8,20 @@ import SystemPackage
 ///     let handler = try await FileHandler("/var/log/app.log", formatter: JSONFormatter(), rotation: Rotation(.size(10 << 20), .daily(), keep: .count(7)))
 ///     let logger = Logger("app", handlers: [handler])
 ///
-/// - **Opening.** The file is created if it is not there, and appended to if it is. If the last line in it is torn, because a process or a machine was
-///   cut off in the middle of it, it is ended, so that the next record has a line of its own. In an asynchronous function the initializer
-///   returns when the file is open, and throws if it cannot be; in a synchronous one it returns at once. A file that cannot be opened, then or later,
-///   is tried again with pauses of up to ten seconds; records wait in the buffer, and `state` is `.failed`.
-/// - **Others.** When the file is renamed, removed or replaced, as logrotate does with `create`, the handler opens what is at the path then; a
-///   moment passes in which what is in the buffer waits for whoever is making the new file. A file that is truncated (`copytruncate`) is written to on, at
-///   its end. No system call is made for this per record: the kernel tells (inotify(7)); beside that, for network file systems, there is a look at
-///   the path once a second while there is something to write. `reopen()` and, as daemons do, SIGHUP have the file opened again at once.
+/// - **Opening.** The file is created if it is not there, and appended to if it is. If the last line in it is torn,
+///   because a process or a machine was cut off in the middle of it, it is ended, so that the next record has a line of
+///   its own. In an asynchronous function the initializer returns when the file is open, and throws if it cannot be; in
+///   a synchronous one it returns at once. A file that cannot be opened, then or later, is tried again with pauses of
+///   up to ten seconds; records wait in the buffer, and `state` is `.failed`.
+/// - **Others.** When the file is renamed, removed or replaced, as logrotate does with `create`, the handler opens what
+///   is at the path then; a moment passes in which what is in the buffer waits for the program that makes the new file.
+///   A file that is truncated (`copytruncate`) is written to on, at its end. No system call is made for this per
+///   record: the kernel tells (inotify(7)); beside that, for network file systems, there is a look at the path once a
+///   second while there is something to write. `reopen()` and, as daemons do, SIGHUP have the file opened again at
+///   once.
 /// - **Rotation** is described at `Rotation`.
-/// - **Several processes** may write to one file, as long as none of them rotates it: each write consists of whole records.
+/// - **Several processes** may write to one file, as long as none of them rotates it: each write consists of whole
+///   records.
 /// - Devices and FIFOs are written to like files, without rotation.
 ///
 /// Loop thread only, like every handler; making one is for any thread.
@@ -25,17 +29,19 @@ public final class FileHandler<Format: Formatter>: LogFileHandler, @unchecked Se
     @exclusivity(unchecked) private var formatter: Format
     private let parts: CallSite.Parts
 
-    /// A handler for a file that will be opened when the event loop comes to it. Until then records wait in memory, and a crash loses them.
+    /// A handler for a file that will be opened when the event loop comes to it. Until then records wait in memory, and
+    /// a crash loses them.
     ///
     /// - Parameters:
     ///   - path: of the file. One that does not begin at the root is taken from the working folder of this moment.
     ///   - formatter: how records look.
     ///   - rotation: when the file ends and another one begins; never, if not given.
     ///   - permissions: of a file that is created, less the process' umask: `rw-r-----` if not given.
-    ///   - followsLink: if the path is a symbolic link, write to (and rotate) what it leads to. False: refuse to open it (`ELOOP`), as one should in a
-    ///     folder where others may write.
+    ///   - followsLink: if the path is a symbolic link, write to (and rotate) what it leads to. False: refuse to open
+    ///     it (`ELOOP`), as one should in a folder where others may write.
     ///   - createsFolders: make the folders of the path that are missing.
-    ///   - reopensOnHangUp: open the file again at SIGHUP. If not given: yes, unless the process has a terminal, whose hang-up is to end it.
+    ///   - reopensOnHangUp: open the file again at SIGHUP. If not given: yes, unless the process has a terminal, whose
+    ///     hang-up is to end it.
     ///   - levels: records of other levels are ignored.
     ///   - capacity: how many bytes may wait to be written.
     ///   - reserve: how many of them are kept for records of level error and above; a sixteenth, if not given.

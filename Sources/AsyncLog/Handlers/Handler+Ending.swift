@@ -1,8 +1,10 @@
-// How a handler of somebody's own comes to an end: it is flushed, within a time, and what it keeps back then is counted and said.
+// How a user's own handler comes to an end: it is flushed, within a time limit; what it still keeps back then is
+// counted and reported.
 //
-// The library's own handlers have their buffers, to which the end of a loop sees by itself. A subclass that keeps records back has a `flush`, which may do
-// anything that a task may do; so it is called while the loop still runs tasks: by `shutdown(within:)`, and behind the hooks of `onShutdown`. Where no task
-// runs any more (`exit()`), all that is left is to say what is lost.
+// The library's own handlers have their buffers, which the loop settles before it ends. A subclass that keeps
+// records back has a `flush`, which may do anything that a task may do; so it is called while the loop still runs
+// tasks: by `shutdown(within:)`, and behind the hooks of `onShutdown`. Where no task runs any more (`exit()`), the loss
+// can only be reported.
 import AsyncFD
 import EventLoop
 
@@ -25,7 +27,7 @@ extension Handler {
         keptUntilFlushed()
     }
 
-    /// Gives up what is still kept back, counts it, and says so.
+    /// Gives up what is still kept back, counts it, and reports it.
     final func giveUpPending(because failure: IOError?) {
         let kept = pendingRecords
         guard kept > 0 else { return }
@@ -33,10 +35,11 @@ extension Handler {
         abandonPending()
         let left = max(0, pendingRecords)
         books.lose(UInt64(max(0, kept - left)), failure == nil ? .timeout : .failure)
-        say("\(reason); \(kept - left) of \(books.accepted) records dropped" + (left > 0 ? ", \(left) still kept back" : ""), .error)
+        report("\(reason); \(kept - left) of \(books.accepted) records dropped" + (left > 0 ? ", \(left) still kept back" : ""), .error)
     }
 
-    /// To be called when the number of records that are kept back may have changed: the loop keeps the handler as long as there are any.
+    /// Must be called when the number of records that are kept back may have changed: the loop keeps the handler while
+    /// there are any.
     final func keptUntilFlushed() {
         if pendingRecords > 0 {
             guard ending == nil else { return }
@@ -49,7 +52,7 @@ extension Handler {
         }
     }
 
-    /// Nothing has come since it was last flushed or given up: what hung then need not hang once more.
+    /// No record has come since the last flush: a flush that hung then need not hang again.
     fileprivate final var isFinished: Bool { acceptedWhenFinished == books.accepted }
 
     /// Has the handler flushed when the loop shuts down, if it is still there.
@@ -60,7 +63,7 @@ extension Handler {
     }
 }
 
-/// A flush, and whoever waits for it: it ends once, with the flush or before it. Unchecked: loop thread only.
+/// A flush, and the task that waits for it: it ends once, with the flush or before it. Unchecked: loop thread only.
 private final class FlushAttempt: @unchecked Sendable {
     private var hasEnded = false
     private var result: IOError?

@@ -1,19 +1,22 @@
-// Where records go: the part that is the same for all handlers. Level, filters, books, and keeping a handler's troubles to itself.
+// Where records go: the part that is the same for all handlers. level, filters, books, and the reports of its own
+// errors.
 import AsyncFD
 import EventLoop
 import Synchronization
 
-/// A destination of records. Subclass it and override `handle` for one of your own; `StreamHandler`, `MemoryHandler` and `FlightRecorder` come with
-/// the library.
+/// A destination of records. Subclass it and override `handle` for one of your own; `StreamHandler`, `MemoryHandler`
+/// and `FlightRecorder` come with the library.
 ///
 ///     final class Counter: Handler, @unchecked Sendable {
 ///         private(set) var count = 0
 ///         override func handle(_ record: borrowing Record) throws { count += 1 }
 ///     }
 ///
-/// A handler lives on one event loop, and `handle` is called on that loop's thread only: it needs no lock, and it must not wait.
+/// A handler lives on one event loop, and `handle` is called on that loop's thread only: it needs no lock, and it must
+/// not wait.
 ///
-/// A handler that keeps records back, to send many of them at once, say, overrides `flush`, which may wait, and says how many they are, so that the ledger is true:
+/// A handler that keeps records back, to send many of them at once, say, overrides `flush`, which may wait, and says
+/// how many they are, so that the ledger is true:
 ///
 ///     final class Batches: Handler, @unchecked Sendable {
 ///         private var batch: [KeptRecord] = []
@@ -27,10 +30,11 @@ import Synchronization
 ///         override func abandonPending() { batch = [] }
 ///     }
 ///
-/// `Logger.flush`, `Logger.shutdown(within:)` and the end of `EventLoop.run`, or of a loop that is stopped, call its `flush`. A loop keeps the handler as long as it keeps
-/// records back.
+/// `Logger.flush`, `Logger.shutdown(within:)` and the end of `EventLoop.run`, or of a loop that is stopped, call its
+/// `flush`. A loop keeps the handler as long as it keeps records back.
 ///
-/// Unchecked because everything that changes is touched on the loop's thread, but for the level, which is atomic. A subclass has to keep to that.
+/// Unchecked because everything that changes is touched on the loop's thread, but for the level, which is atomic. A
+/// subclass has to keep to that.
 open class Handler: @unchecked Sendable {
     /// The loop that the handler lives on.
     package final let loop: EventLoop
@@ -101,10 +105,12 @@ open class Handler: @unchecked Sendable {
 
     /// Does something with a record. Loop thread. The record is valid during the call.
     ///
-    /// What it throws is said where all troubles are (`reportTroubles(to:)`), and the record counts as dropped; what it logs itself does not come back to it.
+    /// An error that it throws is reported (`reportTroubles(to:)`), and the record counts as dropped. What it logs
+    /// itself does not come back to it.
     open func handle(_ record: borrowing Record) throws {}
 
-    /// Takes a record, whatever the handler does. False: there is no room, and the caller is to wait (`retry`, `retryLater`).
+    /// Takes a record. Throws nothing, whatever the handler does. False: there is no room, and the caller must wait
+    /// (`enqueueForRoom`).
     @inline(__always)
     final func take(_ record: borrowing Record, canWait: Bool) -> Bool {
         if isBusy { return refuse(record) }
@@ -113,7 +119,7 @@ open class Handler: @unchecked Sendable {
         return accept(record, canWait: canWait)
     }
 
-    /// Opens the books for a record and takes it.
+    /// Counts a record as accepted, and handles it.
     func accept(_ record: borrowing Record, canWait: Bool) -> Bool {
         books.accept()
         do {
@@ -121,7 +127,7 @@ open class Handler: @unchecked Sendable {
             books.write()
         } catch {
             books.drop(.handler)
-            explain(error)
+            reportError(error)
         }
         if pendingRecords > 0 { keptUntilFlushed() }
         return true
@@ -135,55 +141,60 @@ open class Handler: @unchecked Sendable {
         isBusy = wasBusy
     }
 
-    /// A record that came from within the handling of another one.
+    /// Drops a record that was logged during the handling of another one.
     func refuse(_ record: borrowing Record) -> Bool {
         books.accept()
         books.drop(.recursion)
         return true
     }
 
-    /// Enters records of other threads into the books that were refused on their way here.
+    /// Counts records of other threads that were refused before they reached this handler.
     func noteRefused(_ count: UInt64, _ level: Level) { books.refuse(count) }
 
     final func wants(_ level: Level) -> Bool {
         level.rawValue >= threshold.load(ordering: .relaxed) && level.rawValue <= ceiling
     }
 
-    /// Takes a record that was accepted before and found no room, as soon as there is some, or gives it up when there will be none; then, or at
-    /// once, calls `done`. Returns what `cancelRetry` needs; nil if `done` has been called.
+    /// Appends a record that was accepted and found no room, as soon as there is room, or drops it if there will be
+    /// none; then calls `done`.
+    ///
+    /// - Returns: what `cancelEnqueued` needs; nil if `done` has been called.
     @discardableResult
-    func retryLater(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
+    func enqueueForRoom(_ parked: ParkedRecord, then done: @escaping () -> Void) -> UInt64? {
         done()
         return nil
     }
 
     /// Gives up a record that still waits.
-    func cancelRetry(_ ticket: UInt64) {}
+    func cancelEnqueued(_ ticket: UInt64) {}
 
-    /// Says what went wrong, where all troubles are said: the first time, the second, the fourth, the eighth, …
-    final func explain(_ error: any Error) {
+    /// Reports an error of the formatter or of `handle`: the first, the second, the fourth, the eighth, …
+    final func reportError(_ error: any Error) {
         troubles += 1
         guard troubles & (troubles - 1) == 0 else { return }
-        // The handler of standard error can say there that its formatter does not work.
-        say("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, where: .anywhere)
+        // The handler of standard error can report an error of its formatter there.
+        report("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, at: .anywhere)
     }
 
     // MARK: Making sure
 
-    /// A logger has the handler now: the program may crash before anything has been logged. Connections are made from now on. Loop thread.
+    /// A logger has the handler now: the program may crash before the first record. Connections are made from now on.
+    /// Loop thread.
     func prepareForCrash() { flushAtShutdown() }
 
-    /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records back. Loop thread.
+    /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records
+    /// back. Loop thread.
     ///
-    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitTimeout`), or what `shutdown(within:)` has been given.
+    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitTimeout`), or what
+    /// `shutdown(within:)` has been given.
     open func flush(_ mode: FlushMode) async throws(IOError) {}
 
-    /// How many of the records that `handle` has taken have not got where they go. Override it in a handler that keeps records back: the ledger says of them that they
-    /// are pending. Loop thread.
+    /// How many of the records that `handle` has taken have not got where they go. Override it in a handler that keeps
+    /// records back: the ledger says of them that they are pending. Loop thread.
     open var pendingRecords: Int { 0 }
 
-    /// The end is here, and what could not be flushed is lost: forget it. What `pendingRecords` has lost by it is counted as dropped, and said. Override it in a handler
-    /// that keeps records back. Loop thread.
+    /// Discards the records that could not be flushed, at the end. The difference in `pendingRecords` is counted as
+    /// dropped, and reported. Override it in a handler that keeps records back. Loop thread.
     open func abandonPending() {}
 
     /// Flushes within `limit` and gives up the rest. Loop thread.
@@ -201,8 +212,8 @@ open class Handler: @unchecked Sendable {
     /// What the handler's place is called in messages.
     var label: String { "\(type(of: self))" }
 
-    /// False: it is the handler of standard error, and cannot say there that it does not work.
-    var speaksElsewhere: Bool { true }
+    /// False for the handler of standard error: it cannot report its own failure there.
+    var canReportToStandardError: Bool { true }
 
     /// What became of the records. Loop thread.
     var ledger: Ledger { books.keepingBack(UInt64(max(0, pendingRecords))) }
@@ -233,7 +244,8 @@ public struct HandlerStatistics: Sendable, Equatable {
     public internal(set) var ledger: Ledger
     /// Records that were given up, by level.
     public internal(set) var droppedByLevel: [Level: UInt64] = [:]
-    /// The number of the last record that was written to the buffer, or dropped: records are numbered from 1 without gaps.
+    /// The number of the last record that was written to the buffer, or dropped: records are numbered from 1 without
+    /// gaps.
     public internal(set) var lastSequence: UInt64 = 0
     /// Bytes in the buffer.
     public internal(set) var pendingBytes = 0

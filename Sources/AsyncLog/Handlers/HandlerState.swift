@@ -1,8 +1,9 @@
-// How a handler is: whether what it is given goes where it should, who wants to know, and who is told when that changes.
+// The state of a handler: whether its records go where they should, which tasks observe that, and when the fallback is
+// told.
 //
-// A state is entered at once, and whoever watches (`states`) is told at once. The fallback is told of trouble a second later, so that a connection
-// that comes back within it is no news, and a program that is about to end says it only once, with the final count. It is told once of
-// each: of the trouble, whatever becomes of its reason, and of its end.
+// A state is entered at once, and every observer (`states`) is told at once. The fallback is told of trouble a second
+// later: a connection that comes back within that second is not reported, and a program that is about to end reports
+// only once, with the final count. Each trouble is reported once, even if its reason changes, and so is its end.
 import AsyncFD
 import EventLoop
 
@@ -10,12 +11,14 @@ import EventLoop
 public enum HandlerState: Sendable, Equatable {
     /// They do.
     case ready
-    /// They go out, or wait without loss, but something is not as it should be: a rotation failed and the old file grows, a connection is down and
-    /// its spool fills.
+    /// They go out, or wait without loss, but something is not as it should be: a rotation failed and the old file
+    /// grows, a connection is down and its spool fills.
     case degraded(IOError)
-    /// Nothing goes out, and records are being lost, or soon will be. The handler keeps trying, and is `ready` again when the cause has gone.
+    /// Nothing goes out, and records are being lost, or soon will be. The handler keeps trying, and is `ready` again
+    /// when the cause has gone.
     case failed(IOError)
-    /// It was closed on purpose (`LogFileHandler.close()`). Nothing goes out any more, and nobody is told of it as of a trouble.
+    /// It was closed on purpose (`LogFileHandler.close()`). Nothing goes out any more, and the fallback is not told of
+    /// it.
     case closed
 
     fileprivate func isAlike(_ other: HandlerState) -> Bool {
@@ -27,7 +30,8 @@ public enum HandlerState: Sendable, Equatable {
 }
 
 extension HandlerState: CustomStringConvertible {
-    /// `ready`, `closed`, `degraded: rename "app.log": permission denied (EACCES)`, `failed: write "app.log": no space left on device (ENOSPC)`
+    /// `ready`, `closed`, `degraded: rename "app.log": permission denied (EACCES)`, `failed: write "app.log": no space
+    /// left on device (ENOSPC)`
     public var description: String {
         switch self {
         case .ready: "ready"
@@ -38,7 +42,8 @@ extension HandlerState: CustomStringConvertible {
     }
 }
 
-/// The state of one handler, who wants to know of it, and what the fallback has been told. Loop thread only; what is to be done is returned.
+/// The state of one handler, its observers, and what the fallback has been told. Loop thread only; each function
+/// returns what the caller must do.
 struct HandlerCondition {
     enum Action: Equatable {
         case none
@@ -75,7 +80,7 @@ struct HandlerCondition {
     }
 
     /// The fallback knows of the state already.
-    mutating func hasBeenSaid() { announced = state }
+    mutating func wasReported() { announced = state }
 
     mutating func add(_ observer: AsyncStream<HandlerState>.Continuation) {
         observer.yield(state)
@@ -84,10 +89,10 @@ struct HandlerCondition {
 }
 
 extension Handler {
-    /// How long a trouble has to last before the fallback is told of it.
+    /// How long a trouble must last before the fallback gets a report.
     private static let hesitation = Duration.seconds(1)
 
-    /// To be called by the handler itself when its state changes. Loop thread.
+    /// Enters a state. The handler calls it when its state changes. Loop thread.
     final func enter(_ state: HandlerState) {
         if condition.state == .ready { droppedBeforeTrouble = ledger.droppedTotal }
         switch condition.enter(state) {
@@ -100,37 +105,38 @@ extension Handler {
     private final func announce() {
         let dropped = ledger.droppedTotal &- droppedBeforeTrouble
         switch condition.state {
-        case .ready: say("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
-        case .degraded(let reason): say("\(reason); no record is lost so far, trying again", .warning)
-        case .failed(let reason): say("\(reason); \(dropped) records dropped so far, trying again", .error)
+        case .ready: report("\(label) works again; \(dropped) records were dropped meanwhile", .notice)
+        case .degraded(let reason): report("\(reason); no record is lost so far, trying again", .warning)
+        case .failed(let reason): report("\(reason); \(dropped) records dropped so far, trying again", .error)
         case .closed: break
         }
     }
 
-    /// Makes a record of the handler's own, and hands it to the fallback; without one, and where that has failed itself, to standard error. Loop thread.
-    final func say(_ text: String, _ level: Level, where place: SpeakingPlace = .whereItWorks) {
-        report(text, level) { _ in
+    /// Makes a record of the handler's own, and hands it to the fallback; without one, and where that has failed
+    /// itself, to standard error. Loop thread.
+    final func report(_ text: String, _ level: Level, at place: ReportPlace = .whereItWorks) {
+        makeReport(text, level) { _ in
         } _: { record in
-            if let fallback, fallback.isAbleToSpeak {
+            if let fallback, fallback.canReport {
                 if fallback.wants(record) { _ = fallback.take(record, canWait: false) }
-            } else if speaksElsewhere || place == .anywhere {
+            } else if canReportToStandardError || place == .anywhere {
                 var formatter = TextFormatter()
                 var line = LineBuffer()
                 formatter.format(record, to: &line)
-                LastResort.say(String(decoding: line.bytes.dropLast(), as: UTF8.self))
+                StandardErrorFallback.report(String(decoding: line.bytes.dropLast(), as: UTF8.self))
             }
         }
     }
 
-    /// Where a handler may say something if nobody else says it for it.
-    enum SpeakingPlace {
+    /// Where a handler may report if it has no working fallback.
+    enum ReportPlace {
         /// On standard error, unless that is what it is the handler of.
         case whereItWorks
         /// On standard error in any case.
         case anywhere
     }
 
-    private final var isAbleToSpeak: Bool {
+    private final var canReport: Bool {
         switch condition.state {
         case .ready, .degraded: true
         case .failed, .closed: false
@@ -138,13 +144,13 @@ extension Handler {
     }
 
     /// Makes a record of the handler's own. What is logged from within does not come back to it.
-    final func report(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
-        guarded { Record.make(text, level, Handler.voice, WallClock.now, CallSite(), fields, body) }
+    final func makeReport(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+        guarded { Record.make(text, level, Handler.internalLogger, WallClock.now, CallSite(), fields, body) }
     }
 
-    /// The logger in whose name the library itself speaks. It is held for good: letting go of it would be work for the main loop.
-    static var voice: LoggerCore { voiceHandle.core }
-    private static let voiceHandle = LoggerTree(
+    /// The logger of the library's own records. It is never released: releasing it would be work for the main loop.
+    static var internalLogger: LoggerCore { internalLoggerHandle.core }
+    private static let internalLoggerHandle = LoggerTree(
         "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
     ).root()
 
@@ -160,22 +166,24 @@ extension Handler {
     ///
     ///     for await state in handler.states { if case .failed(let reason) = state { page(reason) } }
     ///
-    /// Ends with the iteration's task. States that nobody asks for in time are kept, the latest sixteen of them.
+    /// Ends with the iteration's task. States that the iteration has not yet asked for are kept, the latest sixteen of
+    /// them.
     public final var states: AsyncStream<HandlerState> {
         let (stream, continuation) = AsyncStream.makeStream(of: HandlerState.self, bufferingPolicy: .bufferingNewest(16))
         loop.perform { self.condition.add(continuation) }
         return stream
     }
 
-    /// Has the handler say on `fallback` what becomes of it: that its destination fails, that it works again, what was lost at the end. Without a
-    /// fallback, and while that has failed itself, it is said on standard error. Each is said once, in a record of the logger `asynclog`. What its formatter, or its
-    /// `handle`, throws is said there, too: the first time, the second, the fourth, the eighth, … Any thread.
+    /// Has the handler report its troubles to `fallback`: that its destination fails, that it works again, what was
+    /// lost at the end. Without a fallback, and while the fallback itself has failed, reports go to standard error.
+    /// Each is made once, in a record of the logger `asynclog`. Errors that its formatter, or its `handle`, throws are
+    /// reported there, too: the first, the second, the fourth, the eighth, … Any thread.
     ///
     ///     network.reportTroubles(to: file)
     ///
     /// - Precondition: both handlers live on the same event loop.
     public final func reportTroubles(to fallback: Handler?) {
-        precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "a fallback is another handler on the same event loop")
+        precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "fallback: must be another handler on the same event loop")
         loop.perform { self.fallback = fallback }
     }
 }

@@ -12,10 +12,11 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     init(_ settings: LogFileSettings, recordEnd: UInt8?) throws(IOError) {
         let place = try LogPlace(settings, recordEnd: recordEnd)
         super.init(
-            Outlet(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels, capacity: settings.capacity,
+            BatchWriter(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels, capacity: settings.capacity,
             reserve: settings.reserve ?? settings.capacity / 16, overflow: settings.overflow, maximumLineLength: settings.maximumLineLength)
         file = LogFile(place, settings.rotation, reopensOnHangUp: settings.reopensOnHangUp, buffer)
         file.handler = self
+        buffer.destination = file
     }
 
     deinit {
@@ -34,10 +35,6 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         try await onLoop { handler async throws(IOError) in try await handler.file.startAndWait() }
     }
 
-    override package func bufferFailed(_ error: IOError) { file.updateState() }
-    override package func bufferAttached() { file.attached() }
-    override package func bufferRecovered() { file.updateState() }
-
     // MARK: On request
 
     /// Ends the file now, whatever is in it, and begins a new one. An empty file does not end. Any task.
@@ -47,12 +44,12 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         try await onLoop { handler async throws(IOError) in try await handler.file.demand(.rotate(ifLargerThan: 0)) }
     }
 
-    /// Opens what is at the path now, or makes a new file if nothing is: for who has renamed the file. The handler notices that by itself, a moment
-    /// later. Any task.
+    /// Opens what is at the path now, or makes a new file if nothing is: for a program that has renamed the file. The
+    /// handler notices that by itself, a moment later. Any task.
     ///
     /// - Throws: `IOError` if that does not work; the old file is written to on, and it is tried again by itself.
     public final func reopen() async throws(IOError) {
-        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(isPatient: false)) }
+        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(awaitsNewFile: false)) }
     }
 
     // MARK: Making sure
@@ -71,8 +68,9 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         await file.settle(until: deadline)
     }
 
-    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitTimeout`), and closes the file: `state` is
-    /// `.closed` then, which no fallback is told of. Records that come later are never written, and counted as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
+    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitTimeout`), and closes the file:
+    /// `state` is `.closed` then, which no fallback is told of. Records that come later are never written, and counted
+    /// as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
     public final func close() async {
         guard !loop.isCurrent else { return await closeHere() }
         guard loop.ensureOwner() else { return }

@@ -8,7 +8,8 @@ import EventLoop
 ///     serve(request, logger)
 ///     #expect(memory.records.last?.fields["status"] == .int(200))
 ///
-/// Records that other threads log are there as soon as the loop has taken them: after `await logger.flush()` at the latest.
+/// Records that other threads log are there as soon as the loop has taken them: after `await logger.flush()` at the
+/// latest.
 ///
 /// Unchecked as its superclass is; what it keeps is behind a lock, so that a test may look from any thread.
 public final class MemoryHandler: Handler, @unchecked Sendable {
@@ -19,7 +20,7 @@ public final class MemoryHandler: Handler, @unchecked Sendable {
     ///   - levels: records of other levels are ignored.
     ///   - capacity: how many records are kept; of more the oldest go.
     public init(levels: ClosedRange<Level> = .trace ... .critical, capacity: Int = .max) {
-        precondition(capacity > 0, "a handler that keeps \(capacity) records")
+        precondition(capacity > 0, "capacity: must be at least 1 record")
         self.capacity = capacity
         super.init(levels: levels)
     }

@@ -6,7 +6,8 @@ import AsyncFD
 ///     let handler = StreamHandler(.standardOutput, formatter: JSONFormatter(), overflow: .dropOldest)
 ///     let logger = Logger("app", handlers: [handler])
 ///
-/// The descriptor stays its owner's: it is not closed with the handler. Loop thread only, like every handler; making one is for any thread.
+/// The descriptor stays its owner's: it is not closed with the handler. Loop thread only, like every handler; making
+/// one is for any thread.
 public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var formatter: Format
     private let parts: CallSite.Parts
@@ -26,7 +27,7 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
         self.formatter = formatter
         parts = formatter.callSiteParts
         super.init(
-            Outlet(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
+            BatchWriter(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
             overflow: overflow, maximumLineLength: maximumLineLength)
     }
 
@@ -37,7 +38,8 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
 }
 
 extension [Handler] {
-    /// Handlers of the two standard streams of a program: what is worth a warning goes to standard error, the rest to standard output.
+    /// Handlers of the two standard streams of a program: what is worth a warning goes to standard error, the rest to
+    /// standard output.
     ///
     ///     let logger = Logger("app", handlers: .standardStreams(formatter: JSONFormatter()))
     ///

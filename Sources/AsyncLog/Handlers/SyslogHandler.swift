@@ -8,15 +8,16 @@ import EventLoop
 ///     SyslogHandler(.tcp("logs.example.com", port: 514))                       // RFC 5424, octets counted
 ///     SyslogHandler(.udp("10.0.0.1", port: 514), format: .rfc3164)
 ///
-/// Connections break, are made again, and spool as those of `SocketHandler` do; a daemon that is restarted loses nothing that it had not taken
-/// yet.
+/// Connections break, are made again, and spool as those of `SocketHandler` do; a daemon that is restarted loses
+/// nothing that it had not taken yet.
 public final class SyslogHandler: ConnectedHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var formatter: SyslogFormatter
     private let framing: Framing
 
     /// - Parameters:
     ///   - endpoint: where the daemon listens.
-    ///   - format: which kind of messages; RFC 5424 over the network, what `syslog(3)` writes to a Unix socket, if not given.
+    ///   - format: which kind of messages; RFC 5424 over the network, what `syslog(3)` writes to a Unix socket, if not
+    ///     given.
     ///   - facility: from which part of the system they come.
     ///   - app: what the program is called; the name by which it was started, if not given.
     ///   - host: what the machine is called; its own name, if not given.
@@ -24,9 +25,11 @@ public final class SyslogHandler: ConnectedHandler, @unchecked Sendable {
     ///   - framing: on streams: the octets are counted (RFC 6587), unless given.
     ///   - spool: where records wait while there is no connection.
     ///   - levels: records of other levels are ignored.
-    ///   - reserve: how many of the spool's bytes are kept for records of level error and above; a sixteenth, if not given.
+    ///   - reserve: how many of the spool's bytes are kept for records of level error and above; a sixteenth, if not
+    ///     given.
     ///   - overflow: what happens when the spool is full.
-    ///   - maximumLineLength: in bytes; 8192, which is what daemons take unless they are told otherwise. A longer record has its texts cut, each with a mark.
+    ///   - maximumLineLength: in bytes; 8192, which is what daemons take unless they are told otherwise. A longer
+    ///     record has its texts cut, each with a mark.
     ///   - backoff: the pauses between attempts to connect.
     ///   - connectTimeout: how long an attempt may take, the looking up of the name included.
     public init(

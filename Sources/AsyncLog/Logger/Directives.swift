@@ -46,8 +46,8 @@ public struct Directives: Sendable {
     static let ofEnvironment: Directives? = {
         guard environmentVariable("ASYNCLOG") != nil else { return nil }
         do throws(DirectiveError) { return try environment() } catch {
-            LastResort.warn("asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
-            for line in error.marked { LastResort.warn(line) }
+            StandardErrorFallback.reportFromAnyThread("asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
+            for line in error.marked { StandardErrorFallback.reportFromAnyThread(line) }
             return nil
         }
     }()

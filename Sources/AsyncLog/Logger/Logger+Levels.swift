@@ -15,8 +15,7 @@
 extension Logger {
     /// Logs `message` at `level` with `fields`.
     ///
-    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports failures of its
-    /// destination.
+    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports its failures.
     ///
     ///     await logger.log(.info, "user \(name) logged in", ["user": id, "ip": address])
     @inlinable
@@ -242,8 +241,7 @@ extension Logger {
 
     /// Logs `message` at `level` with the fields that `fields` writes.
     ///
-    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports failures of its
-    /// destination.
+    /// Suspends while a handler's buffer is full. Any task. Never throws: the handler reports its failures.
     @inlinable
     @inline(__always)
     public func log(

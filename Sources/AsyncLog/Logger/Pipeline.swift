@@ -137,8 +137,8 @@ final class Pipeline: @unchecked Sendable {
         let hasOnlyItself = record.bound == nil && record.scope == nil
         let cost = hasOnlyItself ? size : InFlightCharge.estimate(record, size: size, number)
         if !hasRoom(cost) {
-            let patience = mayBlock && EventLoop.current == nil ? blocking(record.core) : nil
-            guard let patience, EventLoop.wait(upTo: patience, until: { hasRoom(cost) }) else { return false }
+            let limit = mayBlock && EventLoop.current == nil ? blockingLimit(record.core) : nil
+            guard let limit, EventLoop.wait(upTo: limit, until: { hasRoom(cost) }) else { return false }
         }
         var charge = InFlightCharge(bytes: size)
         clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
@@ -159,9 +159,9 @@ final class Pipeline: @unchecked Sendable {
     }
 
     /// How long a thread without a loop may be blocked on behalf of one of the handlers; nil: it may not be.
-    private func blocking(_ core: Unmanaged<LoggerCore>) -> Duration? {
+    private func blockingLimit(_ core: Unmanaged<LoggerCore>) -> Duration? {
         core._withUnsafeGuaranteedRef { core in
-            core.tree.recipients(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.patience }.max()
+            core.tree.recipients(of: core).compactMap { ($0 as? BufferedHandler)?.overflow.blockLimit }.max()
         }
     }
 
@@ -202,7 +202,7 @@ final class Pipeline: @unchecked Sendable {
         let parked = ParkedRecord(encoded)
         var left = full.count
         for handler in full {
-            handler.retryLater(parked) { [self] in
+            handler.enqueueForRoom(parked) { [self] in
                 left -= 1
                 if left == 0 { clog_in_flight_remove(inFlight, 0, Int64(parked.releaseCharge()), 1) }
             }
@@ -241,7 +241,7 @@ struct Parked: Sendable {
             // handler while it waits for another.
             var left = handlers.count
             for handler in handlers {
-                let ticket = handler.retryLater(record) {
+                let ticket = handler.enqueueForRoom(record) {
                     left -= 1
                     if left == 0 { continuation.resume() }
                 }
@@ -257,6 +257,6 @@ struct Parked: Sendable {
     private final class Waits: @unchecked Sendable {
         var tickets: [(handler: Handler, number: UInt64)] = []
 
-        func cancel() { for ticket in tickets { ticket.handler.cancelRetry(ticket.number) } }
+        func cancel() { for ticket in tickets { ticket.handler.cancelEnqueued(ticket.number) } }
     }
 }

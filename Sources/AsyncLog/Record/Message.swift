@@ -8,7 +8,8 @@ import EventLoop
 /// The message of a record.
 ///
 ///     logger.info("user \(id) logged in")
-///     logger.debug("\(address, format: .hex(prefix: true)) took \(ms, format: .fixed(2)) ms, token \(token, privacy: .private)")
+///     logger.debug("\(address, format: .hex(prefix: true)) took \(ms, format: .fixed(2)) ms")
+///     logger.debug("token \(token, privacy: .private)")
 ///
 /// A message is written as a string literal in the logger's call. The interpolated values are evaluated only if the
 /// record passes the level. For a message that is a `String` already, write `"\(text)"`.

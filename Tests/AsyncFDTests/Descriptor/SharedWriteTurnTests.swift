@@ -48,7 +48,7 @@ struct SharedWriteTurnTests {
             if prints { await print(record(name, number), to: output) } else { try await output.write(record(name, number) + "\n") }
             if number % 7 == 0 { await Task.yield() }
         }
-        try await output.flush()
+        try await output.flushPrints()
     }
 
     @Test("prints and writes through two numbers of one pipe are not torn on one loop", arguments: [true, false], [true, false])

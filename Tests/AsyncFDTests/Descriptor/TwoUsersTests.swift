@@ -47,7 +47,7 @@ struct TwoUsersTests {
             for user in users { await print(text, to: user) }
             await settle()
             #expect(try await reader.gather(400_000).count == 400_000)
-            for user in users { try await user.flush() }
+            for user in users { try await user.flushPrints() }
             pipe.closeWriter()
             let end = try await withTimeout(.seconds(5)) { try await reader.read(upTo: 1) }
             #expect(end == [])

@@ -20,13 +20,14 @@ struct StalledPipeTests {
         return EventLoop.current!.metrics.turns - before
     }
 
-    /// Fills a pipe by prints, gives those up that are left, and calls `body` with the pipe's ends: the next to come must wait for room, and get it.
+    /// Fills a pipe by prints, gives those up that are left, and calls `body` with the pipe's ends: the next to come
+    /// must wait for room, and get it.
     private func afterGivingUp(_ body: @escaping (_ output: AsyncFD, _ input: AsyncFD) async throws -> Void) throws {
         let pipe = try Pipe()
         try EventLoop.run {
             let output = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer))
             await print(Self.large, to: output)
-            let ledger = await output.finishPrinting(within: .milliseconds(20))
+            let ledger = await output.finishPrints(within: .milliseconds(20))
             #expect(ledger.dropped == [.timeout: 1])
             try await body(output, AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader)))
             await output.close()
@@ -62,7 +63,7 @@ struct StalledPipeTests {
             let writing = Task(executorPreference: EventLoop.current!) { try await output.write(Self.large) }
             await settle()
             await print("given up", to: output)
-            await output.finishPrinting(within: .milliseconds(20))
+            await output.finishPrints(within: .milliseconds(20))
             await print("kept", to: output)
             #expect(try await turnsWhileIdle() < 20)
             let expected = Self.large + "kept\n"

@@ -1,7 +1,8 @@
-// Which `print` a call means is for the compiler to say, so it is asked: a source text with every kind of call is type-checked against the modules that
-// were built with this test.
+// Which `print` a call means is for the compiler to say, so it is asked: a source text with every kind of call is
+// type-checked against the modules that were built with this test.
 //
-// Ours is asynchronous and Swift's is not. So a call with `await` that means Swift's gets a warning, and a call without `await` that means ours an error.
+// Ours is asynchronous and Swift's is not. So a call with `await` that means Swift's gets a warning, and a call without
+// `await` that means ours an error.
 import Glibc
 import TestSupport
 import Testing

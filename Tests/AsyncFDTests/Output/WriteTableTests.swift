@@ -1,4 +1,5 @@
-// Writing to descriptors of every kind that belong to somebody else: whole, in order, never waiting, and without a trace on them.
+// Writing to descriptors of every kind that the program does not own: whole, in order, never waiting, and without a
+// trace on them.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -9,7 +10,7 @@ import Testing
 
 @Suite("Writing to what is not ours")
 struct WriteTableTests {
-    @Test("more than fits goes out whole and in order, and nobody can tell from the flags", arguments: Row.streams)
+    @Test("more than fits goes out whole and in order, and the flags do not show it", arguments: Row.streams)
     func largeWrite(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -119,7 +120,7 @@ struct WriteTableTests {
         }
     }
 
-    @Test("closing wakes who waits to write, and says how far he came", arguments: Row.streams)
+    @Test("closing wakes tasks that wait to write, and says how far each came", arguments: Row.streams)
     func closeWhileWaiting(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -137,7 +138,8 @@ struct WriteTableTests {
         }
     }
 
-    // Not the emulator's side of a terminal: whoever comes may open the other side again, and the kernel waits for him.
+    // Not the emulator's side of a terminal: another process may open the other side again, and the kernel waits for
+    // it.
     @Test("a reader that goes away is an error, not a signal and not a wait", arguments: Row.allCases.filter { $0 != .terminalMaster })
     func brokenPipe(row: Row) throws {
         try EventLoop.run {
@@ -197,7 +199,7 @@ struct WriteTableTests {
 
     // MARK: Files
 
-    @Test("a file that is shared with print keeps one position: nobody overwrites anybody", arguments: [0, O_APPEND])
+    @Test("a file that is shared with print keeps one position: no writer overwrites another", arguments: [0, O_APPEND])
     func sharedFile(flags: CInt) throws {
         let folder = try TemporaryFolder()
         try EventLoop.run {
@@ -309,7 +311,7 @@ struct WriteTableTests {
             await print("one", to: output)
             try await output.write("two\n")
             await print("three", to: output)
-            try await output.flush()
+            try await output.flushPrints()
             #expect(try await String(decoding: received, as: UTF8.self) == "one\ntwo\nthree\n")
             await output.close()
         }

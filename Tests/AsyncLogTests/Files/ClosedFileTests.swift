@@ -1,4 +1,4 @@
-// A file that is closed on purpose: that is no trouble, and nobody is told of one.
+// A file that is closed on purpose: that is no trouble, and none is reported.
 #if DEBUG
 import AsyncFD
 import TestSupport
@@ -29,7 +29,7 @@ struct ClosedFileTests {
         #expect(folder.lines("app.log") == ["line"])
     }
 
-    @Test("who watches a handler sees it close, and that it was in trouble before is not told once more")
+    @Test("an observer of a handler sees it close, and its earlier trouble is not reported again")
     func inTrouble() throws {
         let folder = try LogFolder()
         try EventLoop.run(clock: ManualClock()) {

@@ -1,4 +1,5 @@
-// A program that ends while one of its files is being compressed: the compression is finished, or nothing of it is left.
+// A program that ends while one of its files is being compressed: the compression is finished, or nothing of it is
+// left.
 #if DEBUG
 import Glibc
 import TestSupport

@@ -1,4 +1,5 @@
-// Rotated files after their rotation: compressed beside the loop, whole or not at all; what a crash has left is finished by the next start.
+// Rotated files after their rotation: compressed beside the loop, whole or not at all; what a crash has left is
+// finished by the next start.
 #if DEBUG
 import AsyncFD
 import EventLoop
@@ -47,9 +48,10 @@ struct HousekeepingTests {
     @Test(
         "what a crash leaves between the rotation and the end of the compression is finished at the next start",
         .disabled(if: missing != nil, "\(missing ?? "")"))
-    func leftovers() throws {
+    func leftBehind() throws {
         let folder = try LogFolder()
-        // Not compressed; half compressed; compressed but the original is still there; and what is none of our business.
+        // Not compressed; half compressed; compressed but the original is still there; and what is none of our
+        // business.
         folder.write("app.log.2026-11-01", "first\n")
         folder.write("app.log.2026-11-02", "second\n")
         folder.write("app.log.2026-11-02.gz.partial", "\u{1f}")

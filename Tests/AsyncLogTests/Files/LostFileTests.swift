@@ -1,4 +1,4 @@
-// Log files and folders that somebody removes: no record goes into a file that nobody can open and is called written.
+// Log files and folders that another program removes: no record that went into a removed file counts as written.
 #if DEBUG
 import EventLoop
 import Glibc
@@ -51,7 +51,7 @@ struct LostFileTests {
             try await logger.flush()
             #expect(folder.lines("logs/app.log") == (0..<100).map { "\($0)" })
             #expect(await handler.state == .ready)
-            // Nobody logs when it happens.
+            // No record is logged when it happens.
             remove(folder.file("logs"), "app.log")
             #expect(await eventually { folder.names == ["logs"] && LogFolder.isThere(folder.file("logs/app.log")) })
             #expect(await handler.statistics.ledger.written == 101)
@@ -84,20 +84,21 @@ struct LostFileTests {
         }
     }
 
-    /// Logs `text`, has the write of it suffer `fault`, and returns before the loop can begin the next write. Something has been written before: the first
-    /// write looks at what kind of file it is, and that is a call, too.
+    /// Logs `text`, has the write of it suffer `fault`, and returns before the loop can begin the next write. Something
+    /// has been written before: the first write looks at what kind of file it is, and that is a call, too.
     private func log(_ text: String, _ fault: Faults.Fault, _ logger: Logger, _ handler: LogFileHandler) {
-        let outlet = handler.buffer.outlet
+        let writer = handler.buffer.writer
         let faults = Faults(fault, at: 1)
         Faults.install(faults)
         logger.nowait.info("\(text)")
-        outlet.pushOut()
-        while outlet.underWay.outcome == nil { usleep(100) }
+        writer.pushOut()
+        while writer.underWay.outcome == nil { usleep(100) }
         Faults.install(nil)
         #expect(faults.hasStruck)
     }
 
-    /// Waits for what is in the buffer, without a turn of the loop before that: the next write has not been answered yet.
+    /// Waits for what is in the buffer, without a turn of the loop before that: the next write has not been answered
+    /// yet.
     private func flushError(_ handler: LogFileHandler) async -> IOError? {
         do throws(IOError) {
             try await handler.buffer.flush()

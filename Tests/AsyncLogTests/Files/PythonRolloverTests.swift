@@ -21,7 +21,8 @@ struct PythonRolloverTests {
             let local: LogTimeZone = zone == "UTC" ? .utc : try .named(zone)
             for _ in 0..<1500 {
                 let when = (Weekday.allCases.map { "W\($0.rawValue)" } + ["midnight"]).randomElement(using: &random)!
-                // Where the clocks are changed, Python of old versions errs by an hour: only whole weeks of summer are looked at there.
+                // Where the clocks are changed, Python of old versions errs by an hour: only whole weeks of summer are
+                // looked at there.
                 let span: Range<Int64> = zone == "UTC" ? 1_700_000_000..<2_000_000_000 : 1_777_000_000..<1_788_000_000
                 let interval = zone == "UTC" && Bool.random(using: &random) ? Int.random(in: 2...5, using: &random) : 1
                 let second = Int64.random(in: span, using: &random)

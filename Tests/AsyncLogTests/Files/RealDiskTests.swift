@@ -1,4 +1,5 @@
-// Files and those whom they meet in life: logrotate, a disk that is full and emptied again, one that becomes read-only.
+// Files and what happens to them on real machines: logrotate, a disk that is full and emptied again, one that becomes
+// read-only.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -69,7 +70,7 @@ struct RealDiskTests {
             }
             try await logger.flush()
             #expect(await handler.state == .ready)
-            // A logrotate that takes longer than we are patient finds a file of ours in its way, and puts it aside.
+            // A logrotate that takes longer than the retry budget finds a file of ours in its way, and puts it aside.
             let aside = folder.names.filter { $0.hasSuffix(".backup") }
             #expect(aside.isEmpty || !isPunctual, "we were in logrotate's way: \(folder.names)")
             if aside.isEmpty { #expect(lines(folder).map { Int($0) } == Array(0..<count.value)) }
@@ -85,7 +86,7 @@ struct RealDiskTests {
             let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)])
             for round in 0..<5 {
                 for index in 0..<100 { await logger.info("\(round * 100 + index)") }
-                // What is written between the copy and the truncation is lost to everybody: logrotate(8).
+                // What is written between the copy and the truncation is lost: logrotate(8).
                 try await logger.flush()
                 try await logrotate(folder, "copytruncate")
             }

@@ -1,4 +1,4 @@
-// Rotation at the ends of what there is, and which files are nobody else's.
+// Rotation at the ends of what there is, and which files are the handler's own.
 #if DEBUG
 import EventLoop
 import Glibc
@@ -79,7 +79,7 @@ struct RotationLimitsTests {
         #expect(text == "2026-11-23T08:26:00+23:59\n")
     }
 
-    // MARK: Whose files
+    // MARK: Which files are the handler's own
 
     @Test(
         "retention deletes names of the handler's own precision and zone, and leaves all others alone",
@@ -110,7 +110,7 @@ struct RotationLimitsTests {
         #expect(folder.names == (Array(kept) + ["app.log"]).sorted())
     }
 
-    @Test("files that end by their size always have a number: one without is somebody else's")
+    @Test("files that end by their size always have a number: one without belongs to another program")
     func alwaysNumbered() {
         let names = Rotation(.size(10), .daily()).names("app.log")
         #expect(names.parse("app.log.2026-01-01.001") != nil)

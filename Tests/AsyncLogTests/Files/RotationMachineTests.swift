@@ -31,7 +31,7 @@ struct RotationMachineTests {
         #expect(next(&machine, 480) == .begin(.rotate(ifLargerThan: 90)))
     }
 
-    @Test("a record that is half in a file is finished there, whoever wants another file")
+    @Test("a record that is half in a file is finished there, although another file is wanted")
     func begun() {
         var machine = machine()
         _ = next(&machine, 30)
@@ -72,20 +72,20 @@ struct RotationMachineTests {
     @Test("a record that is larger than a file goes into an empty one, also if that one is to be left")
     func cutoffAndLargeRecord() {
         var machine = machine(5)
-        machine.request(.reopen(isPatient: false), pending: 30)
+        machine.request(.reopen(awaitsNewFile: false), pending: 30)
         #expect(next(&machine, 30) == .write(10))
         machine.wrote(10, second: 0)
-        #expect(next(&machine, 20) == .begin(.reopen(isPatient: false)))
+        #expect(next(&machine, 20) == .begin(.reopen(awaitsNewFile: false)))
     }
 
     @Test("a wish to open the file again does not make it larger than it may be either")
     func reopeningAndLimit() {
         var machine = machine(open: 75)
-        machine.request(.reopen(isPatient: false), pending: 500)
+        machine.request(.reopen(awaitsNewFile: false), pending: 500)
         #expect(next(&machine, 500) == .write(20))
         machine.wrote(20, second: 0)
-        #expect(next(&machine, 480) == .begin(.reopen(isPatient: false)))
-        machine.unchanged(.reopen(isPatient: false), size: 95)
+        #expect(next(&machine, 480) == .begin(.reopen(awaitsNewFile: false)))
+        machine.unchanged(.reopen(awaitsNewFile: false), size: 95)
         #expect(next(&machine, 480) == .begin(.rotate(ifLargerThan: 90)))
     }
 
@@ -93,7 +93,7 @@ struct RotationMachineTests {
     func reopeningWhileSwitching() {
         var machine = machine(open: 100)
         #expect(next(&machine, 500) == .begin(.rotate(ifLargerThan: 90)))
-        machine.request(.reopen(isPatient: true), pending: 500)
+        machine.request(.reopen(awaitsNewFile: true), pending: 500)
         machine.opened(size: 0, modified: 0, canRotate: true)
         #expect(!machine.isSwitchWanted && next(&machine, 500) == .write(100))
     }
@@ -121,9 +121,9 @@ struct RotationMachineTests {
         machine.request(.rotate(ifLargerThan: 0), pending: 0)
         #expect(next(&machine, 0) == .begin(.rotate(ifLargerThan: 0)))
         #expect(machine.failed(.rotate(ifLargerThan: 0), now: LoopClock.Instant(nanoseconds: 0)) == .seconds(1))
-        machine.request(.reopen(isPatient: false), pending: 0)
-        #expect(next(&machine, 20, now: 1000) == .begin(.reopen(isPatient: false)))
-        machine.unchanged(.reopen(isPatient: false), size: 10)
+        machine.request(.reopen(awaitsNewFile: false), pending: 0)
+        #expect(next(&machine, 20, now: 1000) == .begin(.reopen(awaitsNewFile: false)))
+        machine.unchanged(.reopen(awaitsNewFile: false), size: 10)
         #expect(machine.isRotationPostponed && next(&machine, 20, now: 2000) == .write(20))
         machine.wrote(20, second: 0)
         #expect(next(&machine, 10, now: 1_000_000_000) == .begin(.rotate(ifLargerThan: 0)))

@@ -241,7 +241,8 @@ struct RotationTests {
                 try await logger.flush()
                 await clock.advance(by: .milliseconds(100))
             }
-            // After one second, two, four, … and then once a minute, whatever is logged; each attempt makes the name and reads it back.
+            // After one second, two, four, … and then once a minute, whatever is logged; each attempt makes the name
+            // and reads it back.
             #expect(before > 10 && before < 400, "\(before) names were made")
             #expect(attempts.value - before <= 8, "\(attempts.value - before) more")
             guard case .degraded = await handler.state else {

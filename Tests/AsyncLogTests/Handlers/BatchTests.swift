@@ -1,4 +1,5 @@
-// How much gathers before it is written, in a task that logs without a pause: enough to be worth a write, and never so much that the buffer is full first.
+// How much gathers before it is written, in a task that logs without a pause: enough to be worth a write, and never so
+// much that the buffer is full first.
 import EventLoop
 import Testing
 
@@ -19,8 +20,8 @@ struct BatchTests {
             let handler = try await FileHandler(
                 folder.path("app.log"), formatter: plain, reopensOnHangUp: false, capacity: capacity, overflow: .dropNewest)
             let logger = Logger("app", handlers: [handler])
-            while handler.buffer.outlet.bytesInFlight == 0 { logger.nowait.info("\(Self.filler)") }
-            #expect(handler.buffer.outlet.bytesInFlight == (batch + 99) / 100 * 100)
+            while handler.buffer.writer.bytesInFlight == 0 { logger.nowait.info("\(Self.filler)") }
+            #expect(handler.buffer.writer.bytesInFlight == (batch + 99) / 100 * 100)
             #expect(await logger.shutdown(within: .seconds(60)).droppedTotal == 0)
         }
     }
@@ -31,7 +32,7 @@ struct BatchTests {
             let (reader, writer) = try await AsyncFD.pipe()
             let handler = StreamHandler(writer, formatter: plain, capacity: 1 << 20, overflow: .dropNewest)
             let logger = Logger("app", handlers: [handler])
-            while handler.buffer.outlet.writeCalls == 0 { logger.nowait.info("\(Self.filler)") }
+            while handler.buffer.writer.writeCalls == 0 { logger.nowait.info("\(Self.filler)") }
             #expect(await handler.statistics.mostPendingBytes == 65_600)
             async let received = reader.read(upTo: 1 << 20)
             try await logger.flush()

@@ -1,5 +1,5 @@
-// A bounded buffer in front of a reader who does not read: who waits, what is dropped, what is said about it; and that the books balance
-// after every single operation.
+// A bounded buffer in front of a reader that does not read: which tasks wait, what is dropped, what is reported; and
+// that the books balance after every single operation.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -8,7 +8,8 @@ import Testing
 
 @Suite("Buffers")
 struct BufferTests {
-    /// A logger before a pipe of 4 KiB that nobody reads until `drain`, with a buffer of 4000 bytes, 1000 of which are kept for errors.
+    /// A logger before a pipe of 4 KiB that is not read until `drain`, with a buffer of 4000 bytes, 1000 of which are
+    /// kept for errors.
     private final class Bench: @unchecked Sendable {  // used on one loop
         let pipe: Pipe
         let handler: StreamHandler<TextFormatter>
@@ -55,7 +56,7 @@ struct BufferTests {
 
     private static let filler = String(repeating: "x", count: 80)
 
-    @Test("dropNewest: nobody waits; the oldest are there, and a report says which are missing")
+    @Test("dropNewest: no caller waits; the oldest are there, and a report says which are missing")
     func dropNewest() throws {
         try onLoop {
             let bench = try Bench(.dropNewest)
@@ -101,7 +102,7 @@ struct BufferTests {
         }
     }
 
-    @Test("suspend: who awaits waits until there is room, in order, and nothing is lost; who does not await is dropped")
+    @Test("suspend: a call with await waits until there is room, in order, and loses nothing; a record without await is dropped")
     func suspend() throws {
         try onLoop {
             let bench = try Bench(.suspend)
@@ -116,7 +117,7 @@ struct BufferTests {
                 }
                 group.addTask {
                     for _ in 0..<50 { await Task.yield() }
-                    #expect(done < 200, "nobody had to wait")
+                    #expect(done < 200, "no task had to wait")
                     await bench.check()
                     logger.nowait.info("no room")
                     #expect(await bench.handler.statistics.ledger.dropped == [.overflow: 1])

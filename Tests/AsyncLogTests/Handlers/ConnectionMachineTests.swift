@@ -36,11 +36,11 @@ struct ConnectionMachineTests {
         _ = machine.start()
         for round in 0..<5 {
             machine.made(at: instant(.seconds(round)))
-            #expect(pause(machine.broke(at: instant(.seconds(round)) + .milliseconds(500))).map { $0 >= .milliseconds(50 << round) } == true)
+            #expect(pause(machine.lost(at: instant(.seconds(round)) + .milliseconds(500))).map { $0 >= .milliseconds(50 << round) } == true)
             #expect(machine.isDue() == .connect)
         }
         machine.made(at: instant(.seconds(100)))
-        #expect(pause(machine.broke(at: instant(.seconds(110)))).map { $0 <= .milliseconds(100) } == true)
+        #expect(pause(machine.lost(at: instant(.seconds(110)))).map { $0 <= .milliseconds(100) } == true)
     }
 
     @Test("calls that come at the wrong time do nothing")
@@ -51,8 +51,8 @@ struct ConnectionMachineTests {
         #expect(machine.start() == .none && machine.hurry() == .none && machine.isDue() == .none)
         machine.made(at: instant(.zero))
         #expect(machine.start() == .none && machine.hurry() == .none && machine.isDue() == .none)
-        #expect(machine.broke(at: instant(.seconds(1))) != .none)
-        #expect(machine.broke(at: instant(.seconds(1))) == .none, "a connection breaks once")
+        #expect(machine.lost(at: instant(.seconds(1))) != .none)
+        #expect(machine.lost(at: instant(.seconds(1))) == .none, "a connection breaks once")
         #expect(machine.hurry() == .connect)
         machine.end()
         #expect(machine.isDue() == .none)
@@ -66,7 +66,7 @@ struct ConnectionMachineTests {
             var machine = ConnectionMachine(Backoff(), random: SeededGenerator(state: UInt64(seed)))
             _ = machine.start()
             machine.made(at: instant(.zero))
-            pauses.append(pause(machine.broke(at: instant(.seconds(60))))!)
+            pauses.append(pause(machine.lost(at: instant(.seconds(60))))!)
         }
         pauses.sort()
         #expect(pauses[0] >= .milliseconds(50) && pauses[999] <= .milliseconds(100))

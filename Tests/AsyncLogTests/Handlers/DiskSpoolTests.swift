@@ -121,7 +121,8 @@ struct DiskSpoolTests {
                 overflow: .dropNewest,
                 backoff: quick)
             let logger = Logger("app", handlers: [handler])
-            // One by one until the file is full. Faster than the disk, memory would be full first, and the report of what was dropped then would be in the file.
+            // One by one until the file is full. Faster than the disk, memory would be full first, and the report of
+            // what was dropped then would be in the file.
             var logged = 0
             var failure: IOError?
             while failure == nil, logged < 500 {
@@ -191,7 +192,7 @@ struct DiskSpoolTests {
             }
             let foreign = folder.file("foreign")
             let file = Glibc.open(foreign, O_WRONLY | O_CREAT, 0o600)
-            _ = write(file, "somebody else's, and rather long for a file of that kind: more than a header\n", 77)
+            _ = write(file, "another program's, and rather long for a file of that kind: more than a header\n", 77)
             close(file)
             let handlers = [made(path), made(path), made(foreign)]
             for (index, handler) in handlers.enumerated() { await Logger("app", handlers: [handler]).info("\(index)") }

@@ -1,4 +1,5 @@
-// dropOldest on a regular file: what a thread of the pool is writing stays, what stands behind it can be taken back all the same.
+// dropOldest on a regular file: what a thread of the pool is writing stays, what stands behind it can be taken back all
+// the same.
 import AsyncFD
 import EventLoop
 import Glibc
@@ -47,7 +48,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             let disk = BusyPool(EventLoop.current!)
             for index in 1...10 { await logger.info("\(index) in flight") }
-            while handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
+            while handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
             for index in 11...2000 {
                 logger.nowait.info("\(index) behind")
                 await check(handler)
@@ -70,7 +71,7 @@ struct DropOldestTests {
         }
     }
 
-    @Test("what is being written is not taken back, whoever wants room")
+    @Test("what is being written is not taken back to make room")
     func nothingInFlight() throws {
         try onLoop {
             let bench = try await Bench(.stream)
@@ -78,7 +79,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             let disk = BusyPool(EventLoop.current!)
             for index in 1...5 { await logger.info("\(index)") }
-            while handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
+            while handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
             handler.buffer.dropOldest(toFit: 10_000, 0)
             #expect(await handler.statistics.ledger.droppedTotal == 0, "what is being written was taken back")
             await logger.info("6")
@@ -101,7 +102,7 @@ struct DropOldestTests {
             let logger = Logger("app", handlers: [handler])
             logger.nowait.info("in flight")
             handler.buffer.pushOut()
-            #expect(handler.buffer.outlet.bytesInFlight > 0)
+            #expect(handler.buffer.writer.bytesInFlight > 0)
             for _ in 0..<500 { logger.nowait.info("0123456789012345678901234567890123456789") }
             while folder.lines("app.log").isEmpty { usleep(1000) }
             for _ in 0..<10_000 where handler.buffer.ledger.written == 0 {
@@ -137,14 +138,14 @@ struct DropOldestTests {
         }
     }
 
-    @Test("what is given up while a thread writes it stays that thread's, and is nobody else's output")
+    @Test("what is given up while a thread writes it stays that thread's, and goes to no other output")
     func givenUpInFlight() throws {
         try onLoop {
             let benches = [try await Bench(.stream), try await Bench(.file), try await Bench(.stream)]
             let disk = BusyPool(EventLoop.current!)
             for (index, bench) in benches.enumerated() {
                 await Logger("app", handlers: [bench.handler]).info("given up by \(index)")
-                while bench.handler.buffer.outlet.bytesInFlight == 0 { await Task.yield() }
+                while bench.handler.buffer.writer.bytesInFlight == 0 { await Task.yield() }
                 bench.handler.buffer.giveUp()
                 #expect(bench.handler.buffer.pendingBytes == 0)
             }

@@ -1,4 +1,5 @@
-// A destination that fails: what state its handler is in, who is told, what is lost, and that all is well again when the cause has gone.
+// A destination that fails: what state its handler is in, what is reported where, what is lost, and that all is well
+// again when the cause has gone.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -58,7 +59,7 @@ struct FailureTests {
         #expect(String(decoding: pipe.drain(), as: UTF8.self) == "before\n0\n1\n2\n3\n4\n")
     }
 
-    @Test("a failure that has gone within a second is seen by who watches, and is no news for the fallback")
+    @Test("a failure that has gone within a second is seen by observers, and is not reported to the fallback")
     func hiccup() throws {
         let pipe = try Pipe()
         let clock = ManualClock(.byHand)

@@ -121,7 +121,7 @@ struct FileHandlerTests {
     }
 
     @Test(
-        "a file that somebody renames, removes or replaces is left, and no record is lost",
+        "a file that another program renames, removes or replaces is left, and no record is lost",
         arguments: ["rename", "remove", "replace", "reopen", "hup"])
     func leftByOthers(how: String) throws {
         let folder = try LogFolder()
@@ -191,7 +191,7 @@ struct FileHandlerTests {
         }
     }
 
-    @Test("a FIFO that nobody reads yet gets its lines when somebody does")
+    @Test("a FIFO without a reader gets its lines when it has one")
     func fifo() throws {
         let folder = try LogFolder()
         mkfifo(folder.file("pipe"), 0o600)

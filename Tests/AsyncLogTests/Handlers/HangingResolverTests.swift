@@ -1,4 +1,4 @@
-// A name server that does not answer: it holds up those who ask for the name, and nobody else.
+// A name server that does not answer: it holds up the tasks that ask for the name, and no others.
 #if DEBUG
 import AsyncFD
 import Glibc
@@ -9,7 +9,8 @@ import Testing
 @testable import AsyncLog
 @testable import EventLoop
 
-/// Answers no question about names that end in `.hangs.test` until it is released. One at a time: the seam is the process'.
+/// Answers no question about names that end in `.hangs.test` until it is released. One at a time: the seam is the
+/// process'.
 private final class HangingResolver: @unchecked Sendable {  // a semaphore is made for any thread
     private let gate = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)  // never freed: threads may wait at it for long
     private let count = Atomic<Int>(0)
@@ -91,7 +92,7 @@ struct HangingResolverTests {
             let logger = Logger("app", handlers: [file] + (0..<20).map { handler("logs\($0).hangs.test") })
             await logger.info("line")
             #expect(await eventually { resolver.questions == EventLoop.nameThreads })
-            // Users' own questions wait in the same line, and take nobody else's threads.
+            // Users' own questions wait in the same queue, and take no other work's threads.
             let asked = (0..<40).map { index in
                 Task(executorPreference: loop) { try await EventLoop.resolve("user\(index % 30).hangs.test", service: "80") }
             }
@@ -100,7 +101,7 @@ struct HangingResolverTests {
             #expect(await eventually { folder.lines("app.log") == ["line", "another line"] })
             #expect(try await EventLoop.offload { 42 } == 42)
             #expect(resolver.questions == EventLoop.nameThreads)
-            // Who gives up returns at once, and asks no question.
+            // A task that gives up returns at once, and starts no lookup.
             for task in asked[..<20] { task.cancel() }
             for task in asked[..<20] { await #expect(throws: CancellationError.self) { try await task.value } }
             resolver.release()

@@ -1,4 +1,5 @@
-// A handler of somebody's own that keeps records back: it takes part in flushing, in the end, and in the ledger, as the library's own do.
+// A user's own handler that keeps records back: it takes part in flushing, in the end, and in the ledger, as the
+// library's own do.
 import AsyncFD
 import EventLoop
 import Glibc
@@ -85,7 +86,7 @@ struct OwnHandlerTests {
     }
 
     @Test(
-        "the end of the loop flushes it, behind the hooks, even if neither its logger nor anybody else holds it any more", arguments: [true, false])
+        "the end of the loop flushes it, behind the hooks, even if the program has released it and its logger", arguments: [true, false])
     func endOfLoop(isHeld: Bool) throws {
         let sent = Locked<[String]>([])
         weak var gone: Batches?

@@ -1,4 +1,5 @@
-// Records over sockets: servers that vanish and return, that hang up, that do not read; and what is lost then, to the record.
+// Records over sockets: servers that vanish and return, that hang up, that do not read; and what is lost then, to the
+// record.
 import AsyncFD
 import AsyncLog
 import EventLoop
@@ -70,7 +71,7 @@ struct SocketHandlerTests {
             let handler = SocketHandler(
                 .unix(path), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 8 << 20, backoff: quick)
             let logger = Logger("app", handlers: [handler])
-            // More than the kernel takes for somebody who does not read.
+            // More than the kernel takes for a peer that does not read.
             let giant = String(repeating: "g", count: 1 << 20)
             await logger.info("before")
             await logger.info("\(giant)")

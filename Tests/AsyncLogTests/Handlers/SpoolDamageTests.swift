@@ -1,4 +1,5 @@
-// Spools that are damaged, or that others could have got at: what is whole is sent, what is lost is counted and said, what is not ours is refused.
+// Spools that are damaged, or that others could have got at: what is whole is sent, what is lost is counted and said,
+// what is not ours is refused.
 #if DEBUG
 import AsyncLog
 import Glibc
@@ -150,7 +151,7 @@ struct SpoolDamageTests {
     }
 
     @Test(
-        "a spool that others may write to, that is somebody else's, or that is a symbolic link, is refused; the reason is said, and it is not touched"
+        "a spool that others may write to, that another user owns, or that is a symbolic link, is refused; the reason is said, and it is not touched"
     )
     func notPrivate() throws {
         let port = Ports.next()
@@ -189,7 +190,7 @@ struct SpoolDamageTests {
             let texts = (0..<Int.random(in: 1...60, using: &random)).map { index in
                 "\(index) " + String(repeating: "x", count: Int.random(in: 0...3000, using: &random)) + "\n"
             }
-            let file = try SpoolFile.open(path, .newline).get().file
+            let file = try SpoolFile.open(path, title: "asynclog spool", .newline).get().file
             for text in texts {
                 var bytes = Array(text.utf8)
                 let outcome = bytes.withUnsafeMutableBytes { bytes in
@@ -214,7 +215,7 @@ struct SpoolDamageTests {
             }
             truncate(path, 0)
             overwrite(0, contents)
-            let opened = try SpoolFile.open(path, .newline).get()
+            let opened = try SpoolFile.open(path, title: "asynclog spool", .newline).get()
             defer { close(opened.file.tail) }
             var (position, expected) = (opened.head, opened.number)
             var found: [UInt64: [UInt8]] = [:]

@@ -1,6 +1,7 @@
 // Fields that do not come from the call: those of the logger, of the task's scope, of a provider; and which one counts.
 import AsyncLog
 import EventLoop
+import TestSupport
 import Testing
 
 @Suite("Context")

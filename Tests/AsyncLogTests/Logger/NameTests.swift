@@ -70,8 +70,8 @@ struct NameTests {
 
     @Test("the library's own logger is in its tree")
     func voice() {
-        #expect(Handler.voice.tree.effectiveLevel(of: Handler.voice) == Level.trace.rawValue)
-        #expect(Handler.voice.tree.core("asynclog").core === Handler.voice)
+        #expect(Handler.internalLogger.tree.effectiveLevel(of: Handler.internalLogger) == Level.trace.rawValue)
+        #expect(Handler.internalLogger.tree.core("asynclog").core === Handler.internalLogger)
     }
 
     @Test("a name without settings takes no memory")

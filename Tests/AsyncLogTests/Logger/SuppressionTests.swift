@@ -1,4 +1,5 @@
-// Which records count as repetitions, and how suppressed records are reported when the logger that counted them is freed.
+// Which records count as repetitions, and how suppressed records are reported when the logger that counted them is
+// freed.
 import EventLoop
 import Testing
 

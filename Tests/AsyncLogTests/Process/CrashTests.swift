@@ -1,4 +1,5 @@
-// What a program leaves behind that crashes: all that it had logged, in order and once, and a last line that names the signal.
+// What a program leaves behind that crashes: all that it had logged, in order and once, and a last line that names the
+// signal.
 import Glibc
 import TestSupport
 import Testing
@@ -207,7 +208,7 @@ struct CrashTests {
         #expect(Array(lines.dropLast()) == (1..<max(lines.count, 1)).map { "\($0) filler" })
     }
 
-    @Test("who does not want it has his crashes left alone")
+    @Test("with the crash writer disabled, crashes are left alone")
     func quietCrash() throws {
         for format in ["standard", "text"] {
             let (output, error, end) = try crash("quietly", format)

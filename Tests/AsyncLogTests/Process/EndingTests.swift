@@ -20,7 +20,7 @@ struct EndingTests {
             let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY | O_CREAT)
             let child = try ChildProcess("LogProgram", [way], output: output)
             let read = pipe.readToEnd()
-            // Less than the patience with which a loop that ends waits for a descriptor that takes nothing.
+            // Less than the timeout with which a loop that ends waits for a descriptor that takes nothing.
             #expect(try child.wait(limit: 25) == end, "\(kind)")
             let text = kind == "pipe" ? String(decoding: read, as: UTF8.self) : try readText(path: path)
             let messages = text.split(separator: "\n").map { String($0.suffix(6)) }

@@ -173,7 +173,7 @@ struct GuaranteeTests {
         #expect(ledger.written == 40_000 && ledger.droppedTotal == 0 && ledger.balances)
     }
 
-    @Test("tasks that wait for room are not overtaken, in no handler, by those who log when there is some again")
+    @Test("tasks that wait for room are not overtaken, in no handler, by tasks that log when there is some again")
     func orderUnderBackPressure() throws {
         let pipes = try [Pipe(size: 4096), Pipe(size: 8192)]
         let count = 2000
@@ -220,7 +220,7 @@ struct GuaranteeTests {
         }
     }
 
-    @Test("flush(.durable) shares one fdatasync among all who wait, and fails where nothing is durable")
+    @Test("flush(.durable) shares one fdatasync among all tasks that wait, and fails where nothing is durable")
     func durable() throws {
         let sink = try Sink()
         try onLoop {

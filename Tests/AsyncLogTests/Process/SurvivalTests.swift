@@ -1,4 +1,5 @@
-// What happens to a log when a signal is survived, when a descriptor has become somebody else's, when the program forks, and when the crash comes at a bad moment.
+// What happens to a log when a signal is survived, when a descriptor's number belongs to another file, when the program
+// forks, and when the crash comes at a bad moment.
 import Glibc
 import TestSupport
 import Testing
@@ -31,7 +32,7 @@ struct SurvivalTests {
         return Outcome(lines: log.split(separator: "\n").map(String.init), error: text, end: end)
     }
 
-    /// Waits for the end of a child on another thread, and kills one that hangs: whoever reads from it comes to an end, too.
+    /// Waits for the end of a child on another thread, and kills one that hangs: a test that reads from it ends, too.
     private final class ChildWatch: @unchecked Sendable {
         // Unchecked: written by the thread before the semaphore is posted, read after it has been waited for.
         private var result: Result<ChildProcess.End, any Error>?
@@ -99,7 +100,7 @@ struct SurvivalTests {
         #expect(outcome.messages.map(String.init) == info(0..<1000))
     }
 
-    // MARK: Descriptors that have become somebody else's
+    // MARK: Descriptors whose numbers belong to other files
 
     @Test(
         "a number that has become a stranger's is not written to by a crash, whether or not a write has failed meanwhile",

@@ -2,6 +2,7 @@
 // hold up the loop.
 import AsyncLog
 import EventLoop
+import TestSupport
 import Testing
 
 extension String {

@@ -215,7 +215,7 @@ struct NestedRecordTests {
         let text = String(decoding: error.readToEnd(), as: UTF8.self)
         let end = try child.wait()
         #expect(end == .signalled(SIGILL) || end == .signalled(SIGTRAP), "\(end)")
-        #expect(text.contains("a FieldWriter was used while another record was being written"), "\(text)")
+        #expect(text.contains("a FieldWriter must not be used while another record is being written"), "\(text)")
     }
 
     @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, keep their values")

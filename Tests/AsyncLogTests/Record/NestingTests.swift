@@ -1,5 +1,6 @@
 // Values that are nested without end, or so deeply that following them would overflow the stack.
 import AsyncLog
+import TestSupport
 import Testing
 
 @Suite("Deeply nested values")

@@ -1,29 +1,10 @@
 // What most tests of the logger need: a loop of the test's own, and handlers that keep what they are given.
 import AsyncLog
 import EventLoop
+import TestSupport
 
 /// Runs `body` on a new loop on the calling thread.
 func onLoop<Value>(_ body: @escaping () async throws -> Value) throws -> Value { try EventLoop.run(body) }
-
-/// Keeps what a formatter makes of each record.
-final class Collector<Format: Formatter>: Handler, @unchecked Sendable {
-    private var formatter: Format
-    private(set) var lines: [[UInt8]] = []
-
-    init(_ formatter: Format) {
-        self.formatter = formatter
-        super.init()
-    }
-
-    override func handle(_ record: borrowing Record) throws {
-        var line = LineBuffer()
-        try formatter.format(record, to: &line)
-        lines.append(Array(line.bytes))
-    }
-
-    /// The lines as text, without the line feeds at their ends.
-    var texts: [String] { lines.map { String(decoding: $0.last == 10 ? $0.dropLast() : $0[...], as: UTF8.self) } }
-}
 
 /// The lines that a formatter makes of what `body` logs, at 2026-11-22T08:27:00.123456789Z.
 func lines<Format: Formatter>(_ formatter: Format, name: String = "app", _ body: @escaping (Logger) async -> Void) throws -> [String] {

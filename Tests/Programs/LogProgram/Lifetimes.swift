@@ -1,4 +1,5 @@
-// What loggers, handlers and formatters leave behind when they are freed, and what they may still report: one scenario each.
+// What loggers, handlers and formatters leave behind when they are freed, and what they may still report: one scenario
+// each.
 import AsyncFD
 import AsyncLog
 import EventLoop

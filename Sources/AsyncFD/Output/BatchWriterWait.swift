@@ -1,10 +1,10 @@
-// What an outlet waits for at its descriptor, so that it can give up.
+// What a batch writer waits for at its descriptor, so that it can give up.
 import EventLoop
 
-/// An outlet's wait for its turn to write, or, in its turn, for room. There is at most one.
+/// A batch writer's wait for its turn to write, or, in its turn, for room. There is at most one.
 ///
 /// Loop thread only.
-struct OutletWait {
+struct BatchWriterWait {
     private enum Cause {
         case turn(WriteQueue.Ticket)
         case room(Registration, Readiness.WaiterID)

@@ -1,11 +1,12 @@
-// How an outlet's bytes come into the kernel: what OutletMachine decides is carried out here, step by step, until there is nothing to do but wait.
+// How a batch writer's bytes reach the kernel: this carries out the actions of BatchWriterState, step by step, until
+// the next one has to be waited for.
 import CAsyncFD
 import EventLoop
 import SystemPackage
 
 /// Loop thread only.
-extension Outlet {
-    func carryOut(_ action: OutletMachine.Action) {
+extension BatchWriter {
+    func carryOut(_ action: BatchWriterState.Action) {
         var action = action
         while true {
             switch action {
@@ -29,26 +30,26 @@ extension Outlet {
         }
     }
 
-    /// Stands in line with the other writers.
+    /// Waits for the descriptor's turn to write, behind the other writers.
     private func awaitTurn(_ descriptor: AsyncFD) {
         wait.begin(descriptor.writers.nextTicket)
         descriptor.writers.wait(
             descriptor,
-            .outlet { [self] in
+            .batchWriter { [self] in
                 wait.end()
                 carryOut(granted())
             })
     }
 
-    private func granted() -> OutletMachine.Action {
+    private func granted() -> BatchWriterState.Action {
         turnEnd = appended
         return machine.granted()
     }
 
     func leaveTurn() { descriptor?.leaveTurn() }
 
-    private func write() -> OutletMachine.Action {
-        let allowed = client?.outletMayWrite(queue.count - begun) ?? .max
+    private func write() -> BatchWriterState.Action {
+        let allowed = min(destination?.mayWrite(queue.count - begun) ?? .max, writeLimit)
         guard allowed > 0, let descriptor else {
             leaveTurn()
             machine.forbidden()
@@ -61,7 +62,8 @@ extension Outlet {
         return completed(inSection { descriptor.moveNow(.write, vectors) })
     }
 
-    /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not write them again.
+    /// Makes a call that writes the oldest bytes, and notes at once how many the kernel has taken: a crash must not
+    /// write them again.
     private func inSection(_ write: () -> IOOutcome) -> IOOutcome {
         let done = cfd_pending_enter(queue.pending)
         defer { cfd_pending_leave(queue.pending) }
@@ -72,74 +74,84 @@ extension Outlet {
         return outcome
     }
 
-    /// The oldest bytes of this writer's turn; when nobody else waits for it, all bytes.
+    /// The oldest bytes of this writer's turn; all bytes, if no other writer waits for its turn.
     private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
         return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
     }
 
     /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
-    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+    private func send(_ descriptor: AsyncFD, _ allowed: Int) -> BatchWriterState.Action {
         turnEnd = appended
         writeCalls &+= 1
         var room = allowed
         let count = queue.fill(vectors) { index in
-            guard let length = client?.outletRecordLength(index), index == 0 || length <= room else { return nil }
+            guard let length = records.length(index), index == 0 || length <= room else { return nil }
             room -= length
             return length
         }
         return completed(inSection { descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) } })
     }
 
-    private func completed(_ outcome: IOOutcome) -> OutletMachine.Action {
+    private func completed(_ outcome: IOOutcome) -> BatchWriterState.Action {
         switch outcome {
         case .bytes:
             takeOffWritten()
             let (action, hasRecovered) = machine.wrote(isTurnOver: left &+ UInt64(begun) >= turnEnd)
-            if hasRecovered { client?.outletRecovered() }
+            if hasRecovered { tellRecovery() }
             return action
         case .wouldBlock: return machine.wouldBlock()
         case .failed(let errno):
-            if errno == .staleNFSFileHandle, let lost = client?.outletLostFile() { return lostFile(lost) }
+            if errno == .staleNFSFileHandle, destination?.didLoseFile() == true { return lostFile() }
             if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
             return failed(writeError(errno))
         }
     }
 
-    /// Of a file with a name ESTALE is our own word: the kernel has said nothing of the kind.
+    /// For a file with a name ESTALE comes from `PinnedVectors.write`, not from the kernel: the file has been removed.
     private func writeError(_ errno: Errno) -> IOError {
         let label = descriptor?.label ?? "nowhere"
         if errno == .staleNFSFileHandle, mustHaveName || spool != nil { return IOError("write", on: label, .removed) }
         return IOError("write", on: label, errno)
     }
 
-    /// Takes off what is in the kernel, as far as it need not be kept, and enters it into the books.
+    /// Removes the bytes that are in the kernel, unless they must be kept to be sent again, and enters them into the
+    /// books.
     func takeOffWritten() {
         let moved = cfd_pending_done(queue.pending) - begun
         var count = moved
         if delivery == .wholeRecords {
-            count = client?.outletWholeRecords(begun + moved) ?? moved
+            count = records.whole(within: begun + moved)
             begun += moved - count
         }
         queue.consume(count)
         left &+= UInt64(count)
-        client?.outletWrote(count)
+        let written = records.takeOff(count)
+        destination?.didWrite(count)
+        buffer?.didWrite(count, records: written)
         flushes.resume(upTo: left, nil)
     }
 
-    /// The oldest record cannot be sent, and the others can.
-    private func skip(_ error: IOError) -> OutletMachine.Action {
-        let size = client?.outletSkips(error) ?? queue.count
+    /// The oldest record is too large to be sent, and is dropped.
+    private func skip(_ error: IOError) -> BatchWriterState.Action {
+        let record = records.removeFirst()
+        let size = Int(record.length)
+        lose(record, .failure)
+        destination?.didSkip(error)
         queue.consume(size)
         left &+= UInt64(size)
         flushes.resume(upTo: left, nil)
         return machine.wrote(isTurnOver: left >= turnEnd).0
     }
 
-    /// The file has gone, and with it the beginning of a record, of which `rest` bytes are left. The client sees to another file. If there was such a record,
-    /// every task that waits for a flush waits for it, and is told that it is lost.
-    private func lostFile(_ rest: Int) -> OutletMachine.Action {
-        if rest > 0 { flushes.resume(upTo: left, writeError(.staleNFSFileHandle)) }
+    /// The file has gone, and with it the beginning of a record, whose rest is dropped. The destination opens another
+    /// file. If there was such a record, every task that waits for a flush waits for it, and gets the error.
+    private func lostFile() -> BatchWriterState.Action {
+        let rest = records.restOfBegun
+        if rest > 0 {
+            flushes.resume(upTo: left, writeError(.staleNFSFileHandle))
+            lose(records.removeFirst(), .failure)
+        }
         queue.consume(rest)
         left &+= UInt64(rest)
         leaveTurn()
@@ -147,12 +159,12 @@ extension Outlet {
         return .none
     }
 
-    private func failed(_ error: IOError) -> OutletMachine.Action {
+    private func failed(_ error: IOError) -> BatchWriterState.Action {
         let (action, isNews) = machine.failed(error)
         if error.code == .badDescriptor { cfd_pending_redirect(queue.pending, -2) }
-        client?.outletWriteFailed(error)
+        destination?.didFailToWrite(error)
         flushes.resume(upTo: left, error)
-        if isNews { client?.outletFailed(error) }
+        if isNews { tellFailure(error) }
         leaveTurn()
         return action
     }
@@ -167,7 +179,8 @@ extension Outlet {
                 guard wait.number == number else { return }
                 wait.end()
                 descriptor?.endWait(.write)
-                // Nobody but the writer that has the turn waits for room. Should somebody do so all the same, asking at once again would not end.
+                // Only the writer that has the turn waits for room. Should another waiter exist all the same, retrying
+                // at once would loop for ever.
                 carryOut(wake == .busy ? failed(IOError("write", on: descriptor?.label ?? "nowhere", .busy)) : machine.isWritable())
             }
             wait.begin(registration, waiter)
@@ -176,7 +189,7 @@ extension Outlet {
         }
     }
 
-    /// Waits for nothing any more: neither for the turn nor for room.
+    /// Cancels the wait for the turn, or for room.
     func giveUpWait() {
         guard let descriptor else { return }
         wait.giveUp(descriptor.writers)
@@ -189,8 +202,9 @@ extension Outlet {
         carryOut(completed(outcome))
     }
 
-    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them meanwhile.
-    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> OutletMachine.Action {
+    /// The bytes stay where they are while a thread of the pool writes them; more may be appended behind them
+    /// meanwhile.
+    private func offload(_ descriptor: AsyncFD, _ allowed: Int) -> BatchWriterState.Action {
         let limit = descriptor.offloadLimit(.write)
         if limit == 0 { return machine.wouldBlock() }
         let memory = PinnedVectors(pending(descriptor, atMost: min(limit, allowed)), of: queue.pending, behind: begun)
@@ -211,7 +225,7 @@ extension Outlet {
     private func recordLengths(within limit: Int) -> [Int] {
         var lengths: [Int] = []
         var left = limit
-        while let length = client?.outletRecordLength(lengths.count), length <= left {
+        while let length = records.length(lengths.count), length <= left {
             lengths.append(length)
             left -= length
         }

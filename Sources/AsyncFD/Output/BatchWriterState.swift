@@ -1,16 +1,16 @@
-// When buffered output is written: the order of things, without doing any of them.
+// When buffered output is written: a state machine that makes no system call.
 //
 //     idle ── appended ──► gathering ── turn ended ──► queued ── granted ──► writing ──► idle
 //                                                                 ▲  │ would block ──► blocked ──┐
 //                                                                 │  │ regular file ──► offloaded │
 //                                                                 └──┴───────────────────────────┘
 //     any write that fails ──► failing ── retry is due ──► queued
-//     the client forbids to write ──► held ── resumed ──► queued
+//     the destination forbids to write ──► paused ── resumed ──► queued
 import EventLoop
 import SystemPackage
 
-/// Pure: each function says what to do next and does nothing itself.
-struct OutletMachine {
+/// Pure: each function returns what its caller must do next.
+struct BatchWriterState {
     private enum Phase: Equatable {
         case idle
         /// Bytes are there; they go out when the turn ends.
@@ -22,8 +22,8 @@ struct OutletMachine {
         case offloaded
         /// Pauses before it tries again.
         case failing
-        /// The client has reasons not to write now: it rotates a file, or has no connection. `resumed` ends it.
-        case held
+        /// The destination cannot take bytes now: it rotates a file, or has no connection. `resumed` ends it.
+        case paused
     }
 
     enum Action: Equatable {
@@ -42,21 +42,22 @@ struct OutletMachine {
         case retry(after: Duration)
     }
 
-    /// While jobs are ready more is likely to come, and a fuller `writev` is cheaper by the byte. But not for longer than this many turns (about 2 ms).
+    /// While jobs are ready more is likely to come, and a fuller `writev` is cheaper by the byte. But not for longer
+    /// than this many turns (about 2 ms).
     private static let gatheringLimit = 16
     private static let firstPause = Duration.milliseconds(100)
     private static let longestPause = Duration.seconds(10)
 
     private var phase = Phase.idle
-    private var pause = firstPause
+    private var retryPause = firstPause
     private var isEnding = false
     /// Why the last write failed, until one succeeds.
     private(set) var failure: IOError?
-    /// The descriptor will not take what pends: the end of the loop need not wait for it.
+    /// The descriptor will not take the pending bytes: the end of the loop need not wait for it.
     private(set) var hasGivenUp = false
 
     var isOffloaded: Bool { phase == .offloaded }
-    var isHeld: Bool { phase == .held }
+    var isPaused: Bool { phase == .paused }
 
     mutating func appended(isMuch: Bool) -> Action {
         switch phase {
@@ -67,7 +68,7 @@ struct OutletMachine {
             guard isMuch else { return .none }
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded, .failing, .held: return .none
+        case .queued, .writing, .blocked, .offloaded, .failing, .paused: return .none
         }
     }
 
@@ -81,46 +82,47 @@ struct OutletMachine {
         return .enter
     }
 
-    /// Somebody waits for the bytes.
+    /// A task waits for the bytes.
     mutating func hurry() -> Action {
         switch phase {
         case .idle, .gathering, .failing:
             phase = .queued
             return .enter
-        case .queued, .writing, .blocked, .offloaded, .held: return .none
+        case .queued, .writing, .blocked, .offloaded, .paused: return .none
         }
     }
 
-    /// Nothing is written from now on. False: a write is under way, and the client will be asked before the next one.
-    mutating func hold() -> Bool {
+    /// Nothing is written from now on. False: a write is under way, and the destination is asked before the next one.
+    mutating func pause() -> Bool {
         switch phase {
-        case .idle, .gathering, .failing, .held:
-            phase = .held
+        case .idle, .gathering, .failing, .paused:
+            phase = .paused
             return true
         case .queued, .writing, .blocked, .offloaded: return false
         }
     }
 
-    /// The client forbids the write that was about to be made. The caller has to give the descriptor's turn away.
-    mutating func forbidden() { phase = .held }
+    /// The destination forbids the next write. The caller must release the descriptor's turn.
+    mutating func forbidden() { phase = .paused }
 
     mutating func resumed(isEmpty: Bool) -> Action {
-        guard phase == .held else { return .none }
+        guard phase == .paused else { return .none }
         phase = isEmpty ? .idle : .queued
         return isEmpty ? .none : .enter
     }
 
-    /// What comes before writing does not work: no connection can be made, no file be opened. Returns true if that is news.
+    /// No connection can be made, or no file be opened. Returns true if this is the first failure since the last
+    /// success.
     mutating func failedBeforehand(_ error: IOError) -> Bool {
         defer { failure = error }
         if isEnding { hasGivenUp = true }
         return failure == nil
     }
 
-    /// There is a place to write to again. Returns true if there was none before.
+    /// There is a descriptor to write to again. Returns true if there was none before.
     mutating func recovered() -> Bool {
         defer { failure = nil }
-        pause = Self.firstPause
+        retryPause = Self.firstPause
         return failure != nil
     }
 
@@ -132,7 +134,7 @@ struct OutletMachine {
     mutating func wrote(isTurnOver: Bool) -> (Action, hasRecovered: Bool) {
         let hasRecovered = failure != nil
         failure = nil
-        pause = Self.firstPause
+        retryPause = Self.firstPause
         phase = .writing
         return (isTurnOver ? .leave : .write, hasRecovered)
     }
@@ -158,18 +160,18 @@ struct OutletMachine {
         return isEmpty ? .none : appended(isMuch: isMuch || isEnding)
     }
 
-    /// The caller has to give the descriptor's turn away, too.
+    /// The caller must release the descriptor's turn, too.
     mutating func failed(_ error: IOError) -> (Action, isNews: Bool) {
         let isNews = failure == nil
         failure = error
         phase = .failing
-        // A number that is no descriptor's today may be a stranger's tomorrow.
+        // A number that is closed now may later belong to another file.
         if isEnding || error.code == .badDescriptor {
             hasGivenUp = true
             return (.none, isNews)
         }
-        defer { pause = min(pause * 2, Self.longestPause) }
-        return (.retry(after: pause), isNews)
+        defer { retryPause = min(retryPause * 2, Self.longestPause) }
+        return (.retry(after: retryPause), isNews)
     }
 
     mutating func retryIsDue() -> Action {
@@ -178,22 +180,24 @@ struct OutletMachine {
         return .enter
     }
 
-    /// The loop ends: what gathers or pauses goes out now, and a failure is final. `isSeenTo`: of what is held somebody takes care.
-    mutating func settle(isSeenTo: Bool) -> Action {
+    /// The loop ends: what gathers or pauses goes out now, and a failure is final. `willRecover`: the destination
+    /// resumes a paused writer.
+    mutating func settle(willRecover: Bool) -> Action {
         isEnding = true
-        if phase == .held, failure != nil, !isSeenTo { hasGivenUp = true }
+        if phase == .paused, failure != nil, !willRecover { hasGivenUp = true }
         if hasGivenUp { return .none }
         return phase == .idle ? .none : hurry()
     }
 
-    /// The end has been waited for. Should the loop run again, all begins anew. Returns true if the descriptor's turn is to be given away.
+    /// The loop has waited long enough for the pending bytes. If it runs again, everything starts anew. Returns true if
+    /// the caller must release the descriptor's turn.
     mutating func giveUp() -> Bool {
-        defer { phase = phase == .held ? .held : hasGivenUp ? .failing : .idle }
+        defer { phase = phase == .paused ? .paused : hasGivenUp ? .failing : .idle }
         isEnding = false
         hasGivenUp = failure?.code == .badDescriptor
         switch phase {
         case .writing, .blocked, .offloaded: return true
-        case .idle, .gathering, .queued, .failing, .held: return false
+        case .idle, .gathering, .queued, .failing, .paused: return false
         }
     }
 }
