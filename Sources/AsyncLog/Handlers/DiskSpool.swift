@@ -58,7 +58,8 @@ final class DiskSpool {
         guard tail == nil, !isOpening else { return }
         isOpening = true
         loop.offloadIO {
-            [path, bounds] in SpoolFile.open(path, title: DiskSpool.title, bounds)
+            [path, bounds] in
+            SpoolFile.open(path, title: DiskSpool.title, bounds)
         } then: { [self] (opened: Result<SpoolFile.Contents, IOError>) in
             isOpening = false
             switch opened {
