@@ -51,7 +51,8 @@ int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uin
 }
 
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds) {
-    // Two of three waits have no limit, or are none. The older call is the cheaper one by a third: it fetches no timespec.
+    // Two of three waits have no limit, or are none. The older call is the cheaper one by a third: it fetches no
+    // timespec.
     if (nanoseconds <= 0) return epoll_wait(epoll, events, capacity, nanoseconds < 0 ? -1 : 0);
 #ifdef SYS_epoll_pwait2
     static _Atomic int missing;
@@ -59,7 +60,8 @@ int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t 
         // The kernel's own layout: glibc has the wrapper only since 2.35.
         struct { int64_t seconds, nanoseconds; } limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
         long count = syscall(SYS_epoll_pwait2, epoll, events, capacity, &limit, NULL, 0);
-        // EPERM, which the call itself does not know, is what the filters of containers say of system calls that are younger than they.
+        // EPERM, which the call itself does not know, is what the filters of containers say of system calls that are
+        // younger than they.
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return (int)count;
         missing = 1;
     }
@@ -115,8 +117,8 @@ int cel_is_main_thread(void) { return getpid() == syscall(SYS_gettid); }
 
 void cel_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
-// What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift, by Swift's calling convention
-// on both sides; `function` and `context` are the two words of a closure.
+// What the standard library's withTaskCancellationHandler and Task.isCancelled are made of. Called from Parking.swift,
+// by Swift's calling convention on both sides; `function` and `context` are the two words of a closure.
 
 #define SWIFT_CALL __attribute__((swiftcall))
 

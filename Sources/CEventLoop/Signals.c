@@ -14,7 +14,7 @@ _Atomic uint64_t cel_signal_total;
 static _Atomic uint32_t counts[SIGNALS];
 static struct sigaction former[SIGNALS];
 static _Atomic int stops[SIGNALS];
-/// Stop signals caught while a stop is wanted; who wants it.
+/// Stop signals caught while a stop is wanted; how many runs want it.
 static _Atomic int stops_caught, stops_wanted;
 /// eventfd + 1; 0 is a free place. `users` is changed under the lock.
 static _Atomic int eventfds[LOOPS];

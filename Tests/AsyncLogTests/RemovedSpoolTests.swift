@@ -18,7 +18,7 @@ struct RemovedSpoolTests {
     init() throws { folder = try TemporaryFolder() }
 
     /// - Parameter said: what the handler says of its troubles.
-    private func handler(_ said: Shared<MemoryHandler?>) -> SocketHandler<MessageFormatter> {
+    private func handler(_ said: Locked<MemoryHandler?>) -> SocketHandler<MessageFormatter> {
         let fallback = MemoryHandler()
         said.value = fallback
         let backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
@@ -33,7 +33,7 @@ struct RemovedSpoolTests {
 
     @Test("what was in it is sent by this run, what comes later waits in memory; when all is sent the next spool has a file again")
     func removed() throws {
-        let fallback = Shared<MemoryHandler?>(nil)
+        let fallback = Locked<MemoryHandler?>(nil)
         try onLoop {
             let handler = handler(fallback)
             let logger = Logger("app", handlers: [handler])
@@ -66,7 +66,7 @@ struct RemovedSpoolTests {
 
     @Test("one with nothing in it is made again at once")
     func removedEmpty() throws {
-        let fallback = Shared<MemoryHandler?>(nil)
+        let fallback = Locked<MemoryHandler?>(nil)
         try onLoop {
             let handler = handler(fallback)
             let logger = Logger("app", handlers: [handler])
@@ -89,7 +89,7 @@ struct RemovedSpoolTests {
         "the run ends without a connection: it is said how many records were in the file, and those in memory are counted",
         arguments: [true, false])
     func lost(isClosed: Bool) throws {
-        let fallback = Shared<MemoryHandler?>(nil)
+        let fallback = Locked<MemoryHandler?>(nil)
         try onLoop {
             let handler = handler(fallback)
             let logger = Logger("app", handlers: [handler])

@@ -48,22 +48,3 @@ func onThread(_ body: @escaping @Sendable () -> Void) async {
     // task wait for one.
     await Task.yield()
 }
-
-/// Runs `body` on a thread of its own.
-func detachThread(_ body: @escaping @Sendable () -> Void) {
-    var thread = pthread_t()
-    let start = Unmanaged.passRetained(ThreadBody(body))
-    let code = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, start.toOpaque())
-    precondition(code == 0, "pthread_create: \(code)")
-    pthread_detach(thread)
-}
-
-private final class ThreadBody {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-}

@@ -21,7 +21,7 @@ struct EchoServerTests {
         output.closeWriter()
         error.closeWriter()
         let greeting = line(error.reader)
-        let address = try #require(Address(String(greeting.dropFirst("listening on ".count))), "\(greeting)")
+        let address = try #require(AsyncFD.Address(String(greeting.dropFirst("listening on ".count))), "\(greeting)")
         #expect(line(output.reader) == "ready")
 
         let echoed = try EventLoop.run {

@@ -24,24 +24,24 @@ struct EmbeddingTests {
         let guest = try EventLoop.embedded(name: "guest")
         let pipe = try Pipe()
         let (reader, writer) = (pipe.reader, pipe.writer)
-        let steps = Shared<[String]>([])
-        let done = Shared(false)
+        let steps = Locked<[String]>([])
+        let done = Locked(false)
         Task(executorPreference: guest) {
-            steps.change { $0.append("job") }
+            steps.withLock { $0.append("job") }
             try await EventLoop.sleep(for: .milliseconds(2))
-            steps.change { $0.append("timer") }
+            steps.withLock { $0.append("timer") }
             let watch = Watch(FileDescriptor(rawValue: reader))
             _ = startThread(name: "writer") { _ = write(writer, [UInt8(1)], 1) }
             try await watch.readable()
             watch.close()
-            steps.change { $0.append("descriptor") }
+            steps.withLock { $0.append("descriptor") }
             await withUnsafeContinuation { continuation in
                 _ = startThread(name: "caller") { guest.perform { continuation.resume() } }
             }
-            steps.change { $0.append("call") }
+            steps.withLock { $0.append("call") }
             for _ in 0..<1000 { await Task.yield() }
             #expect(try await EventLoop.offload { 42 } == 42)
-            steps.change { $0.append("end") }
+            steps.withLock { $0.append("end") }
             done.value = true
         }
         host(guest) { done.value }
@@ -66,7 +66,7 @@ struct EmbeddingTests {
         let start = Instant.monotonic
         #expect(!guest.runOnce(timeout: .milliseconds(5)))
         #expect(Instant.monotonic - start >= .milliseconds(5))
-        let ran = Shared(false)
+        let ran = Locked(false)
         Task(executorPreference: guest) {
             try await EventLoop.sleep(for: .milliseconds(1))
             ran.value = true

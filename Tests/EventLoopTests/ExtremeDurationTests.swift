@@ -20,7 +20,7 @@ struct ExtremeDurationTests {
     @Test("a timer that was due long before the machine was started fires, and a timeout of that kind is over", arguments: past)
     func timers(duration: Duration) throws {
         try EventLoop.run {
-            let fired = Shared(false)
+            let fired = Locked(false)
             EventLoop.current!.perform(after: duration) { fired.value = true }
             await #expect(throws: TimeoutError.self) {
                 try await withTimeout(duration) { try await EventLoop.sleep(for: .seconds(3600)) }
@@ -32,7 +32,7 @@ struct ExtremeDurationTests {
     @Test("an embedded loop with such a timer wakes at once")
     func embedded() throws {
         let loop = try EventLoop.embedded(name: "embedded")
-        let fired = Shared(false)
+        let fired = Locked(false)
         loop.perform(after: .seconds(Int64.min)) { fired.value = true }
         for _ in 0..<10 where !fired.value { loop.runOnce() }
         #expect(fired.value)

@@ -45,12 +45,12 @@ struct HealthTests {
         }
     }
 
-    @Test("a job that holds the loop is measured, and reported to who wants to know")
+    @Test("a job that holds the loop is measured, and reported to the hook")
     func slowJob() throws {
-        let reports = Shared<[SlowJob]>([])
+        let reports = Locked<[EventLoop.SlowJob]>([])
         try EventLoop.run {
             let loop = EventLoop.current!
-            loop.onSlowJob(longerThan: .milliseconds(5)) { report in reports.change { $0.append(report) } }
+            loop.onSlowJob(longerThan: .milliseconds(5)) { report in reports.withLock { $0.append(report) } }
             await Task.yield()
             spin(.milliseconds(6))
             await Task.yield()
@@ -71,7 +71,7 @@ struct HealthTests {
     func stuck() throws {
         let loop = try EventLoop.start(name: "stuck")
         defer { loop.stop() }
-        loop.measure()
+        loop.startMeasuring()
         let (entered, gate, left) = (DispatchlessSemaphore(), DispatchlessSemaphore(), DispatchlessSemaphore())
         Task(executorPreference: loop) {
             await Task.yield()  // the first job may have begun before it was measured

@@ -1,4 +1,5 @@
-// Cancellation at every suspension point: whatever a task waits for, and whenever it is cancelled, it ends and leaves nothing behind.
+// Cancellation at every suspension point: whatever a task waits for, and whenever it is cancelled, it ends and leaves
+// nothing behind.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -8,7 +9,8 @@ import Testing
 
 @Suite("Nothing left behind")
 struct NothingLeftTests {
-    /// Waits in each way that there is, one after the other. Each wait is ended by its cancellation or by its own timeout.
+    /// Waits in each way that there is, one after the other. Each wait is ended by its cancellation or by its own
+    /// timeout.
     private static let waits: [(name: String, body: @Sendable (CInt) async throws -> Void)] = [
         ("sleep", { _ in try await EventLoop.sleep(for: .seconds(60)) }),
         ("clock", { _ in try await Task.sleep(for: .seconds(60), clock: .loop) }),

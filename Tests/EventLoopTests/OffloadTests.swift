@@ -19,7 +19,7 @@ struct OffloadTests {
                 return gate.wait(seconds: 30)
             }
             try await EventLoop.sleep(for: .milliseconds(1))
-            gate.signal()  // the loop is not held up, or nobody would
+            gate.signal()  // only the loop does this, so the loop is not blocked
             let opened = try await value
             #expect(opened)
             await #expect(throws: Failure()) { try await EventLoop.offload { throw Failure() } }
@@ -30,9 +30,9 @@ struct OffloadTests {
 
     @Test("never more bodies at a time than there may be threads; the others wait in the order in which they came", arguments: [1, 3])
     func bounded(threads: Int) throws {
-        let running = Shared(0)
-        let most = Shared(0)
-        let order = Shared<[Int]>([])
+        let running = Locked(0)
+        let most = Locked(0)
+        let order = Locked<[Int]>([])
         try EventLoop.run {
             let loop = EventLoop.current!
             loop.userPool = OffloadPool(loop: loop) { threads }
@@ -40,14 +40,14 @@ struct OffloadTests {
                 for number in 0..<50 {
                     group.addTask {
                         try? await EventLoop.offload {
-                            order.change { $0.append(number) }
-                            let now = running.change {
+                            order.withLock { $0.append(number) }
+                            let now = running.withLock {
                                 $0 += 1
                                 return $0
                             }
-                            most.change { $0 = max($0, now) }
+                            most.withLock { $0 = max($0, now) }
                             usleep(200)
-                            running.change { $0 -= 1 }
+                            running.withLock { $0 -= 1 }
                         }
                     }
                 }
@@ -55,14 +55,14 @@ struct OffloadTests {
             #expect(loop.userPool.threads <= threads)
         }
         #expect((1...threads).contains(most.value))
-        // With more threads than one, those who begin together may tell of it in any order.
+        // With more threads than one, bodies that begin together may report it in any order.
         if threads == 1 { #expect(order.value == Array(0..<50)) } else { #expect(order.value.sorted() == Array(0..<50)) }
     }
 
-    @Test("who is cancelled while waiting for a thread gives up his turn; who has begun is heard out; who said so is abandoned")
+    @Test("a call cancelled while it waits for a thread never begins; one that has begun is waited for, or abandoned if the caller asked for it")
     func cancellation() throws {
         let gate = DispatchlessSemaphore()
-        let ranWaiting = Shared(false)
+        let ranWaiting = Locked(false)
         try EventLoop.run {
             let loop = EventLoop.current!
             loop.userPool = OffloadPool(loop: loop) { 1 }
@@ -108,7 +108,7 @@ struct OffloadTests {
             loop.userPool = OffloadPool(loop: loop) { 1 }
             async let stuck = EventLoop.offload { gate.wait(seconds: 30) }
             while loop.offloaded == 0 { await Task.yield() }
-            await withUnsafeContinuation { continuation in loop.offload({}, then: { continuation.resume() }) }
+            await withUnsafeContinuation { continuation in loop.submitIO({}, then: { continuation.resume() }) }
             gate.signal()
             let opened = try await stuck
             #expect(opened)

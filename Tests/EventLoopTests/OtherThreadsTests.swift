@@ -100,52 +100,52 @@ struct OtherThreadsTests {
         #expect(done.load(ordering: .acquiring) == rounds)
     }
 
-    @Test("a call that comes behind what is patient wakes a loop that dozes; what is patient wakes one that sleeps")
-    func patience() throws {
+    @Test("a call behind an envelope that wakes lazily wakes a coalescing loop; an envelope that wakes lazily wakes a sleeping one")
+    func lazyWakeup() throws {
         let loop = try EventLoop(name: "pushed")
         loop.claim()
         defer { loop.release() }
         let inbox = Inbox()
         nonisolated(unsafe) var delivered = ""
-        func push(_ text: String, isPatient: Bool = false) -> Bool {
-            inbox.push(CallEnvelope.make({ delivered += text }, from: loop.envelopes), isPatient: isPatient)
+        func push(_ text: String, wakesLazily: Bool = false) -> Bool {
+            inbox.push(CallEnvelope.make({ delivered += text }, from: loop.envelopes), wakesLazily: wakesLazily)
         }
-        func prepareToSleep(dozing: Bool = false) -> Bool { inbox.prepareToSleep(dozing: dozing) }
+        func prepareToSleep(coalescing: Bool = false) -> Bool { inbox.prepareToSleep(coalescing: coalescing) }
         func deliverAll() -> Bool { inbox.deliverAll() }
 
-        #expect(prepareToSleep(dozing: true))
-        #expect(!push("a", isPatient: true), "a dozing loop was woken for what can wait")
-        #expect(!push("b", isPatient: true))
+        #expect(prepareToSleep(coalescing: true))
+        #expect(!push("a", wakesLazily: true), "a coalescing loop was woken for an envelope that wakes lazily")
+        #expect(!push("b", wakesLazily: true))
         #expect(!prepareToSleep(), "the loop would have slept over what is there")
-        #expect(push("c"), "a call waits for a dozing loop to wake by itself")
-        #expect(!push("d") && !push("e", isPatient: true), "the loop was woken twice")
+        #expect(push("c"), "a call waits for a coalescing loop to look by itself")
+        #expect(!push("d") && !push("e", wakesLazily: true), "the loop was woken twice")
         #expect(deliverAll() && delivered == "abcde")
 
         #expect(prepareToSleep())
-        #expect(push("f", isPatient: true), "a sleeping loop was not woken")
-        #expect(!push("g", isPatient: true))
+        #expect(push("f", wakesLazily: true), "a sleeping loop was not woken")
+        #expect(!push("g", wakesLazily: true))
         #expect(deliverAll() && delivered == "abcdefg")
 
-        #expect(prepareToSleep(dozing: true) && push("h"))
-        #expect(!deliverAll() && delivered.hasSuffix("h"), "a call is not patient")
+        #expect(prepareToSleep(coalescing: true) && push("h"))
+        #expect(!deliverAll() && delivered.hasSuffix("h"), "a call does not wake lazily")
     }
 
-    @Test("a loop dozes while records keep coming, sleeps again when none has come for a doze, and never dozes for one that comes alone")
-    func dozing() {
-        var doze = Doze()
+    @Test("a loop coalesces wake-ups while records keep coming, sleeps after an interval without one, and never coalesces for a single one")
+    func coalescing() {
+        var coalescing = WakeupCoalescing()
         var now = Instant(nanoseconds: 1_000_000_000)
-        func until(_ hasArrived: Bool) -> Duration? { doze.until(hasArrived: hasArrived, now: now).map { $0 - now } }
+        func until(_ hasArrived: Bool) -> Duration? { coalescing.until(hasArrived: hasArrived, now: now).map { $0 - now } }
 
         #expect(until(false) == nil)
         #expect(until(true) == nil, "it came alone")
         now = now + .milliseconds(5)
         #expect(until(true) == nil, "so did this")
-        now = now + Doze.length + .microseconds(60)
-        #expect(until(true) == Doze.length)
-        now = now + Doze.length / 2
-        #expect(until(false) == Doze.length / 2, "what woke the loop was something else")
-        #expect(until(true) == Doze.length)
-        now = now + Doze.length
+        now = now + WakeupCoalescing.length + .microseconds(60)
+        #expect(until(true) == WakeupCoalescing.length)
+        now = now + WakeupCoalescing.length / 2
+        #expect(until(false) == WakeupCoalescing.length / 2, "what woke the loop was something else")
+        #expect(until(true) == WakeupCoalescing.length)
+        now = now + WakeupCoalescing.length
         #expect(until(false) == nil, "nothing has come for so long")
         #expect(until(false) == nil)
     }
@@ -155,8 +155,8 @@ struct OtherThreadsTests {
         let loop = try EventLoop.start(name: "nested")
         defer { loop.stop() }
         let (isHeld, mayGo, ended) = (DispatchlessSemaphore(), DispatchlessSemaphore(), DispatchlessSemaphore())
-        let second = Shared(false)
-        let wasDelivered = Shared(false)
+        let second = Locked(false)
+        let wasDelivered = Locked(false)
         loop.perform {
             isHeld.signal()
             _ = mayGo.wait(seconds: 30)

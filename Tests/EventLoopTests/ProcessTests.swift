@@ -108,14 +108,14 @@ struct ProcessTests {
         #expect(end == .signalled(SIGTERM))
     }
 
-    @Test("a signal that nobody waits for any more does what it does by default")
+    @Test("a signal without a subscription left does what it does by default")
     func defaultAgain() throws {
         let (rest, end) = try run("default-again", [("ready", [SIGTERM]), ("SIGTERM", []), ("again", [SIGTERM])])
         #expect(rest == "")
         #expect(end == .signalled(SIGTERM))
     }
 
-    @Test("a signal that was sent while somebody listened does not kill when it arrives after the last of them has gone")
+    @Test("a signal that was sent during a subscription does not kill when it arrives after the last subscription has ended")
     func lateSignal() throws {
         let (output, _, end) = try run("late-signal")
         #expect(output == "alive\n")

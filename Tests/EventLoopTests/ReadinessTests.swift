@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Readiness")
 struct ReadinessTests {
-    /// What can happen to one direction of a descriptor. `edgesAgo` says how old the edge is on which an attempt was made.
+    /// What can happen to one direction of a descriptor. `edgesAgo` says how old the edge is on which an attempt was
+    /// made.
     private enum Operation: CaseIterable {
         case signal, hangUp, wouldBlockNow, wouldBlockLate, shortNow, park, cancelNewest, cancelOldest, close
     }
@@ -48,7 +49,7 @@ struct ReadinessTests {
         case .signal, .hangUp:
             let id = machine.signal(isFinal: operation == .hangUp)
             if model.isClosed {
-                if id != nil { Issue.record("a closed descriptor resumed somebody") }
+                if id != nil { Issue.record("a closed descriptor resumed a waiter") }
             } else {
                 if id != model.waiter { Issue.record("an edge resumed \(String(describing: id)), but \(String(describing: model.waiter)) waits") }
                 model.resume(id)

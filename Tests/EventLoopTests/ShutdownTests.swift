@@ -10,17 +10,17 @@ import Testing
 struct ShutdownTests {
     @Test("the body's end does not wait for tasks; they go on without it, so that a wait for one of them ends")
     func tasksLeftAlive() async throws {
-        let steps = Shared<[String]>([])
+        let steps = Locked<[String]>([])
         func run() throws -> Task<Int, any Error> {
             try EventLoop.run {
                 let task = Task(executorPreference: EventLoop.current!) {
-                    steps.change { $0.append("task") }
+                    steps.withLock { $0.append("task") }
                     for _ in 0..<5 { await Task.yield() }
                     try await EventLoop.sleep(for: .milliseconds(20))
                     return 42
                 }
                 await Task.yield()
-                steps.change { $0.append("body") }
+                steps.withLock { $0.append("body") }
                 return task
             }
         }
@@ -31,7 +31,7 @@ struct ShutdownTests {
 
     @Test("hooks run after the body, the last one first, and can still do everything")
     func hooks() throws {
-        let steps = Shared<[String]>([])
+        let steps = Locked<[String]>([])
         let clock = ManualClock()
         try EventLoop.run(clock: clock) {
             let loop = EventLoop.current!
@@ -39,24 +39,24 @@ struct ShutdownTests {
                 loop.onShutdown {
                     try? await EventLoop.sleep(for: .seconds(1))
                     _ = try? await EventLoop.offload { usleep(100) }
-                    steps.change { $0.append("hook \(number) at \(clock.now.nanoseconds / 1_000_000_000)") }
+                    steps.withLock { $0.append("hook \(number) at \(clock.now.nanoseconds / 1_000_000_000)") }
                 }
             }
-            steps.change { $0.append("body") }
+            steps.withLock { $0.append("body") }
         }
         #expect(steps.value == ["body", "hook 3 at 1", "hook 2 at 2", "hook 1 at 3"])
     }
 
     @Test("a hook that takes too long is cancelled; one that does not care is left behind; the others run all the same")
     func slowHooks() throws {
-        let steps = Shared<[String]>([])
+        let steps = Locked<[String]>([])
         let clock = ManualClock()
         try EventLoop.run(clock: clock) {
             let loop = EventLoop.current!
-            loop.onShutdown { steps.change { $0.append("last at \(clock.now.nanoseconds / 1_000_000_000)") } }
+            loop.onShutdown { steps.withLock { $0.append("last at \(clock.now.nanoseconds / 1_000_000_000)") } }
             loop.onShutdown(within: .seconds(2)) {
                 try? await EventLoop.sleep(for: .seconds(3600))
-                steps.change { $0.append("cancelled at \(clock.now.nanoseconds / 1_000_000_000)") }
+                steps.withLock { $0.append("cancelled at \(clock.now.nanoseconds / 1_000_000_000)") }
             }
             loop.onShutdown(within: .seconds(5)) { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }
         }
@@ -66,7 +66,7 @@ struct ShutdownTests {
     @Test("an error of the body comes out after the hooks have run")
     func hooksAfterError() throws {
         struct Failure: Error {}
-        let ran = Shared(false)
+        let ran = Locked(false)
         #expect(throws: Failure.self) {
             try EventLoop.run {
                 EventLoop.current!.onShutdown { ran.value = true }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Signals and children", .serialized)
 struct SignalTests {
-    private func disposition(_ signal: Signal) -> Bool {
+    private func disposition(_ signal: EventLoop.Signal) -> Bool {
         var action = sigaction()
         sigaction(signal.rawValue, nil, &action)
         return action.__sigaction_handler.sa_handler == nil  // SIG_DFL
@@ -19,7 +19,7 @@ struct SignalTests {
         try EventLoop.run {
             try await {
                 var signals = try EventLoop.signals([.user1, .user2]).makeAsyncIterator()
-                for signal in [Signal.user1, .user2, .user1] {
+                for signal in [EventLoop.Signal.user1, .user2, .user1] {
                     kill(getpid(), signal.rawValue)
                     #expect(await signals.next() == signal)
                 }
@@ -42,14 +42,15 @@ struct SignalTests {
         #expect(disposition(.user2))
     }
 
-    @Test("what arrives while nobody asks is kept, once of a kind")
+    @Test("what arrives while no task waits is kept, one of each kind")
     func pending() throws {
         try EventLoop.run {
             var signals = try EventLoop.signals([.user1, .user2]).makeAsyncIterator()
             for signal in [SIGUSR2, SIGUSR1] { kill(getpid(), signal) }
             let subscription = EventLoop.current!.signalSubscriptions[0]
             while subscription.pending.count < 2 { await Task.yield() }
-            // Another one may come late, to whichever thread; when somebody else has been told of it, so has the first.
+            // Another one may come late, to whichever thread; when another subscription has been told of it, so has the
+            // first.
             var others = try EventLoop.signals([.user1]).makeAsyncIterator()
             kill(getpid(), SIGUSR1)
             #expect(await others.next() == .user1)
@@ -70,13 +71,13 @@ struct SignalTests {
         let loops = try (0..<3).map { try EventLoop.start(name: "signals \($0)") }
         defer { loops.forEach { $0.stop() } }
         let (ready, ended) = (DispatchlessSemaphore(), DispatchlessSemaphore())
-        let seen = Shared<[Signal?]>([])
+        let seen = Locked<[EventLoop.Signal?]>([])
         for loop in loops {
             Task(executorPreference: loop) {
                 var signals = try EventLoop.signals([.windowChanged]).makeAsyncIterator()
                 ready.signal()
                 let signal = await signals.next()
-                seen.change { $0.append(signal) }
+                seen.withLock { $0.append(signal) }
                 ended.signal()
             }
         }
@@ -89,7 +90,7 @@ struct SignalTests {
     @Test("a signal that cannot be caught is refused", arguments: [SIGKILL, SIGSTOP, SIGSEGV, 0, 65, -1] as [CInt])
     func uncatchable(number: CInt) throws {
         try EventLoop.run {
-            let error = #expect(throws: EventLoopError.self) { try EventLoop.signals([Signal(rawValue: number)]) }
+            let error = #expect(throws: EventLoopError.self) { try EventLoop.signals([EventLoop.Signal(rawValue: number)]) }
             #expect(error?.errno == .invalidArgument)
         }
     }
@@ -103,7 +104,7 @@ struct SignalTests {
             }
             #expect(try await end("exit 0") == .exited(0))
             #expect(try await end("sleep 0.01; exit 3") == .exited(3))
-            #expect(try await end("kill -9 $$") == .killed(Signal(rawValue: SIGKILL), dumpedCore: false))
+            #expect(try await end("kill -9 $$") == .killed(EventLoop.Signal(rawValue: SIGKILL), dumpedCore: false))
             #expect("\(try await end("kill -TERM $$"))" == "killed by SIGTERM")
         }
     }
@@ -120,12 +121,12 @@ struct SignalTests {
             }
             #expect(codes == Set((0..<50).map { "exited with \($0)" }))
             #expect(EventLoop.current!.poller.count == 0)
-            #expect(disposition(Signal(rawValue: SIGCHLD)))
+            #expect(disposition(EventLoop.Signal(rawValue: SIGCHLD)))
         }
     }
 
     @Test("a process that is not our child is an error")
-    func stranger() throws {
+    func foreignChild() throws {
         try EventLoop.run {
             await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1) }
             await #expect(throws: EventLoopError.self) { try await EventLoop.waitForExit(of: 1 << 22 + 1) }

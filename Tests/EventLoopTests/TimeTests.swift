@@ -36,7 +36,7 @@ struct TimeTests {
         }
     }
 
-    @Test("who sleeps until the same instant wakes in the order of falling asleep, others in the order of their deadlines")
+    @Test("tasks that sleep until the same instant wake in the order of falling asleep, others in the order of their deadlines")
     func order() throws {
         let order = try EventLoop.run(clock: ManualClock()) {
             await withTaskGroup(of: Int.self) { group in
@@ -52,7 +52,7 @@ struct TimeTests {
         #expect(order == [0, 1, 2, 3, 4, 5])
     }
 
-    @Test("somebody sets the machine's clock: no timer notices")
+    @Test("the machine's clock is set: no timer notices")
     func clockJump() throws {
         let clock = ManualClock()
         try EventLoop.run(clock: clock) {
@@ -255,17 +255,17 @@ struct TimeTests {
     func byHand() throws {
         let clock = ManualClock(.byHand)
         try EventLoop.run(clock: clock) {
-            let seen = Shared<[Int64]>([])
+            let seen = Locked<[Int64]>([])
             let ticker = Task(executorPreference: EventLoop.current!) {
-                for await _ in EventLoop.interval(every: .seconds(1)) { seen.change { $0.append(clock.now.nanoseconds / 1_000_000_000) } }
+                for await _ in EventLoop.interval(every: .seconds(1)) { seen.withLock { $0.append(clock.now.nanoseconds / 1_000_000_000) } }
             }
             await clock.advance(by: .zero)
-            #expect(seen.change { $0 } == [])
+            #expect(seen.withLock { $0 } == [])
             await clock.advance(by: .milliseconds(3500))
-            #expect(seen.change { $0 } == [1, 2, 3])
+            #expect(seen.withLock { $0 } == [1, 2, 3])
             #expect(clock.now.nanoseconds == 3_500_000_000)
             await clock.advance(by: .milliseconds(500))
-            #expect(seen.change { $0 } == [1, 2, 3, 4])
+            #expect(seen.withLock { $0 } == [1, 2, 3, 4])
             ticker.cancel()
             await ticker.value
         }

@@ -73,7 +73,7 @@ struct WatchTests {
         }
     }
 
-    @Test("who waits for either direction is woken by one, and is gone from the other")
+    @Test("a task that waits for either direction is woken by one, and removed from the other")
     func both() throws {
         var ends: [CInt] = [0, 0]
         #expect(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0)
@@ -89,7 +89,7 @@ struct WatchTests {
             #expect(try await either.value == .reading)
             #expect(loop.waiters == 0)
 
-            // Nobody is left who would be in the way of a writer.
+            // No waiter is left that would make a writer busy.
             let writer = Task(executorPreference: loop) { try await watch.writable() }
             await Task.yield()
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
@@ -130,7 +130,7 @@ struct WatchTests {
         }
     }
 
-    @Test("closing the watch wakes its waiters before the number can be somebody else's")
+    @Test("closing the watch wakes its waiters before the number can belong to another descriptor")
     func closing() throws {
         let pipe = try Pipe()
         try EventLoop.run {
@@ -203,12 +203,12 @@ struct WatchTests {
         sendByte(pipe.writer)
         try EventLoop.run {
             let watch = watch(pipe.reader)
-            let greedy = Task(executorPreference: EventLoop.current!) {
+            let endless = Task(executorPreference: EventLoop.current!) {
                 while true { try await watch.readable() }
             }
             try await EventLoop.sleep(for: .milliseconds(1))
-            greedy.cancel()
-            #expect(await #expect(throws: WatchError.self) { try await greedy.value }?.code == .cancelled)
+            endless.cancel()
+            #expect(await #expect(throws: WatchError.self) { try await endless.value }?.code == .cancelled)
             watch.close()
         }
     }
@@ -225,7 +225,7 @@ struct WatchTests {
             for (index, registration) in registrations.enumerated() {
                 registration.whenReady(.read) { wake in
                     guard wake == .ready, successor == nil else { return }
-                    // Whoever comes first takes the other one's number away from it.
+                    // The task that comes first takes the other one's number.
                     let victim = registrations[1 - index]
                     victim.close()
                     var ends: [CInt] = [0, 0]
@@ -249,7 +249,7 @@ struct WatchTests {
         }
     }
 
-    @Test("the events of a duplicate do not reach the one who got the number, and whoever waited for the number is woken")
+    @Test("the events of a duplicate do not reach the new owner of the number, and a task that waited for the old one is woken")
     func reuseAcrossDup() throws {
         let (old, new) = try (Pipe(), Pipe())
         try EventLoop.run {
@@ -257,7 +257,8 @@ struct WatchTests {
             let number = dup(old.reader)
             let forgotten = Task(executorPreference: loop) { [watch = watch(number)] in try await watch.readable() }
             await Task.yield()
-            // Somebody closes the number without telling the loop; `old.reader` keeps the description alive, and with it epoll's entry.
+            // The number is closed without telling the loop; `old.reader` keeps the description alive, and with it
+            // epoll's entry.
             dup2(new.reader, number)
             let watch = watch(number)
             let waiting = Task(executorPreference: loop) { try await watch.readable() }
@@ -275,7 +276,7 @@ struct WatchTests {
     }
 
     @Test("a number that comes back to the description which epoll still remembers can be watched again")
-    func leftover() throws {
+    func staleEntry() throws {
         let pipe = try Pipe()
         try EventLoop.run {
             let number = dup(pipe.reader)

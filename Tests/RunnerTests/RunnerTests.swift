@@ -1,7 +1,8 @@
-// A test runner of XCTest's: synchronous tests on the main thread, outside any task, that run a loop, mixed with asynchronous ones.
+// A test runner of XCTest's: synchronous tests on the main thread, outside any task, that run a loop, mixed with
+// asynchronous ones.
 //
-// XCTest runs asynchronous tests on the executors that the process began with, and waits for them on the main thread. A loop that took these executors
-// over for good would make the next asynchronous test wait for ever.
+// XCTest runs asynchronous tests on the executors that the process began with, and waits for them on the main thread. A
+// loop that took these executors over for good would make the next asynchronous test wait for ever.
 import AsyncFD
 import AsyncLog
 import EventLoop

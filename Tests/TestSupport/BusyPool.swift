@@ -2,7 +2,8 @@
 import EventLoop
 import Glibc
 
-/// Keeps all threads of a loop's pool busy until `release`: writes to regular files are under way and do not come to an end. Loop thread.
+/// Keeps all threads of a loop's pool busy until `release`: writes to regular files are under way and do not come to an
+/// end. Loop thread.
 public final class BusyPool {
     private let gate = Gate()
     private let threads: Int
@@ -20,9 +21,9 @@ public final class BusyPool {
     }
 
     public init(_ loop: EventLoop) {
-        threads = loop.poolThreads
+        threads = EventLoop.ioThreads
         for _ in 0..<threads {
-            loop.offload({ [gate] in while sem_wait(gate.semaphore) != 0 {} }, then: {})
+            loop.submitIO({ [gate] in while sem_wait(gate.semaphore) != 0 {} }, then: {})
         }
     }
 

@@ -1,6 +1,7 @@
 // A program of this package as a child process, with its descriptors under the test's control.
 //
-// What concerns a whole process (exit, signals, a closed standard output, the one thread) cannot be tested from within a test runner.
+// What concerns a whole process (exit, signals, a closed standard output, the one thread) cannot be tested from within
+// a test runner.
 import Glibc
 
 /// A running child. Close what you opened; `wait` for what you started.
@@ -54,7 +55,7 @@ public final class ChildProcess {
         var settings = ["SWIFT_BACKTRACE=enable=no"] + environment.map { "\($0)=\($1)" }
         var variable = environ
         while let entry = variable.pointee.map({ String(cString: $0) }) {
-            // What a program prints must not depend on how wide the window is in which somebody runs the tests.
+            // What a program prints must not depend on how wide the window is in which the tests run.
             if !entry.hasPrefix("COLUMNS=") { settings.append(entry) }
             variable += 1
         }
@@ -104,20 +105,15 @@ private final class Watchdog {
 
     init(_ pid: pid_t, after limit: Double) {
         watch = Watch(pid, after: limit)
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Watch>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(watch).toOpaque())
-        pthread_detach(thread)
+        detachThread { [watch] in watch.run() }
     }
 
     func cancel() { sem_post(watch.semaphore) }
 
-    /// Kept by both sides: who posts may still be inside of `sem_post` when the other has long been woken.
-    private final class Watch {
+    /// Kept by both sides: the one that posts may still be inside of `sem_post` when the other has long been woken.
+    ///
+    /// Unchecked: a semaphore is made for any thread; the deadline is the watching thread's alone.
+    private final class Watch: @unchecked Sendable {
         let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         private let pid: pid_t
         private var deadline = timespec()

@@ -1,14 +1,15 @@
-// Who closes a descriptor, when, and what happens to those who wait on it.
+// When a descriptor is closed, and what happens to the tasks that wait on it.
 //
-// Waiters first, then the number: what they would do with it afterwards would be done to a stranger. For the same reason a call
-// that another thread is making is let finish before the number is given back.
+// First the waiters are woken, then the number is closed: after close(2) the number may belong to another descriptor.
+// For the same reason a call that another thread is making finishes before the number is closed.
 import EventLoop
 import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it goes out first, as far as the descriptor takes it.
-    /// Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making for them is let finish. Further calls do nothing.
+    /// Closes an owned descriptor; merely forgets a borrowed one. What was printed to it is written first, as far as
+    /// the descriptor takes it. Tasks that wait on it get `IOError.Code.closed`; a call that another thread is making
+    /// for them finishes. Further calls do nothing.
     public func close() async {
         await onLoop(orElse: ()) { descriptor in
             if let buffer = descriptor.printer?.buffer {
@@ -26,15 +27,15 @@ extension AsyncFD {
         isClosed = true
         for writer in batchWriters { writer.descriptorCloses() }
         tellWriters()
-        let leftovers = Leftovers(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
-        leftovers.forget()
+        let teardown = Teardown(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
+        teardown.forget()
         if hasExtras { extras.fileWrites.close() }
         afterUses = { [self] in
             if owns, kind == .file || kind == .socket {
                 // A network file system, or SO_LINGER, makes close(2) wait.
-                loop.offloadCall({ leftovers.closeNumbers() }, then: done)
+                loop.offloadIO({ teardown.closeNumbers() }, then: done)
             } else {
-                leftovers.closeNumbers()
+                teardown.closeNumbers()
                 done()
             }
         }
@@ -42,15 +43,15 @@ extension AsyncFD {
     }
 }
 
-/// What is left to close when an `AsyncFD` goes.
+/// What is left to close when an `AsyncFD` is closed or deallocated.
 ///
 /// Unchecked: handed from the thread of the last reference to the loop's thread, and used only there.
-struct Leftovers: @unchecked Sendable {
-    let reading: Lane?
-    let writing: Lane?
+struct Teardown: @unchecked Sendable {
+    let reading: IOPath?
+    let writing: IOPath?
     let owned: CInt?
 
-    /// Wakes who waits and gives the seats in the poller back.
+    /// Wakes the waiters and frees the slots in the poller.
     func forget() {
         reading?.registration?.close()
         writing?.registration?.close()

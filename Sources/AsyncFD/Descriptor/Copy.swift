@@ -7,8 +7,8 @@
 //     the rest, and what the   read and write
 //     kernel refuses (EINVAL)
 //
-// splice moves nothing but pages' owners; not a byte is copied. Sockets take part only if they are ours: on a borrowed one, which
-// may be blocking, the kernel would wait.
+// splice moves nothing but pages' owners; not a byte is copied. Sockets take part only if they are ours: on a borrowed
+// one, which may be blocking, the kernel would wait.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -18,10 +18,12 @@ import SystemPackage
 ///
 ///     let count = try await copy(from: .standardInput, to: .standardOutput)
 ///
-/// Both may be of any kind and stay open. Meanwhile nobody else can read from `source`, and other writes to `destination` come before or after.
+/// Both may be of any kind and stay open. Meanwhile no other task can read from `source`, and other writes to
+/// `destination` come before or after.
 ///
-/// - Throws: `IOError` of the side that failed; its `bytesWritten` says how many bytes arrived. What was read and could not be written is kept, and
-///   is the next to be read from `source`; so after `.cancelled` the copy can be taken up again.
+/// - Throws: `IOError` of the side that failed; its `bytesWritten` says how many bytes arrived. What was read and could
+///   not be written is kept, and is the next to be read from `source`; so after `.cancelled` the copy can be taken up
+///   again.
 /// - Complexity: one or two system calls per pipe's worth (64 KiB) or, between files, per 16 MiB.
 @discardableResult
 public func copy(from source: AsyncFD, to destination: AsyncFD) async throws(IOError) -> Int64 {
@@ -48,7 +50,7 @@ private struct Copying {
     let destination: AsyncFD
     private(set) var count: Int64 = 0
 
-    /// Between two looks at cancellation and at what else the loop has to do.
+    /// Between two checks for cancellation and for other work of the loop.
     private static let step = 1 << 20
     private static let fileStep = 16 << 20
 
@@ -59,11 +61,11 @@ private struct Copying {
 
     mutating func run() async throws(IOError) {
         try await writeBuffered()
-        if let way = way, try await run(way) { return }
+        if let kernelPath, try await run(kernelPath) { return }
         while try await source.fillInput() { try await writeBuffered() }
     }
 
-    /// What has been read already, by us or by whoever read before.
+    /// What has been read already, by this copy or by an earlier read.
     private mutating func writeBuffered() async throws(IOError) {
         while !source.input.isEmpty {
             let written = try await destination.writeSome(source.input.bytes)
@@ -74,31 +76,31 @@ private struct Copying {
 
     // MARK: Inside the kernel
 
-    private struct Way {
+    private struct KernelPath {
         let call: @Sendable (CInt, CInt, Int) -> IOOutcome
         let isOffLoop: Bool
         let step: Int
     }
 
-    private var way: Way? {
+    private var kernelPath: KernelPath? {
         let fromOurs = source.kind != .socket || source.isOurs
         let toOurs = destination.kind != .socket || destination.isOurs
         guard fromOurs, toOurs, !source.awaitsFirstByte else { return nil }
         switch (source.kind, destination.kind) {
-        case (.file, .file): return Way(call: Syscalls.copyFileRange, isOffLoop: true, step: Self.fileStep)
-        case (.file, .pipe) where !destination.isOurs: return Way(call: Syscalls.splice, isOffLoop: true, step: Self.step)
-        case (.file, .socket), (.file, .pipe): return Way(call: Syscalls.sendfile, isOffLoop: true, step: Self.step)
-        case (.pipe, .file): return Way(call: Syscalls.splice, isOffLoop: true, step: Self.step)
-        case (.pipe, .pipe), (.pipe, .socket), (.socket, .pipe): return Way(call: Syscalls.splice, isOffLoop: false, step: Self.step)
-        // One that epoll does not watch never blocks: /dev/null.
+        case (.file, .file): return KernelPath(call: Syscalls.copyFileRange, isOffLoop: true, step: Self.fileStep)
+        case (.file, .pipe) where !destination.isOurs: return KernelPath(call: Syscalls.splice, isOffLoop: true, step: Self.step)
+        case (.file, .socket), (.file, .pipe): return KernelPath(call: Syscalls.sendfile, isOffLoop: true, step: Self.step)
+        case (.pipe, .file): return KernelPath(call: Syscalls.splice, isOffLoop: true, step: Self.step)
+        case (.pipe, .pipe), (.pipe, .socket), (.socket, .pipe): return KernelPath(call: Syscalls.splice, isOffLoop: false, step: Self.step)
+        // A device that epoll does not watch never blocks: /dev/null.
         case (.pipe, .characterDevice) where destination.isAlwaysReady(.write):
-            return Way(call: Syscalls.splice, isOffLoop: false, step: Self.step)
+            return KernelPath(call: Syscalls.splice, isOffLoop: false, step: Self.step)
         default: return nil
         }
     }
 
     /// False: the kernel does not do it for these two; nothing was moved by the last call.
-    private mutating func run(_ way: Way) async throws(IOError) -> Bool {
+    private mutating func run(_ kernelPath: KernelPath) async throws(IOError) -> Bool {
         let from = source.descriptor.rawValue
         let to = destination.descriptor.rawValue
         var hasMoved = false
@@ -108,16 +110,16 @@ private struct Copying {
             if source.isClosed { throw IOError("copy", on: source.label, .closed) }
             if destination.isClosed { throw IOError("copy", on: destination.label, .closed) }
             let outcome: IOOutcome
-            if way.isOffLoop {
+            if kernelPath.isOffLoop {
                 // Both numbers stay open until the call is over.
                 guard source.uses.begin() else { continue }
-                outcome = await destination.blocking { way.call(from, $0, way.step) }
+                outcome = await destination.offloadIO { kernelPath.call(from, $0, kernelPath.step) }
                 source.endUse()
             } else {
-                outcome = way.call(from, to, way.step)
+                outcome = kernelPath.call(from, to, kernelPath.step)
             }
             switch outcome {
-            // Some file systems (/proc) say nothing to the kernel's own ways, and something to read.
+            // Some file systems (/proc) return no bytes to these calls, but do to read(2).
             case .bytes(0): return hasMoved || source.kind != .file
             case .bytes(let moved):
                 count += Int64(moved)
@@ -128,18 +130,18 @@ private struct Copying {
                 return false
             case .failed(let errno): throw IOError("copy", on: "\(source.label) to \(destination.label)", errno)
             }
-            if !way.isOffLoop { await source.loop.yieldIfSpent() }
+            if !kernelPath.isOffLoop { await source.loop.yieldIfSpent() }
         }
     }
 
-    /// Would-block does not say which side is meant: poll(2) does.
+    /// Would-block does not say which side blocks; poll(2) does.
     private func waitForEither() async throws(IOError) {
         if source.kind != .file, !Syscalls.isReady(source.descriptor.rawValue, events: POLLIN) {
             try await source.waitAnew(.read, "read")
         } else if !Syscalls.isReady(destination.descriptor.rawValue, events: POLLOUT) {
             try await destination.waitAnew(.write, "write")
         } else {
-            // A pipe has a free slot only for whole pages, or the other side was quicker: let it.
+            // A pipe has a free slot only for whole pages, or another process was quicker: wait.
             await Task.yield()
         }
     }

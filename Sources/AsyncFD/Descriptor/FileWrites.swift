@@ -1,12 +1,13 @@
 // Writes to a regular file: in the order of the calls, and as many as wait with one call.
 //
-// A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made others
-// arrive; they go out together with the next `writev`. A hundred tasks that each write a line cost a few calls, not a hundred.
+// A file's writes are made on another thread, one at a time, so that their order is kept. While one is being made
+// others arrive; they are written together by the next `writev`. A hundred tasks that each write a line cost a few
+// calls, not a hundred.
 import EventLoop
 import Glibc
 import SystemPackage
 
-/// The writes that wait. Pure: what is to be done is returned.
+/// The writes that wait. Pure: each function returns what its caller must do next.
 struct FileWrites {
     typealias Ticket = TicketQueue<Write>.Ticket
 
@@ -36,7 +37,7 @@ struct FileWrites {
     /// A task has been cancelled before it could `add`: uses up its ticket.
     mutating func skip() { waiting.skip() }
 
-    /// Returns true if the caller has to see to a batch.
+    /// Returns true if the caller has to start a batch.
     mutating func add(_ write: Write) -> Bool {
         waiting.enter(write)
         defer { isActive = true }
@@ -60,8 +61,8 @@ struct FileWrites {
         return batch
     }
 
-    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns who is to be told what; writes that
-    /// were not begun wait again, and are the first to be made.
+    /// `moved` bytes of `batch` were written before it ended, because of `failure` if there is one. Returns the writes
+    /// to resume, with their outcomes; writes that were not begun wait again, and are the first to be made.
     mutating func completed(_ batch: [Write], moved: Int, failure: IOError?) -> [(Write, Outcome)] {
         var left = moved
         var answers: [(Write, Outcome)] = []
@@ -78,7 +79,7 @@ struct FileWrites {
         return answers
     }
 
-    /// The descriptor is closed: who waits is told.
+    /// The descriptor is closed: the waiting writes end with `.closed`.
     mutating func close() {
         for write in waiting.removeAll() { write.continuation.resume(returning: Outcome(written: 0, failure: nil)) }
     }
@@ -120,31 +121,29 @@ extension AsyncFD {
             leaveTurn()
             return
         }
-        // Behind what has been read ahead lies what the caller believes to be the position.
+        // The kernel's position is behind what has been read ahead; the caller's position is before it.
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
         let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
-        let answer = Answer<(Int, Errno?)>()
-        blockingCall({ number in
+        offloadIO({ number in
             if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
-            answer.value = pieces.writeAll(to: number)
-        }) { [self] in
-            let (moved, errno) = answer.value!
+            return pieces.writeAll(to: number)
+        }) { [self] (moved: Int, errno: Errno?) in
             let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
-            // Others who write here, prints and logs, come between batches.
+            // Other writers, prints and logs, get their turn between batches.
             leaveTurn()
             takeFileTurn()
         }
     }
 }
 
-/// A list of memory on its way to another thread. Unchecked: the memory is its owners', who wait until it has been written.
+/// A list of memory on its way to another thread. Unchecked: the owners of the memory wait until it has been written.
 private struct Pieces: @unchecked Sendable {
     let vectors: [iovec]
     init(_ vectors: [iovec]) { self.vectors = vectors }
 
-    /// Blocks. Returns how many bytes went out, and why not more.
+    /// Blocks. Returns how many bytes were written, and the error that ended it.
     func writeAll(to descriptor: CInt) -> (Int, Errno?) {
         var vectors = vectors[...]
         var total = 0

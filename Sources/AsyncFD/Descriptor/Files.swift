@@ -1,4 +1,4 @@
-// What regular files have and streams have not: positions, a size, a disk. All of it is done off the loop.
+// What only regular files have: positions, a size, a disk. All of these calls are made off the loop.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -8,7 +8,7 @@ extension AsyncFD {
     ///
     /// Any number of tasks may do so at the same time.
     public func read(at offset: Int64, upTo limit: Int) async throws(IOError) -> [UInt8] {
-        precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the file from nothing")
+        precondition(limit > 0, "read: limit must be at least 1")
         return try await onLoop("read") { descriptor async throws(IOError) in
             let memory = SendableMemory(.allocate(byteCount: limit, alignment: 16))
             defer { memory.bytes.deallocate() }
@@ -21,10 +21,12 @@ extension AsyncFD {
         }
     }
 
-    /// Writes all of `bytes` at `offset`, without using or moving the position. (To a file opened with `.append` the kernel appends
-    /// nevertheless: pwrite(2).) Writes at different offsets may be under way at the same time, in no order.
+    /// Writes all of `bytes` at `offset`, without using or moving the position. (To a file opened with `.append` the
+    /// kernel appends nevertheless: pwrite(2).) Writes at different offsets may be under way at the same time, in no
+    /// order.
     ///
-    /// - Throws: `IOError`; its `bytesWritten` says how many bytes were written before. A write that has begun is not cancelled.
+    /// - Throws: `IOError`; its `bytesWritten` says how many bytes were written before. A write that has begun is not
+    ///   cancelled.
     public func write(_ bytes: RawSpan, at offset: Int64) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
         let memory = unsafe bytes.withUnsafeBytes { unsafe SendableBytes($0) }
@@ -103,7 +105,8 @@ extension AsyncFD {
 
     /// Waits until what has been written is on the disk.
     ///
-    /// - Throws: `IOError`. After a failure the kernel may have dropped what it could not write; calling again proves nothing (fsync(2)).
+    /// - Throws: `IOError`. After a failure the kernel may have dropped what it could not write; calling again proves
+    ///   nothing (fsync(2)).
     public func sync(_ durability: Durability = .full) async throws(IOError) {
         try await onLoop("fsync") { descriptor async throws(IOError) in
             let operation = durability == .data ? "fdatasync" : "fsync"
@@ -119,7 +122,7 @@ extension AsyncFD {
     private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Value) async throws(IOError) -> Value {
         if isClosed { throw IOError(operation, on: label, .closed) }
         if Task.isCancelled { throw IOError(operation, on: label, .cancelled) }
-        return await blocking(body)
+        return await offloadIO(body)
     }
 
     private func result<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Result<Value, Errno>) async throws(IOError)

@@ -1,7 +1,7 @@
-// Bytes that have been read and that nobody has asked for yet: the rest behind a line, what came before a read failed.
+// Bytes that have been read and not asked for yet: the rest behind a line, what came before a read failed.
 //
-// Every way of reading takes from here first. So a loop over `lines` can be left and taken up again, readings of different kinds
-// can follow each other, and a read that is cancelled or ends too early has lost nothing.
+// Every way of reading takes from here first. So a program can leave a loop over `lines` and continue it, reads of
+// different kinds can follow each other, and a read that is cancelled or ends too early has lost nothing.
 import Glibc
 
 /// Loop thread only; but a thread of the pool may fill the room that it was given.
@@ -10,7 +10,8 @@ struct InputBuffer: ~Copyable {
     private var capacity = 0
     private var start = 0
     private var end = 0
-    /// How much to read at once. Grows while reads fill it, so that an idle connection holds little memory and a busy one makes few calls.
+    /// How much to read at once. Grows while reads fill it, so that an idle connection holds little memory and a busy
+    /// one makes few calls.
     private var chunk = 4096
     private static let largestChunk = 65_536
 

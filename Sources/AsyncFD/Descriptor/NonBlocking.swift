@@ -1,9 +1,9 @@
-// How each kind of descriptor is read and written without blocking, and without anybody else noticing.
+// How each kind of descriptor is read and written without blocking, and without an effect on its other users.
 //
-// O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share: whoever sets it on
-// a descriptor that was handed to him breaks theirs. So we never do. Instead:
+// O_NONBLOCK belongs to the open file description, which a shell, a parent and a hundred siblings may share. Setting it
+// on a descriptor that was handed in changes it for all of them. So this library never does. Instead:
 //
-//     ours (nobody shares it)  it was opened with O_NONBLOCK                                              .direct
+//     ours (not shared)        it was opened with O_NONBLOCK                                              .direct
 //     pipe                     pwritev2/preadv2 with RWF_NOWAIT; kernels without it: a private description .noWait, .direct
 //     socket                   MSG_DONTWAIT, a flag of the call                                           .message
 //     terminal                 a private description, opened through /proc/self/fd                         .direct
@@ -14,14 +14,16 @@
 //     anything else, and       ask poll(2) first, then move at most PIPE_BUF bytes                        .polled
 //     where reopening fails
 //
-// A regular file is never reopened: a private description has a private offset, and what `print` wrote through the shared one would be
-// overwritten. Nor is the emulator's side of a pseudoterminal: opening it makes another pseudoterminal (pts(4)). (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2), pipe(7).)
+// A regular file is never reopened: a private description has a private offset, and what `print` wrote through the
+// shared one would be overwritten. Nor is the emulator's side of a pseudoterminal: opening it makes another
+// pseudoterminal (pts(4)). (What the kernel answers to each of these was measured on Linux 6.18; open(2), writev(2),
+// pipe(7).)
 import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
 
-/// What the kernel can do and lets us do. Tests take things away to see that we manage without.
+/// What the kernel can do and permits. Tests switch features off to see that the library works without them.
 package struct KernelFeatures: Sendable {
     /// RWF_NOWAIT works on pipes.
     package var noWait = true
@@ -34,7 +36,8 @@ package struct KernelFeatures: Sendable {
 }
 
 extension Direction {
-    /// Asked on every read and write. The enumeration's own `==` is another module's, and would be called through its witness table.
+    /// Asked on every read and write. The enumeration's own `==` is another module's, and would be called through its
+    /// witness table.
     @inline(__always)
     var isRead: Bool {
         switch self {
@@ -45,7 +48,7 @@ extension Direction {
 }
 
 /// One direction of a descriptor: the number to use, and how. Loop thread only.
-struct Lane {
+struct IOPath {
     enum Access: Equatable {
         case direct
         case noWait(flags: CInt)
@@ -54,36 +57,38 @@ struct Lane {
         case offloaded
     }
 
-    /// The seat in the poller, once an attempt has said would-block.
+    /// The slot in the poller, once an attempt has said would-block.
     var registration: Registration?
-    /// The same without counting a reference: the lane keeps it.
-    var seat: Unmanaged<Registration>? {
+    /// The same without counting a reference: the path keeps it.
+    var slot: Unmanaged<Registration>? {
         mutating get { withUnsafePointer(to: &registration) { UnsafeRawPointer($0).load(as: Unmanaged<Registration>?.self) } }
     }
     private(set) var descriptor: CInt
     private(set) var access: Access
-    /// The number was made by us, for a private description, and is closed with the lane.
+    /// The number was made by us, for a private description, and is closed with the path.
     private(set) var isPrivate = false
-    /// The number by which the descriptor is registered, if another object has registered its own: the kernel refuses a second registration of a number
-    /// (EEXIST). It is a duplicate, and would keep a pipe open that everybody else has closed, so it lives for the time of one wait. -1: none.
+    /// The number by which the descriptor is registered, if another object has registered its own: the kernel refuses a
+    /// second registration of a number (EEXIST). It is a duplicate, and would keep a pipe open that all other users
+    /// have closed, so it lives for the time of one wait. -1: none.
     var standIn: CInt = -1
     var hasStandIn: Bool { standIn >= 0 }
     private let direction: Direction
     private let isNonBlocking: Bool
-    private let kind: Kind
+    private let kind: AsyncFD.Kind
     private let features: KernelFeatures
-    /// Nil: nobody has asked.
+    /// Nil: not asked yet.
     private var isTCP: Bool?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
-    init(_ direction: Direction, of descriptor: CInt, kind: Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
+    init(_ direction: Direction, of descriptor: CInt, kind: AsyncFD.Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
         self.descriptor = descriptor
         self.direction = direction
         self.kind = kind
         self.features = features
         self.isNonBlocking = isNonBlocking
         access = .direct
-        // Not open for this direction: the call says so (EBADF). A private description would have the right that this one has not.
+        // Not open for this direction: the call fails (EBADF). A private description would have a right that this one
+        // does not have.
         guard Syscalls.allows(descriptor, direction) else { return }
         switch kind {
         case .pipe:
@@ -124,7 +129,7 @@ struct Lane {
         access = .direct
     }
 
-    /// The wait is over, and nobody waits any more.
+    /// The wait is over, and no task waits any more.
     mutating func closeStandIn() {
         guard hasStandIn else { return }
         registration.take()?.close()
@@ -132,7 +137,7 @@ struct Lane {
         standIn = -1
     }
 
-    /// Moves what can be moved right now. Never for `.offloaded` lanes.
+    /// Moves what can be moved right now. Never for `.offloaded` I/O paths.
     mutating func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)
@@ -157,7 +162,8 @@ struct Lane {
         direction.isRead ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
     }
 
-    /// After poll(2) has said yes, a pipe takes PIPE_BUF bytes without waiting (pipe(7)), unless a neighbour is quicker.
+    /// After poll(2) has said yes, a pipe takes PIPE_BUF bytes without waiting (pipe(7)), unless a neighbour is
+    /// quicker.
     private func polled(_ vectors: Vectors) -> IOOutcome {
         guard Syscalls.isReady(descriptor, events: direction.isRead ? POLLIN : POLLOUT) else { return .wouldBlock }
         guard !direction.isRead else { return plain(vectors) }
@@ -171,8 +177,9 @@ struct Lane {
         direction.isRead ? Syscalls.read(descriptor, vectors) : Syscalls.write(descriptor, vectors)
     }
 
-    /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on terminals, which hand out
-    /// lines, nor on Unix sockets, which stop at a message with descriptors. (A TCP socket stops at urgent data: see `Registration.signal`.)
+    /// A count that is smaller than what was asked for means that the stream is empty, or full, for now. Not on
+    /// terminals, which hand out lines, nor on Unix sockets, which stop at a message with descriptors. (A TCP socket
+    /// stops at urgent data: see `Registration.signal`.)
     var isDrainedByShortCount: Bool {
         mutating get {
             switch access {

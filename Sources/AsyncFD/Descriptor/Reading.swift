@@ -1,19 +1,22 @@
-// Reading: as much as is there, when something is there; or exactly so much; or to the end.
+// Reading: what is available, an exact number of bytes, or everything to the end.
 //
-// One task at a time reads. What was read ahead of need stays in the descriptor's `InputBuffer`, for whatever reads next.
+// One task at a time reads. Bytes that were read ahead stay in the descriptor's `InputBuffer`, for the next read of any
+// kind.
 import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// Waits until something can be read, and returns it: at least one byte and at most `limit`, or nothing at the end of the stream.
+    /// Waits until bytes can be read, and returns them: at least one and at most `limit`, or none at the end of the
+    /// stream.
     ///
     ///     while case let chunk = try await AsyncFD.standardInput.read(upTo: 65_536), !chunk.isEmpty { … }
     ///
-    /// - Throws: `IOError`; `.cancelled` at once when the task is cancelled, without losing a byte; `.busy` if another task is reading.
+    /// - Throws: `IOError`; `.cancelled` at once when the task is cancelled, without losing a byte; `.busy` if another
+    ///   task is reading.
     public func read(upTo limit: Int) async throws(IOError) -> [UInt8] {
-        precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
+        precondition(limit > 0, "read: limit must be at least 1")
         if loop.isCurrent { return try await readHere(upTo: limit) }
         return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit) }
     }
@@ -31,14 +34,15 @@ extension AsyncFD {
         }
     }
 
-    /// One read that does not wait, into memory that all reads of this thread share: a silent connection holds none. Nil: there is nothing yet, wait.
+    /// One read that does not wait, into memory that all reads of this thread share, so that an idle connection holds
+    /// none. Nil: no bytes yet, wait.
     private func readNow(upTo limit: Int) throws(IOError) -> [UInt8]? {
         let memory = UnsafeMutableRawBufferPointer(start: cfd_read_buffer(), count: Int(cfd_read_buffer_size))
         guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)])) else { return nil }
         return [UInt8](UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
 
-    /// One read that waits for nothing. Nil: there is nothing yet, wait.
+    /// One read that does not wait. Nil: no bytes yet, wait.
     @inline(__always)
     private func readNow(_ memory: UnsafeMutableRawBufferPointer) throws(IOError) -> Int? {
         if isClosed { throw IOError("read", on: label, .closed) }
@@ -51,31 +55,32 @@ extension AsyncFD {
         switch outcome {
         case .bytes(let count): return count
         case .wouldBlock: return nil
-        // A terminal whose other side has gone says EIO where a pipe says nothing: both are the end.
+        // When the other side is closed, a terminal returns EIO and a pipe returns 0: both are the end.
         case .failed(.ioError) where kind == .terminal: return 0
         case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
         }
     }
 
-    /// Reads into the caller's memory: waits until something can be read, and returns how many bytes were stored at the beginning of
-    /// `buffer`; 0 at the end of the stream. No allocation, no copy.
+    /// Reads into the caller's memory: waits until something can be read, and returns how many bytes were stored at the
+    /// beginning of `buffer`; 0 at the end of the stream. No allocation, no copy.
     ///
     /// - Precondition: `buffer` is not empty.
     /// - Throws: as `read(upTo:)`.
     public func read(into buffer: inout MutableRawSpan) async throws(IOError) -> Int {
-        precondition(!buffer.isEmpty, "a read into no memory could not tell the end of the stream from nothing")
+        precondition(!buffer.isEmpty, "read: buffer must have at least one byte")
         // The span is the caller's until this function returns, and with it every use of the pointer.
         let memory = unsafe buffer.withUnsafeMutableBytes { unsafe SendableMemory($0) }
         if loop.isCurrent { return try await readHereAlone(memory.bytes) }
         return try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
     }
 
-    /// Reads into what is free of the caller's memory, and appends it there. Returns how many bytes were appended; 0 at the end of the stream.
+    /// Reads into the free part of the caller's memory, behind what is there. Returns how many bytes were appended; 0
+    /// at the end of the stream.
     ///
     /// - Precondition: `buffer` is not full.
     /// - Throws: as `read(upTo:)`.
     public func read(into buffer: inout OutputRawSpan) async throws(IOError) -> Int {
-        precondition(!buffer.isFull, "a read into no memory could not tell the end of the stream from nothing")
+        precondition(!buffer.isFull, "read: buffer must have room for at least one byte")
         // The span is the caller's until this function returns, and with it every use of the pointer.
         let memory = unsafe buffer.withUnsafeMutableBytes { bytes, initialized in
             unsafe SendableMemory(UnsafeMutableRawBufferPointer(rebasing: bytes[initialized...]))
@@ -92,9 +97,10 @@ extension AsyncFD {
 
     /// Reads exactly `count` bytes.
     ///
-    /// - Throws: `.endOfStream` if the stream ends before; whatever the error, the bytes that came are kept and are the next to be read.
+    /// - Throws: `.endOfStream` if the stream ends before; after any error, the bytes that came are kept, and are the
+    ///   next to be read.
     public func read(exactly count: Int) async throws(IOError) -> [UInt8] {
-        precondition(count >= 0, "a read of \(count) bytes")
+        precondition(count >= 0, "read: count must be at least 0")
         return try await reading { descriptor async throws(IOError) in
             while descriptor.input.count < count {
                 guard try await descriptor.fillInput(atLeast: count - descriptor.input.count) else {
@@ -108,7 +114,8 @@ extension AsyncFD {
     /// Reads everything up to the end of the stream.
     ///
     /// - Parameter limit: how many bytes there may be, at most.
-    /// - Throws: `.tooLong` if there are more; whatever the error, the bytes that came are kept and are the next to be read.
+    /// - Throws: `.tooLong` if there are more; after any error, the bytes that came are kept, and are the next to be
+    ///   read.
     public func readToEnd(limit: Int) async throws(IOError) -> [UInt8] {
         try await reading { descriptor async throws(IOError) in
             repeat {
@@ -120,7 +127,7 @@ extension AsyncFD {
 
     // MARK: Loop thread
 
-    /// Makes the caller the one who reads, on the loop.
+    /// Makes the caller the one reader, on the loop.
     func reading<Value: Sendable>(_ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError) -> Value {
         try await onLoop("read") { descriptor async throws(IOError) in
             try descriptor.beginReading()
@@ -154,7 +161,7 @@ extension AsyncFD {
         return count > 0
     }
 
-    /// One read from the kernel, waited for. The memory stays where it is until this returns.
+    /// One read from the kernel, which waits. The memory stays valid until this returns.
     private func readSome(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int {
         if loop.shouldYield() { await Task.yield() }
         while true {
@@ -164,7 +171,7 @@ extension AsyncFD {
         }
     }
 
-    /// One read from the kernel. Nil: there is nothing yet, wait.
+    /// One read from the kernel. Nil: no bytes yet, wait.
     private func attemptRead(_ memory: UnsafeMutableRawBufferPointer) async throws(IOError) -> Int? {
         if isClosed { throw IOError("read", on: label, .closed) }
         var vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
@@ -192,7 +199,7 @@ extension AsyncFD {
     }
 }
 
-/// Memory that the caller keeps valid and to himself until the call is over.
+/// Memory that the caller keeps valid and does not touch until the call is over.
 struct SendableMemory: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }

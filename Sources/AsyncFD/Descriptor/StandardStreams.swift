@@ -10,7 +10,7 @@ extension AsyncFD {
     ///
     ///     try await AsyncFD.standardOutput.write("hello\n")
     ///
-    /// Its `isBlocking` is false while `fcntl(1, F_GETFL)` still says blocking to everybody else: that is the point.
+    /// Its `isBlocking` is false while `fcntl(1, F_GETFL)` still says blocking to all other users: that is the point.
     public static var standardOutput: AsyncFD { StandardStreams.current.output }
 
     /// Descriptor 2 on the current event loop (outside of any: on the main loop). Borrowed; any thread.

@@ -1,9 +1,11 @@
-// Whose turn it is to write. Each write goes out whole before the next begins, in the order in which they came.
+// Whose turn it is to write. Each write is written whole before the next begins, in the order of the calls.
 import EventLoop
 
-/// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for it.
+/// The writers of one pipe, file, terminal or socket on one loop: the one that has the turn, and those that wait for
+/// it.
 ///
-/// Pure: says whose turn it is; telling them is for the caller. All operations but `cancelAll` are O(1), amortised.
+/// Pure: returns the writer whose turn it is; the caller resumes it. All operations but `cancelAll` are O(1),
+/// amortised.
 struct WriteQueue {
     typealias Ticket = TicketQueue<Place>.Ticket
 
@@ -25,14 +27,14 @@ struct WriteQueue {
         let descriptor: ObjectIdentifier
     }
 
-    /// The `AsyncFD` whose writer has the turn. Nil: nobody has it.
+    /// The `AsyncFD` whose writer has the turn. Nil: the turn is free.
     private(set) var holder: ObjectIdentifier?
     private var waiting = TicketQueue<Place>()
 
     /// True if a writer waits.
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    /// A writer of this descriptor takes the turn, which nobody has.
+    /// A writer of this descriptor takes the turn, which must be free.
     mutating func take(_ descriptor: ObjectIdentifier) { holder = descriptor }
 
     /// The ticket that the next `wait` gets.
@@ -43,23 +45,24 @@ struct WriteQueue {
     /// A task has been cancelled before it could `wait`: uses up its ticket.
     mutating func skip() { waiting.skip() }
 
-    /// Gives up waiting. Nil if the turn has come already.
+    /// Removes and returns the writer with this ticket, or nil if it is no longer waiting.
     mutating func cancel(_ ticket: Ticket) -> Writer? {
         waiting.cancel(ticket)?.writer
     }
 
-    /// All writers of one descriptor give up waiting. The caller tells them.
+    /// Removes and returns all waiting writers of one descriptor. The caller resumes them.
     mutating func cancelAll(of descriptor: ObjectIdentifier) -> [Writer] {
         waiting.cancelAll { $0.descriptor == descriptor }.map(\.writer)
     }
 
-    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: nobody waits, and nobody has the turn any more.
+    /// Gives the turn to the next writer in line, which the caller has to resume. Nil: no writer waits, and the turn is
+    /// free.
     mutating func next() -> Writer? {
         let next = waiting.popFirst()
         holder = next?.descriptor
         return next?.writer
     }
 
-    /// Nobody has the turn; those that wait go on waiting.
+    /// Frees the turn; the writers that wait go on waiting.
     mutating func release() { holder = nil }
 }

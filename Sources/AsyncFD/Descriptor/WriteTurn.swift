@@ -1,8 +1,9 @@
 // The turn to write that all descriptors of one pipe, file, terminal or socket share.
 //
-// After `2>&1` the numbers 1 and 2 lead to the same pipe, and two objects write to it. When the kernel takes a part of what one of them writes, the rest
-// must come next: anything else in between tears a record. So the turn belongs to what the descriptors lead to. On one loop the writers stand in one
-// queue (`WriteQueue`); among several loops the turn goes round by `SharedTurn`.
+// After `2>&1` the numbers 1 and 2 lead to the same pipe, and two objects write to it. When the kernel takes a part of
+// what one of them writes, the rest must come next: other bytes in between tear a record. So the turn belongs to what
+// the descriptors lead to. On one loop the writers wait in one queue (`WriteQueue`); several loops share the turn
+// through `SharedWriteTurn`.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -13,7 +14,7 @@ import SystemPackage
 final class WriteTurn: @unchecked Sendable {
     let loop: EventLoop
     /// Nil: no other object leads to the same place.
-    private let shared: SharedTurn?
+    private let shared: SharedWriteTurn?
     /// Tells the loops of one shared turn apart; never 0.
     let number: UInt
 
@@ -22,10 +23,10 @@ final class WriteTurn: @unchecked Sendable {
     /// True while this loop waits for another one's turn to end.
     @exclusivity(unchecked) private var awaitsOtherLoop = false
 
-    /// How often a loop that waits for another one's turn sees whether that one still runs.
+    /// How often a loop that waits for another one's turn checks whether that one still runs.
     private static let checkInterval = Duration.seconds(1)
 
-    init(on loop: EventLoop, _ shared: SharedTurn?, number: UInt) {
+    init(on loop: EventLoop, _ shared: SharedWriteTurn?, number: UInt) {
         self.loop = loop
         self.shared = shared
         self.number = number
@@ -43,28 +44,29 @@ final class WriteTurn: @unchecked Sendable {
         return true
     }
 
-    /// What `cancel` needs for the next writer that waits.
+    /// The ticket of the next writer that waits, for `cancel`.
     var nextTicket: WriteQueue.Ticket { queue.nextTicket }
 
     /// A task has been cancelled before it could `wait`: uses up its ticket.
     func skip() { queue.skip() }
 
-    /// After `enter` said no. The writer is resumed when it has the turn, and not before this returns.
+    /// Call it after `enter` returned false. The writer is resumed when it has the turn, and not before this returns.
     func wait(_ descriptor: AsyncFD, _ writer: WriteQueue.Writer) {
         queue.wait(writer, ObjectIdentifier(descriptor))
         if queue.holder == nil, !awaitsOtherLoop { awaitOtherLoop() }
     }
 
-    /// Gives up waiting. Nil if the turn has come already.
+    /// Removes and returns the writer with this ticket, or nil if it is no longer waiting.
     func cancel(_ ticket: WriteQueue.Ticket) -> WriteQueue.Writer? { queue.cancel(ticket) }
 
-    /// The descriptor is closed. Its writers that wait are told; the one that has the turn finds out, and leaves.
+    /// The descriptor is closed. Its waiting writers are resumed with `.closed`; the one that has the turn fails at its
+    /// next call, and leaves.
     func close(_ descriptor: AsyncFD) {
         for writer in queue.cancelAll(of: ObjectIdentifier(descriptor)) { writer.resume(.closed) }
     }
 
-    /// A writer of `descriptor` gives the turn to the next in line. Nothing happens if it does not have it: on a closed descriptor each writer may try,
-    /// and fails.
+    /// A writer of `descriptor` gives the turn to the next in line. Does nothing if the writer does not have the turn:
+    /// after `close`, writers are admitted without it.
     func leave(_ descriptor: AsyncFD) {
         guard queue.holder == ObjectIdentifier(descriptor) else { return }
         guard let shared, shared.isAwaited else { return passOn() }
@@ -91,7 +93,7 @@ final class WriteTurn: @unchecked Sendable {
         passOn()
     }
 
-    /// A task that had the turn when its loop ended will never give it back.
+    /// A task that has the turn when its loop ends never releases it.
     private func scheduleCheck() {
         loop.after(Self.checkInterval) { [weak self] in
             guard let self, awaitsOtherLoop, let shared else { return }
@@ -103,21 +105,22 @@ final class WriteTurn: @unchecked Sendable {
 extension AsyncFD {
     // Loop thread.
 
-    /// The writers of what this descriptor leads to. A socket of our own has its turn for itself: ten thousand connections are not entered into a table
-    /// for the sake of one whose number was handed to a second object.
+    /// The writers of what this descriptor leads to. A socket of our own does not share its turn: ten thousand
+    /// connections need no entry in a table, although a program could hand the number of one to a second object.
     var writers: WriteTurn {
         if let turn { return turn }
-        let made = isOurs && kind == .socket ? SharedTurn.unshared(loop) : SharedTurn.part(of: loop, descriptor.rawValue)
+        let made = isOurs && kind == .socket ? SharedWriteTurn.unshared(loop) : SharedWriteTurn.part(of: loop, descriptor.rawValue)
         turn = made
         return made
     }
 
-    /// Takes the turn, if nobody has it. On a closed descriptor each writer may try, and is told.
+    /// Takes the turn if it is free. After `close`, every writer is admitted at once so that its call fails with
+    /// `.closed`.
     func enterTurn() -> Bool { isClosed || writers.enter(self) }
 
     /// Gives the turn to the next writer.
     func leaveTurn() { turn?.leave(self) }
 
-    /// Writers that wait are told that the descriptor is closed.
+    /// Resumes the waiting writers with `.closed`.
     func tellWriters() { turn?.close(self) }
 }

@@ -6,10 +6,12 @@ import SystemPackage
 extension AsyncFD {
     /// Writes all of `bytes`, in order, after what other tasks are already writing to this descriptor.
     ///
-    /// Never blocks the loop: where the kernel takes no more, the task suspends until it does. The descriptor's flags are not touched
-    /// (`pwritev2(2)` with `RWF_NOWAIT`, `sendmsg(2)` with `MSG_DONTWAIT`, …, by its kind); a regular file is written on another thread.
+    /// Never blocks the loop: when the kernel takes no more, the task suspends until it does. The descriptor's flags
+    /// are not changed (`pwritev2(2)` with `RWF_NOWAIT`, `sendmsg(2)` with `MSG_DONTWAIT`, …, by its kind); a regular
+    /// file is written on another thread.
     ///
-    /// - Throws: `IOError` with `.brokenPipe`, `.noSpace`, …; its `bytesWritten` says how many bytes went out before. `.cancelled` likewise.
+    /// - Throws: `IOError` with `.brokenPipe`, `.noSpace`, …; its `bytesWritten` says how many bytes the kernel took
+    ///   before. `.cancelled` likewise.
     /// - Complexity: one system call per readiness; no copy.
     public func write(_ bytes: RawSpan) async throws(IOError) {
         // The span outlives this function, and with it every use of the pointer.
@@ -31,7 +33,8 @@ extension AsyncFD {
         if loop.shouldYield() { await Task.yield() }
     }
 
-    /// In the caller's turn, which ends if this throws: writes what can be written without waiting; returns how many bytes that was.
+    /// Writes what can be written without waiting; returns how many bytes. The caller has the turn; it is released if
+    /// this throws.
     private func writeNow(_ bytes: UnsafeRawBufferPointer) throws(IOError) -> Int {
         var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         switch withUnsafePointer(to: &vector, { moveNow(.write, Vectors(start: $0, count: 1)) }) {
@@ -76,7 +79,7 @@ extension AsyncFD {
         try await writeRest(bytes, from: 0)
     }
 
-    /// In the caller's turn, which ends with this: writes what has not been written yet.
+    /// Writes the rest. The caller has the turn; this releases it.
     private func writeRest(_ bytes: UnsafeRawBufferPointer, from begun: Int) async throws(IOError) {
         defer { leaveTurn() }
         var written = begun
@@ -124,12 +127,12 @@ extension AsyncFD {
         }
     }
 
-    /// What was printed or logged here before and is still being gathered comes first.
+    /// Starts writing what was printed or logged here before: it comes first.
     func pushBatchWriters() {
         for writer in batchWriters { writer.pushOut() }
     }
 
-    /// Waits until nobody else writes.
+    /// Waits until no other writer has the turn.
     func takeTurn() async throws(IOError) {
         if isClosed { throw IOError("write", on: label, .closed) }
         let writers = writers
@@ -171,41 +174,9 @@ extension AsyncFD {
             }
         }
     }
-
-    // MARK: Shared with reading
-
-    /// Suspends until the descriptor is ready, after an attempt has said would-block.
-    @inline(__always)
-    func wait(_ direction: Direction, _ operation: String) async throws(IOError) {
-        guard let registration = try registration(for: direction) else { return }
-        let wake = await registration.wait(direction)
-        // Another waiter, of the same direction, may still need it.
-        if wake != .busy { endWait(direction) }
-        switch wake {
-        case .ready: return
-        case .closed: throw IOError(operation, on: label, .closed)
-        case .cancelled: throw IOError(operation, on: label, .cancelled)
-        case .busy: throw IOError(operation, on: label, .busy)
-        }
-    }
-
-    /// The same after a call that left the cached readiness as it was.
-    func waitAnew(_ direction: Direction, _ operation: String) async throws(IOError) {
-        if let registration = try registration(for: direction), case .go(let edge) = registration.attempt(direction) {
-            registration.clear(direction, edge, by: .wouldBlock)
-        }
-        try await wait(direction, operation)
-    }
-
-    /// One call on a thread of the pool. Not cancellable: the kernel does not give such calls back.
-    func moveOffLoop(_ direction: Direction, _ vector: iovec) async -> IOOutcome {
-        if isClosed { return .failed(.badFileDescriptor) }
-        let memory = SendableVector(vector)
-        return await blocking { number in withUnsafePointer(to: memory.vector) { Lane.moveOffLoop(direction, number, Vectors(start: $0, count: 1)) } }
-    }
 }
 
-/// Where a write of several buffers stands.
+/// The position of a write of several buffers.
 private struct VectorCursor {
     private let buffers: [[UInt8]]
     private var index = 0
@@ -253,10 +224,4 @@ private struct VectorCursor {
 struct SendableBytes: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-}
-
-/// Memory that the caller keeps valid and untouched until the call is over.
-private struct SendableVector: @unchecked Sendable {
-    let vector: iovec
-    init(_ vector: iovec) { self.vector = vector }
 }

@@ -1,6 +1,8 @@
-// CRC-32C (Castagnoli; RFC 3720, appendix B.4): finds every burst of damage of up to 32 bits, and any other but for one in four thousand million.
+// CRC-32C (Castagnoli; RFC 3720, appendix B.4): finds every burst of damage of up to 32 bits, and any other but for one
+// in four thousand million.
 //
-// Eight bytes at a time by eight tables ("slicing by 8", M. Kounavis and F. Berry, 2005): about a gigabyte a second, on a thread of the pool.
+// Eight bytes at a time by eight tables ("slicing by 8", M. Kounavis and F. Berry, 2005): about a gigabyte a second, on
+// a thread of the pool.
 
 enum CRC32C {
     private static let polynomial: UInt32 = 0x82F6_3B78

@@ -1,6 +1,6 @@
-// What the layers above do with files by their names: the blocking calls as throwing functions, each error with operation and path.
+// Files by their paths, for the layers above: blocking calls as throwing functions, each error with operation and path.
 //
-// All of it is for threads of the pool: `EventLoop.offWork`.
+// For threads of the I/O pool only: `EventLoop.offloadIO`.
 import EventLoop
 import Glibc
 import SystemPackage
@@ -18,7 +18,7 @@ package struct FileStatus: Sendable {
     /// Since 1970-01-01T00:00:00Z, in nanoseconds.
     package let modified: Int64
     package let isRegular: Bool
-    /// How many names it has. None: nobody can open it any more.
+    /// How many names it has. With none, it can no longer be opened.
     package let linkCount: Int
     package let permissions: FilePermissions
     fileprivate let user: uid_t
@@ -47,7 +47,7 @@ package enum FileSystem {
         try get("open", path, Syscalls.openFile(path, O_RDONLY, 0, followingLink: false))
     }
 
-    /// A new file that looks to others like `model`: its permissions, and its owner as far as that is allowed.
+    /// A new file with the permissions of `model`, and its owner as far as the process may set it.
     package static func create(_ path: FilePath, like model: FileStatus) throws(IOError) -> CInt {
         let number = try get("open", path, Syscalls.openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0o600, followingLink: false))
         _ = Syscalls.setOwner(number, model.user, model.group)
@@ -116,7 +116,7 @@ package enum FileSystem {
         if errno != .noSuchFileOrDirectory { try check("unlink", path, errno) }
     }
 
-    /// Makes a symbolic link, or has the one that is there lead to `target`, without a moment in between. What is no link is left alone.
+    /// Makes a symbolic link, or atomically replaces one that is there. Anything else at the path stays.
     package static func link(_ path: FilePath, to target: String) throws(IOError) {
         switch Syscalls.readSymbolicLink(path) {
         case .success(target): return
@@ -175,7 +175,8 @@ package enum FileSystem {
         try check("syncfs", path, Syscalls.syncFileSystem(descriptor))
     }
 
-    /// Whether the process has a terminal that it can be hung up from: only then `/dev/tty` can be opened (tty(4)).
+    /// Whether the process has a controlling terminal, whose end sends SIGHUP: only then `/dev/tty` can be opened
+    /// (tty(4)).
     package static var hasTerminal: Bool {
         guard case .success(let number) = Syscalls.open("/dev/tty", O_RDONLY, 0) else { return false }
         Syscalls.close(number)
@@ -193,30 +194,6 @@ package enum FileSystem {
         case .success(let value): return value
         case .failure(let errno): throw IOError(operation, on: quoted(path), errno)
         }
-    }
-}
-
-extension EventLoop {
-    /// Makes blocking calls on a thread of the pool; `done` gets what they came to, on the loop. Loop thread.
-    package func offWork<Value: Sendable>(
-        _ body: @escaping @Sendable () throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
-    ) {
-        let answer = Answer<Result<Value, IOError>>()
-        offloadCall({
-            do throws(IOError) { answer.value = .success(try body()) } catch { answer.value = .failure(error) }
-        }) { done(answer.value!) }
-    }
-}
-
-extension AsyncFD {
-    /// The same with this descriptor's number, which stays open until the calls have been made.
-    package func offWork<Value: Sendable>(
-        _ body: @escaping @Sendable (CInt) throws(IOError) -> Value, then done: @escaping (Result<Value, IOError>) -> Void
-    ) {
-        let answer = Answer<Result<Value, IOError>>()
-        blockingCall({ number in
-            do throws(IOError) { answer.value = .success(try body(number)) } catch { answer.value = .failure(error) }
-        }) { done(answer.value!) }
     }
 }
 

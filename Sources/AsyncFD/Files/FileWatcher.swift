@@ -1,7 +1,8 @@
-// News of files that are renamed or removed by others, from the kernel: inotify(7).
+// Events of files that other processes rename or remove, from the kernel: inotify(7).
 //
-// One inotify descriptor a loop, however many files are watched: a user may have only 128. A file is watched by its inode, through
-// /proc/self/fd, so no path is looked up and nothing that happens to other files of the folder wakes the loop.
+// One inotify descriptor a loop, however many files are watched: a user may have only 128. A file is watched by its
+// inode, through /proc/self/fd, so no path is looked up and nothing that happens to other files of the folder wakes the
+// loop.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -16,7 +17,7 @@ package final class FileWatcher {
     package let descriptor: CInt
     private var registration: Registration?
     private var observers: [Watch: [Observer]] = [:]
-    /// Watches that had news before anybody said what to do about them.
+    /// Watches that had an event before their callback was set.
     private var unclaimed: Set<Watch> = []
 
     private struct Observer {
@@ -24,7 +25,7 @@ package final class FileWatcher {
         let body: () -> Void
     }
 
-    /// Nil where the kernel has none to give: then somebody has to look for himself.
+    /// Nil if the kernel has no inotify instance left: then the caller has to look at the files itself.
     package static func of(_ loop: EventLoop) -> FileWatcher? {
         let holder = loop.local(Holder.self) { Holder(FileWatcher(on: loop)) }
         return holder.watcher
@@ -56,7 +57,7 @@ package final class FileWatcher {
         try? Syscalls.addWatch(inotify, FilePath("/proc/self/fd/\(file)"), UInt32(IN_MOVE_SELF) | UInt32(IN_ATTRIB) | UInt32(IN_DELETE_SELF)).get()
     }
 
-    /// Calls `body` at each news of `watch`, as long as `owner` lives.
+    /// Calls `body` at each event of `watch`, as long as `owner` lives.
     package func observe(_ watch: Watch, _ owner: AnyObject, _ body: @escaping () -> Void) {
         observers[watch, default: []].append(Observer(owner: owner, body: body))
         if unclaimed.remove(watch) != nil { body() }
@@ -70,7 +71,7 @@ package final class FileWatcher {
         Syscalls.removeWatch(descriptor, watch)
     }
 
-    // MARK: The kernel's news
+    // MARK: The kernel's events
 
     private func awaitNews() {
         registration?.whenReady(.read) { [weak self] wake in
@@ -103,7 +104,8 @@ package final class FileWatcher {
 
     private func tell(_ watch: Watch) {
         guard let observers = observers[watch] else {
-            // It may have been made a moment ago. Numbers are not used again for a long time, so this can be forgotten in between.
+            // It may have been made a moment ago. Numbers are not used again for a long time, so this can be forgotten
+            // in between.
             if unclaimed.count >= 256 { unclaimed = [] }
             unclaimed.insert(watch)
             return

@@ -1,11 +1,11 @@
 // A program of the system that reads its standard input and writes its standard output, both of them files: `gzip -c`.
 //
-// It is a process of its own, so what it computes holds nobody up. That it has ended is learned through a pidfd.
+// It is a process of its own, so what it computes delays no task. A pidfd reports its end.
 import EventLoop
 import Glibc
 import SystemPackage
 
-/// Where such a program lies, and what it is to be told.
+/// The path of such a program, and its arguments.
 package struct FilterProgram: Sendable {
     package let name: String
     private let path: FilePath
@@ -25,8 +25,8 @@ package struct FilterProgram: Sendable {
         self.arguments = arguments
     }
 
-    /// Starts it. A thread of the pool. Its signals are as a shell leaves them; it is in a process group of its own, so that Ctrl-C, which is for us,
-    /// does not cut it off; what it says on standard error goes nowhere.
+    /// Starts it. A thread of the pool. Its signals are as a shell leaves them; it is in a process group of its own, so
+    /// that Ctrl-C, which is meant for this process, does not end it. Its standard error is discarded.
     package func start(input: CInt, output: CInt) throws(IOError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -60,13 +60,13 @@ package struct FilterProgram: Sendable {
         return pid
     }
 
-    /// Ends one that was started and has not been collected: else the number may be another process'.
+    /// Ends one that was started and has not been collected: afterwards the number may be another process'.
     package static func kill(_ pid: pid_t) { _ = Glibc.kill(pid, SIGKILL) }
 
-    /// What went wrong, if something did.
+    /// Its error, if it failed.
     package func error(_ status: TerminationStatus?, on path: FilePath) -> IOError? {
         if status == .exited(0) { return nil }
-        let end = status.map { "\($0)" } ?? "how it ended, somebody else was told"
+        let end = status.map { "\($0)" } ?? "its status was collected by other code"
         return IOError(name, on: "\"\(path)\" (\(end))", .programFailed)
     }
 }

@@ -1,14 +1,15 @@
-// How records in a stream are told from each other.
+// How records in a stream are separated.
 import Glibc
 
-/// How one record in a stream is told from the next.
+/// How one record in a stream is separated from the next.
 package enum FrameBounds: Sendable {
     /// By a line feed.
     case newline
     /// By its length: digits, a blank, as many bytes.
     case octetCounting
 
-    /// The lengths of the whole frames at the beginning of `bytes`. It ends before what cannot be a frame with a record's text in it: damage, most of all.
+    /// The lengths of the whole frames at the beginning of `bytes`. It ends before what cannot be a frame with a
+    /// record's text in it: damage, most of all.
     package func frames(_ bytes: UnsafeRawBufferPointer) -> [Int] {
         var lengths: [Int] = []
         var start = 0

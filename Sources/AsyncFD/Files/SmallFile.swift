@@ -1,9 +1,10 @@
-// Reading a small configuration file at once: at the start of a program, before a loop runs. Everything else uses `open`.
+// Reading a small configuration file at once: at the start of a program, before a loop runs. Everything else uses
+// `open`.
 import Glibc
 import SystemPackage
 
 package enum SmallFile {
-    /// Configuration is smaller than this; what is larger is not configuration.
+    /// A configuration file is smaller than this.
     private static let limit = 1 << 20
 
     /// The whole contents. Blocks.

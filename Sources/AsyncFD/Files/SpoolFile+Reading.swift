@@ -1,4 +1,4 @@
-// How records come out of a spool's file again: those that are whole, whatever is between them.
+// Reading records from a spool's file: all whole records, even between damage.
 import Glibc
 import Synchronization
 import SystemPackage
@@ -7,7 +7,7 @@ import SystemPackage
 extension SpoolFile {
     private static let pieceSize = 65_536
 
-    /// Some of the records in a spool, and what was found between them.
+    /// Some of the records in a spool, and the damage between them.
     package struct Batch: Sendable {
         package struct Record: Sendable {
             package let length: Int
@@ -22,11 +22,11 @@ extension SpoolFile {
         package fileprivate(set) var end = 0
         /// The number of the next record, if none is lost; 0: not known.
         package fileprivate(set) var expected: UInt64
-        /// So many records are missing, before these or between them.
+        /// How many records are missing, before these or between them.
         package fileprivate(set) var lost = 0
         /// Bytes that are neither records nor marks.
         package fileprivate(set) var damagedBytes = 0
-        /// Where the last thing ends that was whole.
+        /// Where the last whole record or mark ends.
         fileprivate(set) var lastEnd: Int?
         /// That was a mark.
         fileprivate(set) var endsWithMark = false
@@ -53,7 +53,8 @@ extension SpoolFile {
             room = max(Self.pieceSize, needed)
         }
         batch.end = start
-        // Damage at the very end: how many records there were is known as long as it is this run of the program that has written them.
+        // Damage at the very end: how many records there were is known as long as it is this run of the program that
+        // has written them.
         if start >= end, end == self.end, batch.expected > 0, case let next = nextNumber.load(ordering: .relaxed), next > batch.expected {
             batch.lost += Int(clamping: next - batch.expected)
             batch.expected = next
@@ -61,7 +62,7 @@ extension SpoolFile {
         return batch
     }
 
-    /// Returns how many of the bytes are done with, and how many the next piece has to have at least.
+    /// Returns how many of the bytes have been parsed, and how many bytes the next piece must have at least.
     private func sift(_ bytes: UnsafeRawBufferPointer, at start: Int, isLast: Bool, into batch: inout Batch) -> (used: Int, needed: Int) {
         var position = 0
         while position < bytes.count {

@@ -1,7 +1,9 @@
-// The file in which records wait for a connection, so that they outlive the program. What stands in it: SpoolFormat.swift.
+// The file in which records wait for a connection, so that they outlive the program. What stands in it:
+// SpoolFormat.swift.
 //
-// The process that has the file open holds a lock on it. Records are appended by one descriptor and read by another. What was begun and not finished when
-// the program or the machine went down is cut off when the file is opened. When all has been sent the file is emptied.
+// The process that has the file open holds a lock on it. Records are appended by one descriptor and read by another.
+// What was begun and not finished when the program or the machine went down is cut off when the file is opened. When
+// all has been sent the file is emptied.
 //
 // The file is its owner's alone: what others could write there, they could have sent in the program's name.
 import EventLoop
@@ -9,8 +11,8 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// Every function blocks: for a thread of the pool. Closed, and so unlocked, when the last who uses it lets go: a call that is still being made on another
-/// thread never finds a stranger's file under the number.
+/// Every function blocks: for a thread of the pool. Closed, and so unlocked, with the last reference: a call that is
+/// still being made on another thread never finds another file under the number.
 package final class SpoolFile: Sendable {
     /// A crash handler writes no more than the buffers held; what is more is damage.
     private static let mostUnchecked = 64 << 20
@@ -51,8 +53,8 @@ package final class SpoolFile: Sendable {
         package let isHeaderDamaged: Bool
     }
 
-    /// Opens the file, or makes it, for nobody but its owner. Fails with EAGAIN if another process, or another handler, has it open; with ELOOP if it is a symbolic
-    /// link; with `.notPrivate` if it is not the user's alone.
+    /// Opens the file, or makes it with mode 600. Fails with EAGAIN if another process, or another handler, has it
+    /// open; with ELOOP if it is a symbolic link; with `.notPrivate` if it is not the user's alone.
     package static func open(_ path: String, title: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
             let number = try get("open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
@@ -84,7 +86,7 @@ package final class SpoolFile: Sendable {
         if let errno = Syscalls.lock(number) { throw IOError("lock", on: "\"\(path)\"", errno) }
         let tail = try get("open", path, Syscalls.openFile(FilePath(path), O_WRONLY | O_APPEND, 0, followingLink: false))
         guard case .success(let same) = Syscalls.status(tail), same.st_ino == status.st_ino, same.st_dev == status.st_dev else {
-            // Somebody has put another file in its place in this very moment.
+            // Another process has put another file in its place in this very moment.
             Syscalls.close(tail)
             throw IOError("open", on: "\"\(path)\"", Errno.staleNFSFileHandle)
         }
@@ -112,14 +114,15 @@ package final class SpoolFile: Sendable {
             if let last = batch.lastEnd { (lastEnd, isBehindMark) = (last, batch.endsWithMark) }
             (position, expected) = (batch.end, batch.expected)
         }
-        // What has neither the header of a spool nor a record of one is somebody else's.
+        // A file with neither the header of a spool nor a record of one is no spool.
         guard found != nil || first != nil else { throw error("open", .invalidArgument) }
         nextNumber.store(max(1, expected), ordering: .relaxed)
         let torn = try adoptUnchecked(lastEnd, size, isBehindMark ? bounds : nil)
         return Contents(file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn, isHeaderDamaged: found == nil)
     }
 
-    /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage. Returns how many bytes were cut off.
+    /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage.
+    /// Returns how many bytes were cut off.
     private func adoptUnchecked(_ start: Int, _ size: Int, _ bounds: FrameBounds?) throws(IOError) -> Int {
         endOfFile.store(start, ordering: .releasing)
         guard start < size else { return 0 }
@@ -233,7 +236,7 @@ package final class SpoolFile: Sendable {
         }
     }
 
-    /// Lets others have the file, whoever may still hold this object.
+    /// Releases the file's lock, even if other code still holds this object.
     package func unlock() { Syscalls.unlock(number) }
 
     func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }

@@ -1,4 +1,5 @@
-// What a spool's file looks like, version 2. This is the one place where it is said. Numbers in binary are little-endian.
+// What a spool's file looks like, version 2. This is the one place where it is said. Numbers in binary are
+// little-endian.
 //
 //     file    header, mark, then records and marks
 //     header  "TITLE 2 HHHHHHHHHHHHHHHH NNNNNNNNNNNNNNNN CCCCCCCC\n", filled up with blanks before the line feed to 64 bytes. The title is the
@@ -13,8 +14,8 @@
 //             crash handler: records as they go over the wire, without anything else. The next run of the program makes records of them, as far as they
 //             are frames with text in them.
 //
-// So the beginning of a record is found again behind any damage: by the four bytes, and the checksum that says that they are no accident. The gap in
-// the numbers then says how many records are lost.
+// So the beginning of a record is found again behind any damage: by the four bytes, and the checksum that says that
+// they are no accident. The gap in the numbers then says how many records are lost.
 import SystemPackage
 
 package enum SpoolFormat {
@@ -81,7 +82,8 @@ package enum SpoolFormat {
         case mark(end: Int)
         /// The beginning of a record that goes on up to there, beyond the bytes that are known.
         case begun(end: Int)
-        /// Nothing that could be read, or a record that is damaged: its bytes may have been moved, so not even its length says where it ends. The next thing that can stands there; nil: none of the bytes that are known.
+        /// Nothing that could be read, or a record that is damaged: its bytes may have been moved, so not even its
+        /// length says where it ends. The next thing that can stands there; nil: none of the bytes that are known.
         case garbage(end: Int?)
     }
 

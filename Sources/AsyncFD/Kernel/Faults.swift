@@ -1,7 +1,8 @@
-// A seam for tests: the n-th system call of a thread, and of the work that it hands to other threads, fails as the test wants it to.
+// A seam for tests: the n-th system call of a thread, and of the work that it hands to other threads, fails with an
+// outcome that the test chooses.
 //
-// A test runs an operation with n = 1, 2, 3, … until it succeeds because there is no n-th call. So every way in which the
-// operation can be hurt has been tried. Debug builds only.
+// A test runs an operation with n = 1, 2, 3, … until it succeeds because there is no n-th call. So every system call of
+// the operation has failed once. Debug builds only.
 #if DEBUG
 import CAsyncFD
 import EventLoop
@@ -10,7 +11,7 @@ import SystemPackage
 
 package final class Faults: Sendable {
     package enum Fault: Sendable, Equatable {
-        /// The call is not made, and fails with this. `EINTR` is repeated by the callers of the kernel, as it has to be.
+        /// The call is not made, and fails with this. The library repeats the call after `EINTR`.
         case errno(Errno)
         /// The call moves one byte.
         case short
@@ -41,7 +42,7 @@ package final class Faults: Sendable {
     private let isArmed = Atomic(true)
     private let openCount = Atomic(0)
 
-    /// The `number`-th call from now on suffers `fault`, once.
+    /// The `number`-th call from now on has the outcome `fault`, once.
     package init(_ fault: Fault, at number: Int) {
         self.fault = fault
         body = nil
@@ -58,7 +59,7 @@ package final class Faults: Sendable {
     /// Whether there was such a call.
     package var hasStruck: Bool { left.load(ordering: .relaxed) <= 0 }
 
-    /// No call is hurt from now on.
+    /// No call fails from now on.
     package func disarm() { isArmed.store(false, ordering: .relaxed) }
 
     /// How many descriptors were made and have not been closed.

@@ -1,4 +1,4 @@
-// The one error of this library: what was tried, on what, and why it did not work.
+// The one error of this library: the operation, its object, and the reason.
 import EventLoop
 import SystemPackage
 
@@ -10,7 +10,7 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
         let name: String
 
-        /// Nobody reads any more (`EPIPE`, `ECONNRESET`).
+        /// The reader is gone (`EPIPE`, `ECONNRESET`).
         public static let brokenPipe = Code(name: "broken pipe")
         /// The device is full, the quota is used up, or the file may not become longer (`ENOSPC`, `EDQUOT`, `EFBIG`).
         public static let noSpace = Code(name: "no space left on device")
@@ -28,7 +28,8 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let closed = Code(name: "closed")
         /// Another task is already reading from the descriptor.
         public static let busy = Code(name: "another task is using it already")
-        /// The caller is on no event loop, no thread runs the descriptor's loop, and none can be started (or the process is a forked child).
+        /// The caller is on no event loop, no thread runs the descriptor's loop, and none can be started (or the
+        /// process is a forked child).
         public static let noEventLoop = Code(name: "no thread runs its event loop, and none can be started")
         /// The stream ended before as many bytes came as were asked for. Those that came are still there to be read.
         public static let endOfStream = Code(name: "the stream has ended")
@@ -40,11 +41,11 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let isDirectory = Code(name: "is a directory")
         /// `EEXIST`.
         public static let alreadyExists = Code(name: "file exists")
-        /// Nobody listens there (`ECONNREFUSED`).
+        /// No socket listens there (`ECONNREFUSED`).
         public static let connectionRefused = Code(name: "connection refused")
         /// `EADDRINUSE`.
         public static let addressInUse = Code(name: "address already in use")
-        /// The time that the caller gave was too short, or the kernel's (`ETIMEDOUT`).
+        /// The caller's time limit passed, or the kernel's (`ETIMEDOUT`).
         public static let timedOut = Code(name: "timed out")
         /// The process, or the machine, may open no more descriptors (`EMFILE`, `ENFILE`).
         public static let tooManyOpenFiles = Code(name: "too many open files")
@@ -52,10 +53,11 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let differentLoops = Code(name: "they live on different event loops")
         /// The host's name could not be resolved; the subject says why.
         public static let unresolved = Code(name: "cannot be resolved")
-        /// A program that was to do a part of the work ended otherwise than well; the subject says how.
+        /// A program that does a part of the work failed; the subject says how it ended.
         public static let programFailed = Code(name: "the program has failed")
-        /// A file that has to be the process' user's alone has another owner, or others may read or write it; the subject says which.
-        public static let notPrivate = Code(name: "it must belong to the process' user, and to nobody else (mode 600)")
+        /// A file that has to be the process' user's alone has another owner, or others may read or write it; the
+        /// subject says which.
+        public static let notPrivate = Code(name: "its owner must be the process' user, and its mode 600")
         /// The file that is written to has been removed: no program can open it any more (`ESTALE`, over a network).
         public static let removed = Code(name: "the file has been removed")
         /// Anything else: see `errno`.

@@ -1,6 +1,7 @@
 // Every system call on paths. All of them may wait for a disk or a network: on a thread of the pool only.
 //
-// What `Syscalls` is for descriptors: interrupted calls are repeated, and in debug builds a test may have the n-th of them fail.
+// What `Syscalls` is for descriptors: interrupted calls are repeated, and in debug builds a test may have the n-th of
+// them fail.
 import CAsyncFD
 import Glibc
 import SystemPackage
@@ -29,7 +30,8 @@ extension Syscalls {
             to.withPlatformString { to in
                 let errno = retried { cfd_rename_noreplace(from, to) }.errno
                 guard errno == .invalidArgument || errno == .noFunction else { return errno }
-                // A file system that cannot (NFS, some of FUSE): a second name, which is never given to two, and then the first one goes.
+                // A file system without it (NFS, some of FUSE): link(2) makes a second name, which fails if the name
+                // exists; then the first name is removed.
                 return retried { Glibc.link(from, to) }.errno ?? retried { Glibc.unlink(from) }.errno
             }
         }
@@ -64,7 +66,8 @@ extension Syscalls {
         return retried { getcwd(&text, text.count) == nil ? -1 : 0 }.map { _ in FilePath(platformString: text) }
     }
 
-    /// What lies in a folder, in no order, without `.` and `..`; and whether it is a regular file, if the folder knows (readdir(3)).
+    /// What lies in a folder, in no order, without `.` and `..`; and whether it is a regular file, if the folder knows
+    /// (readdir(3)).
     static func list(_ folder: FilePath) -> Result<[(name: String, isRegular: Bool?)], Errno> {
         var stream: OpaquePointer?
         let opened = folder.withPlatformString { path in

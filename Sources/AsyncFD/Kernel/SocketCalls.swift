@@ -1,4 +1,5 @@
-// The system calls that only sockets have. Like those of Syscalls.swift: repeated when interrupted, would-block a value.
+// The system calls that only sockets have. Like those of Syscalls.swift: repeated when interrupted, would-block a
+// value.
 import CAsyncFD
 import Glibc
 import SystemPackage
@@ -18,7 +19,7 @@ extension Syscalls {
         return made.flatMap { _ in bothAbove2(ends) }
     }
 
-    static func bind(_ descriptor: CInt, _ address: Address) -> Errno? {
+    static func bind(_ descriptor: CInt, _ address: AsyncFD.Address) -> Errno? {
         address.withSocketAddress { name, length in retried { Glibc.bind(descriptor, name, length) }.errno }
     }
 
@@ -27,7 +28,7 @@ extension Syscalls {
     /// connect(2). EINPROGRESS: wait for writability, then ask `pendingError`.
     ///
     /// Not repeated when interrupted: the kernel goes on connecting, as if it had said EINPROGRESS (connect(2)).
-    static func connect(_ descriptor: CInt, _ address: Address) -> Errno? {
+    static func connect(_ descriptor: CInt, _ address: AsyncFD.Address) -> Errno? {
         let result = address.withSocketAddress { name, length in retried(repeating: false) { Glibc.connect(descriptor, name, length) }.errno }
         return result == .interrupted ? .nowInProgress : result
     }
@@ -39,15 +40,15 @@ extension Syscalls {
 
     static func shutdown(_ descriptor: CInt, _ how: CInt) -> Errno? { retried { Glibc.shutdown(descriptor, how) }.errno }
 
-    static func localAddress(_ descriptor: CInt) -> Result<Address, Errno> { address(descriptor, getsockname) }
+    static func localAddress(_ descriptor: CInt) -> Result<AsyncFD.Address, Errno> { address(descriptor, getsockname) }
 
-    static func peerAddress(_ descriptor: CInt) -> Result<Address, Errno> { address(descriptor, getpeername) }
+    static func peerAddress(_ descriptor: CInt) -> Result<AsyncFD.Address, Errno> { address(descriptor, getpeername) }
 
     private static func address(
         _ descriptor: CInt, _ call: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> Result<Address, Errno> {
+    ) -> Result<AsyncFD.Address, Errno> {
         var result: Result<CInt, Errno> = .failure(.invalidArgument)
-        let address = Address.filled { name, length in
+        let address = AsyncFD.Address.filled { name, length in
             result = retried { call(descriptor, name, &length) }
             return result.errno == nil
         }

@@ -1,4 +1,5 @@
-// Every system call on descriptors. Interrupted calls are repeated here and nowhere else; would-block is a value, not an error.
+// Every system call on descriptors. Interrupted calls are repeated here and nowhere else; would-block is a value, not
+// an error.
 //
 // In debug builds a test may have the n-th call fail (Faults.swift). Release builds contain nothing of that.
 import CAsyncFD
@@ -28,8 +29,8 @@ enum Syscalls {
         outcome(vectors) { cfd_readv(descriptor, $0.baseAddress, CInt($0.count), flags) }
     }
 
-    /// Called when a file is first used. From then on a file beyond the process's limit (`ulimit -f`) is a failure, EFBIG, and not the
-    /// program's end by SIGXFSZ.
+    /// Called when a file is first used. From then on a file beyond the process's limit (`ulimit -f`) is a failure,
+    /// EFBIG, and not the program's end by SIGXFSZ.
     static func surviveFileSizeLimit() { _ = withoutFileSizeSignal }
     private static let withoutFileSizeSignal: Void = cfd_survive_sigxfsz()
 
@@ -63,7 +64,8 @@ enum Syscalls {
         return struck ?? outcome { recv(descriptor, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) }
     }
 
-    /// recvmsg(2), without waiting, with the descriptors that came along: at most `limit`. `truncated`: there were more, and they are gone.
+    /// recvmsg(2), without waiting, with the descriptors that came along: at most `limit`. `truncated`: there were
+    /// more, and they are gone.
     static func receive(_ descriptor: CInt, _ vectors: Vectors, passedAtMost limit: Int) -> (IOOutcome, passed: [CInt], truncated: Bool) {
         var truncated: CInt = 0
         var result = IOOutcome.wouldBlock
@@ -79,7 +81,7 @@ enum Syscalls {
     }
 
     /// sendmsg(2) of one datagram to `address`.
-    static func send(_ descriptor: CInt, _ vectors: Vectors, to address: Address) -> IOOutcome {
+    static func send(_ descriptor: CInt, _ vectors: Vectors, to address: AsyncFD.Address) -> IOOutcome {
         outcome(vectors, mayBeShort: false) { vectors in
             address.withSocketAddress { name, length in
                 var message = msghdr()
@@ -92,19 +94,21 @@ enum Syscalls {
         }
     }
 
-    /// sendmmsg(2) on a connected socket: each of the vectors is a datagram. The outcome's bytes are those of the datagrams that were sent.
+    /// sendmmsg(2) on a connected socket: each of the vectors is a datagram. The outcome's bytes are those of the
+    /// datagrams that were sent.
     static func sendDatagrams(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
         let result = outcome(vectors, mayBeShort: false) { Int(cfd_send_datagrams(descriptor, $0.baseAddress, CInt($0.count))) }
         guard case .bytes(let count) = result else { return result }
         return .bytes(Vectors(rebasing: vectors[..<count]).byteCount)
     }
 
-    /// recvmsg(2) of one datagram, and who sent it. With MSG_TRUNC the count is the datagram's size, even if the memory was smaller.
-    static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, Address) {
-        var sender = Address.unnamed
+    /// recvmsg(2) of one datagram, with its sender. With MSG_TRUNC the count is the datagram's size, even if the memory
+    /// was smaller.
+    static func receiveFrom(_ descriptor: CInt, _ vectors: Vectors) -> (IOOutcome, AsyncFD.Address) {
+        var sender = AsyncFD.Address.unnamed
         let result = outcome(vectors, mayBeShort: false) { vectors in
             var size = 0
-            sender = Address.filled { name, length in
+            sender = AsyncFD.Address.filled { name, length in
                 var message = msghdr()
                 message.msg_name = UnsafeMutableRawPointer(name)
                 message.msg_namelen = length
@@ -154,7 +158,8 @@ enum Syscalls {
 
     static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
 
-    /// Whether it is the emulator's side of a pseudoterminal: only that one knows the number of the other (ioctl_tty(2)).
+    /// Whether it is the emulator's side of a pseudoterminal: only that one knows the number of the other
+    /// (ioctl_tty(2)).
     static func isPseudoterminalMaster(_ descriptor: CInt) -> Bool {
         var number: CUnsignedInt = 0
         return ioctl(descriptor, TIOCGPTN, &number) == 0
@@ -170,7 +175,8 @@ enum Syscalls {
         }
     }
 
-    /// A private open file description of what `descriptor` refers to: its flags are nobody else's. Never for regular files, whose offset is shared.
+    /// A private open file description of what `descriptor` refers to: its flags are not shared. Never for regular
+    /// files, whose offset is shared.
     static func reopen(_ descriptor: CInt, _ mode: CInt) -> Result<CInt, Errno> {
         retried { Glibc.open("/proc/self/fd/\(descriptor)", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }.flatMap(above2)
     }
@@ -202,7 +208,7 @@ enum Syscalls {
         return descriptor
     }
 
-    /// Keeps 0, 1 and 2 free of ours, should the program have been started with one of them closed.
+    /// Never returns 0, 1 or 2, even if the program was started with one of them closed.
     static func above2(_ descriptor: CInt) -> Result<CInt, Errno> { StandardNumbers.above2(descriptor).map(counted) }
 
     static func bothAbove2(_ ends: (CInt, CInt)) -> Result<(CInt, CInt), Errno> {
@@ -226,7 +232,7 @@ enum Syscalls {
         retried { dataOnly ? fdatasync(descriptor) : fsync(descriptor) }.errno
     }
 
-    /// flock(2), without waiting: EAGAIN if somebody else has the lock, who may be in this process.
+    /// flock(2), without waiting: EAGAIN if another open file description has the lock, perhaps one of this process.
     static func lock(_ descriptor: CInt) -> Errno? { retried { flock(descriptor, LOCK_EX | LOCK_NB) }.errno }
 
     static func unlock(_ descriptor: CInt) { _ = retried { flock(descriptor, LOCK_UN) } }
@@ -265,7 +271,7 @@ enum Syscalls {
         return outcome { call(vectors) }
     }
 
-    /// What a test makes of this call, instead of the kernel.
+    /// The outcome that a test has chosen for this call, instead of the kernel's.
     private static var struck: IOOutcome? {
         #if DEBUG
         return Faults.strike()?.outcome

@@ -1,4 +1,4 @@
-// Clients: connecting to an address, or to whichever of a host's addresses answers first.
+// Clients: connecting to an address, or to the first of a host's addresses that answers.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -6,14 +6,15 @@ import SystemPackage
 
 /// Connects to a TCP or Unix socket.
 ///
-///     let connection = try await connect(to: Address("/run/app.sock")!)
+///     let connection = try await connect(to: AsyncFD.Address("/run/app.sock")!)
 ///
 /// The connection is the caller's to close. It lives on the current loop.
 ///
-/// - Parameter timeout: how long to try; the kernel's own patience (two minutes for TCP) if not given. A Unix listener that has too many connections
-///   waiting is waited for, without a `timeout` until the task is cancelled.
-/// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing stays open then.
-public func connect(to address: Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
+/// - Parameter timeout: how long to try; as long as the kernel tries (two minutes for TCP) if not given. A Unix
+///   listener that has too many connections waiting is waited for, without a `timeout` until the task is cancelled.
+/// - Throws: `IOError` that names the address: `.connectionRefused`, `.timedOut`, `.notFound`, `.cancelled`, … Nothing
+///   stays open then.
+public func connect(to address: AsyncFD.Address, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(address)", timeout: timeout)
     return try await attempts.onLoop { attempts async throws(IOError) in try await attempts.run([address]) }
 }
@@ -22,11 +23,12 @@ public func connect(to address: Address, timeout: Duration? = nil) async throws(
 ///
 ///     let connection = try await connect(to: "example.org", port: 80, timeout: .seconds(10))
 ///
-/// IPv6 and IPv4 addresses are tried in turns, the next one each time when the ones before have failed or have not answered for a quarter of a
-/// second; the first connection wins, and the other attempts are given up (RFC 8305, "Happy Eyeballs").
+/// IPv6 and IPv4 addresses are tried in turns, the next one each time when the ones before have failed or have not
+/// answered for a quarter of a second; the first connection wins, and the other attempts are given up (RFC 8305, "Happy
+/// Eyeballs").
 ///
-/// - Parameter timeout: for all of it, the looking up of the name included.
-/// - Throws: `IOError` that names the host: `.unresolved`, or why the last address that was tried did not answer.
+/// - Parameter timeout: for the whole call, including the name lookup.
+/// - Throws: `IOError` that names the host: `.unresolved`, or the error of the last address that was tried.
 public func connect(to host: String, port: UInt16, timeout: Duration? = nil) async throws(IOError) -> AsyncFD {
     let attempts = ConnectionAttempts(label: "\(host):\(port)", timeout: timeout)
     return try await attempts.onLoop { attempts async throws(IOError) in
@@ -50,18 +52,18 @@ final class ConnectionAttempts: @unchecked Sendable {
     private let deadline: Instant?
 
     // Loop thread only.
-    private var waiting: [Address] = []
+    private var waiting: [AsyncFD.Address] = []
     private var pending: [(socket: CInt, registration: Registration)] = []
     private var lastError: IOError?
     private var stagger: EventLoop.Timer?
-    /// Tries an address again whose listener is busy.
+    /// Tries an address with a busy listener again.
     private var retry: EventLoop.Timer?
     private var pause = firstPause
     private let waitsForBusyListener: Bool
     private var completion: ((Result<CInt, IOError>) -> Void)?
     private var result: Result<CInt, IOError>?
 
-    /// - Parameter waitsForBusyListener: a Unix listener with a full backlog is waited for, and no failure.
+    /// - Parameter waitsForBusyListener: a full backlog of a Unix listener is no failure: the attempt is repeated.
     init(label: String, timeout: Duration?, waitsForBusyListener: Bool = true) {
         self.label = label
         self.waitsForBusyListener = waitsForBusyListener
@@ -71,14 +73,14 @@ final class ConnectionAttempts: @unchecked Sendable {
 
     func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
         if loop.isCurrent { return try await body(self) }
-        return try await loop.cross("connect", label) { () throws(IOError) in try await body(self) }
+        return try await loop.visit("connect", label) { () throws(IOError) in try await body(self) }
     }
 
-    /// The resolver is not interrupted by the deadline, but its answer is not waited for.
-    func resolve(_ host: String, _ port: UInt16) async throws(IOError) -> [Address] {
+    /// The deadline does not interrupt the resolver, but ends the wait for its answer.
+    func resolve(_ host: String, _ port: UInt16) async throws(IOError) -> [AsyncFD.Address] {
         do {
-            guard let deadline else { return try await EventLoop.resolve(host, service: "\(port)").map(Address.init) }
-            return try await withDeadline(deadline) { try await EventLoop.resolve(host, service: "\(port)").map(Address.init) }
+            guard let deadline else { return try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init) }
+            return try await withDeadline(deadline) { try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init) }
         } catch is TimeoutError {
             throw IOError("connect", on: label, IOError.Code.timedOut)
         } catch is CancellationError {
@@ -91,10 +93,10 @@ final class ConnectionAttempts: @unchecked Sendable {
     }
 
     /// The families by turns, beginning with that of the first address.
-    static func interleaved(_ addresses: [Address]) -> [Address] {
+    static func interleaved(_ addresses: [AsyncFD.Address]) -> [AsyncFD.Address] {
         let first = addresses.filter { $0.family == addresses[0].family }
         let others = addresses.filter { $0.family != addresses[0].family }
-        var result: [Address] = []
+        var result: [AsyncFD.Address] = []
         for index in 0..<max(first.count, others.count) {
             if index < first.count { result.append(first[index]) }
             if index < others.count { result.append(others[index]) }
@@ -102,7 +104,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         return result
     }
 
-    func run(_ addresses: [Address]) async throws(IOError) -> AsyncFD {
+    func run(_ addresses: [AsyncFD.Address]) async throws(IOError) -> AsyncFD {
         waiting = addresses
         let timer = deadline.map { deadline in
             loop.after(deadline - .now) { [self] in finish(.failure(IOError("connect", on: label, IOError.Code.timedOut))) }
@@ -117,9 +119,9 @@ final class ConnectionAttempts: @unchecked Sendable {
         return AsyncFD(socket: try result.get(), label: "connection to \(label)")
     }
 
-    /// The same without a task. `completion` is called once, on the loop, perhaps from within this call; a socket is the caller's then. There is no
-    /// other time limit than the kernel's: `cancel` ends it.
-    func run(_ addresses: [Address], then completion: @escaping (Result<CInt, IOError>) -> Void) {
+    /// The same without a task. `completion` is called once, on the loop, perhaps from within this call; a socket is
+    /// the caller's then. There is no other time limit than the kernel's: `cancel` ends it.
+    func run(_ addresses: [AsyncFD.Address], then completion: @escaping (Result<CInt, IOError>) -> Void) {
         waiting = ConnectionAttempts.interleaved(addresses)
         self.completion = completion
         startNext()
@@ -139,7 +141,7 @@ final class ConnectionAttempts: @unchecked Sendable {
         if result == nil, !waiting.isEmpty { stagger = loop.after(Self.delay) { [self] in startNext() } }
     }
 
-    private func start(_ address: Address) {
+    private func start(_ address: AsyncFD.Address) {
         switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
         case .failure(let errno): failed(IOError("socket", on: label, errno))
         case .success(let socket):
@@ -157,9 +159,9 @@ final class ConnectionAttempts: @unchecked Sendable {
         }
     }
 
-    /// EAGAIN: the listener of a Unix socket has as many connections waiting as it allows. The kernel says so at once, and does not tell when it has room
-    /// (connect(2)): it has to be asked again.
-    private func tryAgain(_ address: Address) {
+    /// EAGAIN: the listener of a Unix socket has as many connections waiting as it allows. connect(2) fails at once,
+    /// and the kernel does not report when the listener has room: the attempt has to be repeated.
+    private func tryAgain(_ address: AsyncFD.Address) {
         retry = loop.after(pause) { [self] in
             retry = nil
             if result == nil { start(address) }

@@ -5,16 +5,17 @@ import Glibc
 import SystemPackage
 
 extension AsyncFD {
-    /// A datagram socket that is bound to `address`, or, without one, to a port of the kernel's choice when it first sends. The caller closes it.
+    /// A datagram socket that is bound to `address`, or, without one, to a port of the kernel's choice when it first
+    /// sends. The caller closes it.
     ///
     ///     let socket = try await AsyncFD.datagrams(on: .loopback(port: 5353))
     ///     let (bytes, sender) = try await socket.receive(upTo: 1500)
     ///     try await socket.send(bytes, to: sender)
     ///
-    /// - Parameter family: an address of the family that is meant, if `address` is not given: `Address("0.0.0.0:0")` unless set.
-    public static func datagrams(on address: Address? = nil, family: Address = .ipv4(0, 0, 0, 0, port: 0)) async throws(IOError) -> AsyncFD {
+    /// - Parameter family: the socket's address family if no `address` is given.
+    public static func datagrams(on address: Address? = nil, family: Address.Family = .ipv4) async throws(IOError) -> AsyncFD {
         func label(_ address: Address?) -> String { "datagrams" + (address.map { " on \($0)" } ?? "") }
-        switch Syscalls.socket((address ?? family).family, CInt(SOCK_DGRAM.rawValue)) {
+        switch Syscalls.socket(address?.family ?? family.number, CInt(SOCK_DGRAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: label(address), errno)
         case .success(let number):
             if let address, let errno = Syscalls.bind(number, address) {
@@ -42,7 +43,7 @@ extension AsyncFD {
         }
     }
 
-    /// Waits for a datagram; returns it, and who sent it. A datagram may be empty.
+    /// Waits for a datagram; returns it with its sender's address. A datagram may be empty.
     ///
     /// - Throws: `.tooLong` if it was larger than `limit`; it is gone then.
     public func receive(upTo limit: Int) async throws(IOError) -> (bytes: [UInt8], sender: Address) {

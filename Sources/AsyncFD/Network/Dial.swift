@@ -1,10 +1,11 @@
-// One attempt to reach an endpoint, made without a task: it goes on while a loop ends, when nobody's jobs run any more.
+// One attempt to reach an endpoint, made without a task: it goes on while a loop ends, when no job runs any more.
 import CAsyncFD
 import EventLoop
 import Glibc
 import SystemPackage
 
-/// Looks the host up, connects, and hands over a descriptor. Loop thread only; unchecked because a thread of the pool carries it back to the loop.
+/// Looks the host up, connects, and hands over a descriptor. Loop thread only; unchecked because a thread of the pool
+/// carries it back to the loop.
 package final class Dial: @unchecked Sendable {
     private let endpoint: Endpoint
     private let loop: EventLoop
@@ -14,7 +15,7 @@ package final class Dial: @unchecked Sendable {
     private var stopLooking: (() -> Void)?
 
     /// - Parameters:
-    ///   - timeout: for all of it. The resolver is not interrupted by it, but its answer is not waited for.
+    ///   - timeout: for all of it. It does not interrupt the resolver, but ends the wait for its answer.
     ///   - completion: called once, not from within this call. The descriptor is the caller's to close.
     package init(_ endpoint: Endpoint, on loop: EventLoop, timeout: Duration, then completion: @escaping (Result<AsyncFD, IOError>) -> Void) {
         self.endpoint = endpoint
@@ -34,15 +35,15 @@ package final class Dial: @unchecked Sendable {
         guard completion != nil else { return }
         switch endpoint {
         case .unix(let path), .unixDatagrams(let path):
-            let address = path.hasPrefix("@") ? Address.abstract(String(path.dropFirst())) : Address.unix(FilePath(path))
+            let address = path.hasPrefix("@") ? AsyncFD.Address.abstract(String(path.dropFirst())) : AsyncFD.Address.unix(FilePath(path))
             guard let address else { return finish(.failure(error(Errno.fileNameTooLong))) }
             reach([address])
         case .tcp(let host, let port), .udp(let host, let port):
-            if let address = Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
+            if let address = AsyncFD.Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
             stopLooking = loop.findAddresses(of: host, service: "\(port)") { [self] answer in
                 stopLooking = nil
                 switch answer {
-                case .success(let addresses): reach(addresses.map(Address.init))
+                case .success(let addresses): reach(addresses.map(AsyncFD.Address.init))
                 case .failure(let failure):
                     finish(.failure(IOError("connect", on: "\(endpoint) (\(String(cString: gai_strerror(failure.code))))", .unresolved)))
                 }
@@ -50,7 +51,7 @@ package final class Dial: @unchecked Sendable {
         }
     }
 
-    private func reach(_ addresses: [Address]) {
+    private func reach(_ addresses: [AsyncFD.Address]) {
         guard completion != nil else { return }
         if endpoint.isDatagrams { return finish(open(addresses)) }
         let attempts = ConnectionAttempts(label: "\(endpoint)", timeout: nil, waitsForBusyListener: false)
@@ -59,7 +60,7 @@ package final class Dial: @unchecked Sendable {
     }
 
     /// A datagram socket is connected at once, or not at all.
-    private func open(_ addresses: [Address]) -> Result<CInt, IOError> {
+    private func open(_ addresses: [AsyncFD.Address]) -> Result<CInt, IOError> {
         var failure = error(IOError.Code.unresolved)
         for address in addresses {
             switch Syscalls.socket(address.family, CInt(SOCK_DGRAM.rawValue)) {
@@ -91,8 +92,9 @@ package final class Dial: @unchecked Sendable {
             })
     }
 
-    /// A host that has vanished without a word is noticed: after half a minute with bytes that it does not acknowledge, after a minute without. So is one
-    /// that takes nothing any more: half a minute without room for a byte ends the connection.
+    /// Detects a host that has vanished: half a minute after bytes that it does not acknowledge, or after a minute
+    /// without any. Detects a host that takes nothing any more, too: half a minute without room for a byte ends the
+    /// connection.
     private static func keepAlive(_ socket: CInt) {
         _ = Syscalls.setOption(socket, SocketOption.keepAlive.level, SocketOption.keepAlive.name, 1)
         for (name, value) in [(TCP_KEEPIDLE, CInt(30)), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 3), (TCP_USER_TIMEOUT, 30_000)] {
@@ -105,7 +107,8 @@ package final class Dial: @unchecked Sendable {
 }
 
 extension AsyncFD {
-    /// Why writing to this connection would be in vain, as far as the kernel knows: the other side has ended it, or it is broken. Loop thread.
+    /// The reason why a write to this connection would be lost, as far as the kernel knows: the other side has ended
+    /// it, or it is broken. Loop thread.
     package var peerHasGone: IOError? {
         switch Syscalls.peek(descriptor.rawValue) {
         case .bytes(0): IOError("read", on: label, .endOfStream)
@@ -114,8 +117,8 @@ extension AsyncFD {
         }
     }
 
-    /// Calls `body` once when the other side has ended the connection, or it is broken, and not when the descriptor is closed here. What the other
-    /// side sends is thrown away. Loop thread; `body` may be called from within this call.
+    /// Calls `body` once when the other side has ended the connection, or it is broken, and not when the descriptor is
+    /// closed here. What the other side sends is discarded. Loop thread; `body` may be called from within this call.
     package func watchPeer(_ isDatagrams: Bool, _ body: @escaping (IOError) -> Void) {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
         defer { memory.deallocate() }
@@ -137,7 +140,7 @@ extension AsyncFD {
                 return
             }
         }
-        // A chatterbox: others first.
+        // The other side sends without pause: other tasks first.
         loop.soon { [self] in watchPeer(isDatagrams, body) }
     }
 }

@@ -1,4 +1,4 @@
-// Where a program sends what it has to say: a host and a port, or a Unix socket; as a stream, or as datagrams.
+// Where a program sends records: a host and a port, or a Unix socket; as a stream, or as datagrams.
 import EventLoop
 import SystemPackage
 
@@ -17,7 +17,7 @@ public enum Endpoint: Sendable, Hashable {
     /// A Unix socket of datagrams, as `/dev/log` is one.
     case unixDatagrams(String)
 
-    /// Whether what is sent keeps its bounds.
+    /// Whether each write arrives as one message.
     public var isDatagrams: Bool {
         switch self {
         case .udp, .unixDatagrams: true
@@ -27,7 +27,8 @@ public enum Endpoint: Sendable, Hashable {
 }
 
 extension Endpoint: LosslessStringConvertible {
-    /// As `description` writes it: `tcp:host:port`, `udp:host:port`, `unix:path`, `unixgram:path`. An IPv6 address stands in brackets.
+    /// As `description` writes it: `tcp:host:port`, `udp:host:port`, `unix:path`, `unixgram:path`. An IPv6 address
+    /// stands in brackets.
     public init?(_ text: String) {
         guard let colon = text.firstIndex(of: ":") else { return nil }
         let rest = text[text.index(after: colon)...]

@@ -8,12 +8,13 @@ import SystemPackage
 ///
 ///     let listener = try await Listener(on: .loopback(port: 8080))
 ///     for try await connection in listener {
-///         Task { await serve(connection) }        // who gets a connection closes it
+///         Task { await serve(connection) }        // the task closes its connection
 ///     }
 ///
-/// The sequence ends when the listener is closed, and throws when the task is cancelled. A connection that breaks before it is accepted is passed over.
-/// When the process may open no more descriptors the listener says so once (`onTrouble`) and tries again with growing pauses: connections
-/// wait in the kernel meanwhile, and the processor does not spin.
+/// The sequence ends when the listener is closed, and throws when the task is cancelled. A connection that breaks
+/// before it is accepted is skipped. When the process may open no more descriptors the listener reports it once
+/// (`onTrouble`) and tries again with growing pauses. Meanwhile connections wait in the kernel, and the loop does not
+/// spin.
 public final class Listener: AsyncSequence, Sendable {
     public typealias Element = AsyncFD
     public typealias Failure = IOError
@@ -21,7 +22,7 @@ public final class Listener: AsyncSequence, Sendable {
     /// The listening socket.
     public let socket: AsyncFD
     /// Where it listens; with the port that the kernel chose, if 0 was asked for.
-    public let address: Address
+    public let address: AsyncFD.Address
     private let onTrouble: @Sendable (IOError) -> Void
 
     private static let firstPause = Duration.milliseconds(10)
@@ -29,16 +30,17 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Listens on `address`. It lives on the current loop.
     ///
-    /// A Unix socket's place in the file system must be free: who finds a file there that a dead server left behind may remove it first.
+    /// A Unix socket's place in the file system must be free: remove a file there that a dead server left behind first.
     ///
     /// - Parameters:
     ///   - backlog: how many connections may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
-    ///   - reusePort: other sockets, of other processes or loops, may listen on the same address, and the kernel deals the connections out.
-    ///   - onTrouble: told when no connection can be accepted for want of descriptors or memory, once until it works again. Says so on
-    ///     standard error unless set. Loop thread.
+    ///   - reusePort: other sockets, of other processes or loops, may listen on the same address, and the kernel deals
+    ///     the connections out.
+    ///   - onTrouble: called when no connection can be accepted because descriptors or memory are missing, once until
+    ///     it works again. Says so on standard error unless set. Loop thread.
     /// - Throws: `IOError` that names the address: `.addressInUse`, `.permissionDenied`, …
     public init(
-        on address: Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
+        on address: AsyncFD.Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
     ) async throws(IOError) {
         self.onTrouble = onTrouble ?? { StandardErrorFallback.report("\($0); connections wait, trying again") }
         let number = try Listener.listen(on: address, backlog, reusePort)
@@ -46,7 +48,7 @@ public final class Listener: AsyncSequence, Sendable {
         socket = AsyncFD(socket: number, label: "listener \(self.address)")
     }
 
-    private static func listen(on address: Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt {
+    private static func listen(on address: AsyncFD.Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt {
         switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: "\(address)", errno)
         case .success(let number):
@@ -70,7 +72,7 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Waits for the next connection. The caller closes it.
     ///
-    /// - Throws: `IOError`: `.cancelled`, `.closed`, and what cannot be got over by waiting.
+    /// - Throws: `IOError`: `.cancelled`, `.closed`, and errors that waiting does not cure.
     public func accept() async throws(IOError) -> AsyncFD {
         try await socket.reading { [self] socket async throws(IOError) in
             await socket.loop.yieldIfSpent()
@@ -101,18 +103,19 @@ public final class Listener: AsyncSequence, Sendable {
         }
     }
 
-    /// Stops listening. Who waits for a connection gets the end of the sequence; connections that wait in the kernel are reset.
+    /// Stops listening. A task that waits for a connection gets the end of the sequence; connections that wait in the
+    /// kernel are reset.
     ///
     /// A Unix socket's file stays: it may be another server's by now.
     public func close() async { await socket.close() }
 
-    /// Errors of the network that accept(2) hands on: that connection is lost, the next may be fine.
+    /// Errors of the network that accept(2) passes on: that connection is lost, the next may work.
     private static func concernsTheConnection(_ errno: Errno) -> Bool {
         [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET]
             .contains(errno.rawValue)
     }
 
-    /// What lacks now may be there later.
+    /// Errors of missing resources, which may be there later.
     private static func passes(_ errno: Errno) -> Bool {
         [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno.rawValue)
     }

@@ -1,4 +1,4 @@
-// What sockets have and other descriptors have not: addresses, directions that can be ended one by one, options, messages.
+// What only sockets have: addresses, directions that can be ended one by one, options, messages.
 import CAsyncFD
 import EventLoop
 import Glibc
@@ -23,12 +23,13 @@ extension AsyncFD {
     ///     let (reader, writer) = try await AsyncFD.pipe()
     ///     posix_spawn_file_actions_adddup2(&actions, writer.descriptor.rawValue, 1)    // the child's standard output
     ///
-    /// Either end may be handed to another program. To that it is an ordinary, blocking descriptor, as programs expect of their standard streams; the
-    /// objects here do not block all the same. Both ends are close-on-exec.
+    /// Either end may be handed to another program. For that program it is an ordinary, blocking descriptor, as
+    /// programs expect of their standard streams; the two objects here still do not block. Both ends are close-on-exec.
     ///
-    /// - Parameter isShared: `false` for a pipe whose ends stay within this process. It is made with O_NONBLOCK, and each read or write is a little
-    ///   cheaper. **Do not hand an end of such a pipe on**: the flag is the pipe's and not the process's, so it holds in the child as well, where most
-    ///   programs lose what they write when the pipe is full (`EAGAIN`).
+    /// - Parameter isShared: `false` for a pipe whose ends stay within this process. It is made with O_NONBLOCK, and
+    ///   each read or write is a little cheaper. **Do not hand an end of such a pipe on**: the flag is the pipe's and
+    ///   not the process's, so it holds in the child as well, where most programs lose what they write when the pipe is
+    ///   full (`EAGAIN`).
     public static func pipe(isShared: Bool = true) async throws(IOError) -> (reader: AsyncFD, writer: AsyncFD) {
         switch Syscalls.pipe(isBlocking: isShared) {
         case .success(let (reader, writer)):
@@ -69,7 +70,7 @@ extension AsyncFD {
 
     // MARK: Ending one direction
 
-    /// Which way of a connection.
+    /// The directions of a connection.
     public enum Half: Sendable {
         /// Nothing more is read here.
         case reading
@@ -86,7 +87,8 @@ extension AsyncFD {
         }
     }
 
-    /// Ends one direction of a connection, or both: shutdown(2). What other tasks are writing goes out first.
+    /// Ends one direction of a connection, or both: shutdown(2). Writes of other tasks that have begun are completed
+    /// first.
     public func shutdown(_ half: Half) async throws(IOError) {
         try await onLoop("shutdown") { descriptor async throws(IOError) in
             if half == .reading {
@@ -119,14 +121,14 @@ extension AsyncFD {
 
     // MARK: Passing descriptors
 
-    /// Writes all of `bytes` to a Unix socket, and passes copies of `descriptors` along with the first of them. The descriptors remain the
-    /// caller's.
+    /// Writes all of `bytes` to a Unix socket, and passes copies of `descriptors` along with the first of them. The
+    /// descriptors remain the caller's.
     ///
     /// - Precondition: there is at least one byte, and at most 253 descriptors (unix(7)).
     /// - Throws: as `write`; if `bytesWritten` is 0, nothing was passed.
     public func send(_ bytes: [UInt8], passing descriptors: [FileDescriptor]) async throws(IOError) {
-        precondition(!bytes.isEmpty, "descriptors travel with a byte")
-        precondition(descriptors.count <= 253, "the kernel passes at most 253 descriptors at once")
+        precondition(!bytes.isEmpty, "send: bytes must not be empty, since descriptors are passed along with a byte (unix(7))")
+        precondition(descriptors.count <= 253, "send: at most 253 descriptors can be passed at once (unix(7))")
         let numbers = descriptors.map(\.rawValue)
         let sent = try await onLoop("send") { descriptor async throws(IOError) in
             try await descriptor.takeTurn()
@@ -148,14 +150,16 @@ extension AsyncFD {
         }
     }
 
-    /// Reads from a Unix socket at most `limit` bytes, none at the end of the stream, and the descriptors that were passed along. Those are the
-    /// caller's to close.
+    /// Reads from a Unix socket at most `limit` bytes, none at the end of the stream, and the descriptors that were
+    /// passed along. Those are the caller's to close.
     ///
-    /// What was read ahead by `lines` and its like has lost its descriptors: on a socket that passes some, read with this alone.
+    /// Bytes that `lines` and other reads have read ahead lose their descriptors: on a socket that passes descriptors,
+    /// use no other read.
     ///
-    /// - Throws: `.tooManyOpenFiles` if the kernel has had to drop descriptors because the process may open no more; the others are closed.
+    /// - Throws: `.tooManyOpenFiles` if the kernel has had to drop descriptors because the process may open no more;
+    ///   the others are closed.
     public func receive(upTo limit: Int, descriptorsUpTo most: Int) async throws(IOError) -> (bytes: [UInt8], descriptors: [AsyncFD]) {
-        precondition(limit > 0, "a read of \(limit) bytes could not tell the end of the stream from nothing")
+        precondition(limit > 0, "receive: limit must be at least 1")
         return try await reading { descriptor async throws(IOError) in
             let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
             defer { memory.deallocate() }
@@ -190,7 +194,7 @@ extension AsyncFD {
     }
 }
 
-/// An option of a socket: socket(7), tcp(7), ipv6(7). Others than those named here can be made.
+/// An option of a socket: socket(7), tcp(7), ipv6(7). Other options can be made with `init`.
 public struct SocketOption: Sendable, Hashable {
     /// The protocol that knows the option: `SOL_SOCKET`, `IPPROTO_TCP`, …
     public let level: Int32
@@ -203,7 +207,7 @@ public struct SocketOption: Sendable, Hashable {
         self.name = name
     }
 
-    /// Small writes go out at once (TCP_NODELAY). On for connections that this library makes or accepts.
+    /// Small writes are sent at once (TCP_NODELAY). On for connections that this library makes or accepts.
     public static let noDelay = SocketOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY)
     /// Asks the other side from time to time whether it is still there (SO_KEEPALIVE).
     public static let keepAlive = SocketOption(level: SOL_SOCKET, name: SO_KEEPALIVE)
@@ -215,6 +219,6 @@ public struct SocketOption: Sendable, Hashable {
     public static let reuseAddress = SocketOption(level: SOL_SOCKET, name: SO_REUSEADDR)
     /// Several sockets may be bound to one address, and the kernel deals out what comes (SO_REUSEPORT).
     public static let reusePort = SocketOption(level: SOL_SOCKET, name: SO_REUSEPORT)
-    /// Datagrams may be sent to everybody (SO_BROADCAST).
+    /// Datagrams may be sent to broadcast addresses (SO_BROADCAST).
     public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
 }

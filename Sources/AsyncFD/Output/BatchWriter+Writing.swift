@@ -212,7 +212,7 @@ extension BatchWriter {
         writeCalls &+= 1
         let spooled = spool.map { ($0, recordLengths(within: memory.count)) }
         let (write, answer) = underWay.begin(memory.count, nextLook: appended &+ UInt64(batchSize))
-        descriptor.blockingCall({ number in
+        descriptor.offloadIO({ number in
             answer.set(spooled.map { memory.append(to: $0, $1) } ?? memory.write(number, mustHaveName: mustHaveName))
         }) { [self] in
             memory.release()

@@ -10,7 +10,7 @@ import Glibc
 import SystemPackage
 
 /// Loop thread only.
-package final class BatchWriter: EndOfTurnWork, ExitObligation {
+package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
     /// Where the bytes go. Nil while there is no such place: a connection that is being made, a file that could not be
     /// opened.
     package private(set) var descriptor: AsyncFD?
@@ -98,7 +98,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         self.destination = destination
         cfd_pending_redirect(queue.pending, number)
         cfd_crash_install()
-        loop.oblige(self)
+        loop.register(self)
         descriptor?.batchWriters.append(self)
         destination?.didAttach()
     }
@@ -272,7 +272,7 @@ package final class BatchWriter: EndOfTurnWork, ExitObligation {
         buffer = nil
         destination = nil
         descriptorCloses()
-        loop.discharge(self)
+        loop.unregister(self)
         descriptor?.batchWriters.removeAll { $0 === self }
     }
 

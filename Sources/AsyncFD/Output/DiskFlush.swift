@@ -34,12 +34,11 @@ final class DiskFlush {
             return
         }
         isUnderWay = true
-        let answer = Answer<Errno?>()
         calls += 1
         // The number stays open until then, even if the batch writer is redirected meanwhile.
-        descriptor.blockingCall({ answer.value = .some(Syscalls.sync($0, dataOnly: true)) }) { [self] in
+        descriptor.offloadIO({ Syscalls.sync($0, dataOnly: true) }) { [self] (errno: Errno?) in
             isUnderWay = false
-            let error = answer.value!.map { IOError("fdatasync", on: label, $0) }
+            let error = errno.map { IOError("fdatasync", on: label, $0) }
             for waiter in served { waiter.resume(returning: error) }
             if !waiting.isEmpty { start() }
         }

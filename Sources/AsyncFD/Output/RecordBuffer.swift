@@ -293,7 +293,7 @@ package final class RecordBuffer: @unchecked Sendable {
 
     /// Finishes, and has the loop forget the buffer.
     package func retire() async {
-        await finish(within: EventLoop.exitPatience)
+        await finish(within: EventLoop.exitTimeout)
         writer.retire()
     }
 

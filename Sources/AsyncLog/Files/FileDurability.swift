@@ -35,8 +35,8 @@ final class FileDurability {
         }
         leaving += 1
         let path = path
-        file.offWork { (number) throws(IOError) in
-            try FileSystem.sync(number, of: path)
+        file.offloadIO { number in
+            Result { () throws(IOError) in try FileSystem.sync(number, of: path) }
         } then: { [self] result in
             if case .failure(let error) = result { failure = error }
             file.closeHere()
@@ -59,9 +59,11 @@ final class FileDurability {
         let (path, isMuch) = (path, hasUnsynchronized)
         (hasUnsynchronized, hasNewName) = (false, false)
         let result: Result<Void, IOError> = await withUnsafeContinuation { continuation in
-            file.offWork { (number) throws(IOError) in
-                if isMuch { try FileSystem.syncFileSystem(number, of: path) }
-                try FileSystem.syncFolder(path.removingLastComponent())
+            file.offloadIO { number in
+                Result { () throws(IOError) in
+                    if isMuch { try FileSystem.syncFileSystem(number, of: path) }
+                    try FileSystem.syncFolder(path.removingLastComponent())
+                }
             } then: {
                 continuation.resume(returning: $0)
             }

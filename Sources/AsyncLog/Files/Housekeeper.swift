@@ -71,7 +71,7 @@ final class Housekeeper {
     private func compress(_ name: RotatedName, _ path: FilePath) {
         let place = place
         (isCompressing, isStopped, isGivenUp) = (true, false, false)
-        work.loop.oblige(self)
+        work.loop.register(self)
         work.run(nil) { (_) throws(IOError) in
             try place.startCompressing(name, in: path)
         } then: { [self] result in
@@ -92,7 +92,7 @@ final class Housekeeper {
 
     private func compressed() {
         isCompressing = false
-        work.loop.discharge(self)
+        work.loop.unregister(self)
     }
 
     private func publish(_ compressing: LogPlace.Compressing, _ status: TerminationStatus?, _ path: FilePath) {
@@ -134,7 +134,7 @@ final class Housekeeper {
     }
 }
 
-extension Housekeeper: ExitObligation {
+extension Housekeeper: ShutdownParticipant {
     /// How long the end of a loop waits for a compression.
     private static let grace = Duration.seconds(1)
 

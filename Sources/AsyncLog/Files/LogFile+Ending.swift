@@ -2,11 +2,11 @@
 // find a rotation half done, nor have its files renamed or removed by a thread of this one that is still at work.
 import EventLoop
 
-extension LogFile: ExitObligation {
+extension LogFile: ShutdownParticipant {
     /// The loop sees to the buffer, and so it does to the file.
     func didAttach() {
         isGivenUp = false
-        loop.oblige(self)
+        loop.register(self)
     }
 
     var isSettled: Bool { isGivenUp || (isClosed || !machine.isSwitching) && !work.isBusy }

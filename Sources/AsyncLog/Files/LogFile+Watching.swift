@@ -29,8 +29,8 @@ extension LogFile {
         guard let descriptor = writer.descriptor, descriptor.kind == .file, !isLooking else { return }
         isLooking = true
         let (place, known) = (place, machine.size)
-        descriptor.offWork { (number) throws(IOError) in
-            try place.look(number)
+        descriptor.offloadIO { number in
+            Result { () throws(IOError) in try place.look(number) }
         } then: { [weak self] result in
             guard let self else { return }
             isLooking = false

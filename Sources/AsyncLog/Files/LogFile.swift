@@ -85,10 +85,10 @@ final class LogFile: Destination {
         case true: reopenOnHangUp()
         case false: break
         case nil:
-            loop.offWork { () throws(IOError) in
+            loop.offloadIO {
                 !FileSystem.hasTerminal
             } then: { [weak self] isWanted in
-                if case .success(true) = isWanted { self?.reopenOnHangUp() }
+                if isWanted { self?.reopenOnHangUp() }
             }
         }
     }
@@ -134,7 +134,7 @@ final class LogFile: Destination {
         writer.fail(.closedFile(place.path))
         updateState()
         writer.retire()
-        loop.discharge(self)
+        loop.unregister(self)
         resume(&served, .closedFile(place.path))
         resume(&waiting, .closedFile(place.path))
         settling.resume()

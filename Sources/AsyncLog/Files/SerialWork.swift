@@ -28,9 +28,9 @@ final class SerialWork {
                 next()
             }
             if let descriptor {
-                descriptor.offWork(body, then: finished)
+                descriptor.offloadIO({ number in Result { () throws(IOError) in try body(number) } }, then: finished)
             } else {
-                loop.offWork({ () throws(IOError) in try body(-1) }, then: finished)
+                loop.offloadIO({ Result { () throws(IOError) in try body(-1) } }, then: finished)
             }
         }
         if urgent { waiting.prepend(job) } else { waiting.append(job) }

@@ -76,7 +76,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     /// Sends what waits, for at most as long as `limit`, reports what could not be sent, and closes the connection.
     /// Records that come later are sent by a new one. Any task.
     @discardableResult
-    public final func close(within limit: Duration = EventLoop.exitPatience) async -> Ledger {
+    public final func close(within limit: Duration = EventLoop.exitTimeout) async -> Ledger {
         guard loop.canBeVisited else { return await closeHere(limit) }
         return await loop.visit { await closeHere(limit) }
     }
@@ -85,7 +85,7 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         await buffer.finish(within: limit)
         let rest = letGo()
         buffer.writer.retire()
-        if let rest { reportLost(await loop.blocking(rest)) }
+        if let rest { reportLost(await loop.offloadIO(rest)) }
         return ledger
     }
 

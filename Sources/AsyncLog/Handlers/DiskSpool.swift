@@ -57,10 +57,12 @@ final class DiskSpool {
     func open(then done: @escaping (_ torn: Int, _ isHeaderDamaged: Bool) -> Void) {
         guard tail == nil, !isOpening else { return }
         isOpening = true
-        let answer = Found<Result<SpoolFile.Contents, IOError>>()
-        loop.offloadCall({ [path, bounds] in answer.value = SpoolFile.open(path, title: DiskSpool.title, bounds) }) { [self] in
+        loop.offloadIO {
+            [path, bounds] in
+            SpoolFile.open(path, title: DiskSpool.title, bounds)
+        } then: { [self] (opened: Result<SpoolFile.Contents, IOError>) in
             isOpening = false
-            switch answer.value! {
+            switch opened {
             case .failure(let error):
                 trouble = error
                 done(0, false)
@@ -77,13 +79,13 @@ final class DiskSpool {
     /// The next records to be sent. Notes in the file how far the sending has come.
     func read(then done: @escaping (Result<SpoolFile.Batch, IOError>) -> Void) {
         guard let file else { return }
-        let answer = Found<Result<SpoolFile.Batch, IOError>>()
-        loop.offloadCall({ [head, end, number] in
-            answer.value = Result { () throws(IOError) in
-                try file.setHead(head, number)
-                return try file.records(from: head, to: end, expecting: number)
-            }
-        }) { done(answer.value!) }
+        loop.offloadIO(
+            { [head, end, number] in
+                Result { () throws(IOError) in
+                    try file.setHead(head, number)
+                    return try file.records(from: head, to: end, expecting: number)
+                }
+            }, then: done)
     }
 
     /// Empties a file all of which has been sent. `done` is told whether the file has been removed: then it is to be
@@ -91,16 +93,15 @@ final class DiskSpool {
     func clear(then done: @escaping (Result<Bool, IOError>) -> Void) {
         guard let file else { return }
         isClearing = true
-        let answer = Found<Result<Bool, IOError>>()
-        loop.offloadCall({
-            answer.value = Result { () throws(IOError) in
+        loop.offloadIO({
+            Result { () throws(IOError) in
                 try file.clear()
                 return file.isRemoved
             }
-        }) { [self] in
+        }) { [self] (result: Result<Bool, IOError>) in
             isClearing = false
-            if case .success = answer.value! { head = SpoolFormat.headerSize }
-            done(answer.value!)
+            if case .success = result { head = SpoolFormat.headerSize }
+            done(result)
         }
     }
 
@@ -223,9 +224,4 @@ final class SpoolDrain: Destination {
         if isEnding { stop() }
         return false
     }
-}
-
-/// The result of a call on a thread of the pool. Unchecked: written before the pool reports, read after.
-private final class Found<Value>: @unchecked Sendable {
-    var value: Value?
 }

@@ -45,10 +45,10 @@ extension Handler {
             guard ending == nil else { return }
             let ending = HandlerEnding(self)
             self.ending = ending
-            loop.oblige(ending)
+            loop.register(ending)
         } else if let ending {
             self.ending = nil
-            loop.discharge(ending)
+            loop.unregister(ending)
         }
     }
 
@@ -85,7 +85,7 @@ private final class FlushAttempt: @unchecked Sendable {
 }
 
 /// What the end of a loop has to do with a handler that keeps records back, and why the handler is still there then.
-final class HandlerEnding: ExitObligation {
+final class HandlerEnding: ShutdownParticipant {
     private let handler: Handler
 
     init(_ handler: Handler) { self.handler = handler }
@@ -105,7 +105,7 @@ private final class FlushedHandlers: @unchecked Sendable {
     private var limit = 64
 
     init(_ loop: EventLoop) {
-        loop.atShutdown { [weak self] in await self?.flush(within: EventLoop.exitPatience) }
+        loop.atShutdown { [weak self] in await self?.flush(within: EventLoop.exitTimeout) }
     }
 
     func add(_ handler: Handler) {

@@ -185,7 +185,7 @@ open class Handler: @unchecked Sendable {
     /// Suspends until everything that was accepted has got where it goes. Override it in a handler that keeps records
     /// back. Loop thread.
     ///
-    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitPatience`), or what
+    /// At the end it is cancelled when its time is over: 30 seconds (`EventLoop.exitTimeout`), or what
     /// `shutdown(within:)` has been given.
     open func flush(_ mode: FlushMode) async throws(IOError) {}
 

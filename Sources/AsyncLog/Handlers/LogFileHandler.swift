@@ -68,7 +68,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         await file.settle(until: deadline)
     }
 
-    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitPatience`), and closes the file:
+    /// Writes what pends, as far as that is possible within 30 seconds (`EventLoop.exitTimeout`), and closes the file:
     /// `state` is `.closed` then, which no fallback is told of. Records that come later are never written, and counted
     /// as dropped when the loop ends. Without it the file is closed when the handler goes. Any task.
     public final func close() async {
@@ -78,7 +78,7 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     }
 
     private final func closeHere() async {
-        await finish(within: EventLoop.exitPatience)
+        await finish(within: EventLoop.exitTimeout)
         file.end()
     }
 

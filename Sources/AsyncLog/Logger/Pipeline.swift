@@ -149,7 +149,7 @@ final class Pipeline: @unchecked Sendable {
         }
         encoded.charge = charge
         // The wake-up may be coalesced until half of the bound is in flight; beyond that the loop is woken at once.
-        loop.post(encoded.memory, isPatient: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
+        loop.post(encoded.memory, wakesLazily: clog_in_flight_bytes(inFlight) < inFlightLimit / 2)
         return true
     }
 

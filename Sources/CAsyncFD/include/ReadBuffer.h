@@ -9,7 +9,8 @@ enum { cfd_read_buffer_size = 65536 };
 extern _Thread_local void *cfd_thread_read_buffer;
 void *cfd_make_read_buffer(void);
 
-/// The calling thread's, `cfd_read_buffer_size` bytes. Its content is valid until the thread's next read. It is freed when the thread ends.
+/// The calling thread's, `cfd_read_buffer_size` bytes. Its content is valid until the thread's next read. It is freed
+/// when the thread ends.
 static inline void *cfd_read_buffer(void) { return cfd_thread_read_buffer ? cfd_thread_read_buffer : cfd_make_read_buffer(); }
 
 #endif

@@ -1,7 +1,8 @@
 // What `import Glibc` hides from Swift: epoll, eventfd, timerfd, pidfd, signal handlers, and thread-local variables.
 //
 // Most of it stands behind plain functions, because glibc declares it only under _GNU_SOURCE, which the headers that
-// Swift has already imported were read without. They add nothing to the system calls: the result is the call's, errno is the call's.
+// Swift has already imported were read without. They add nothing to the system calls: the result is the call's, errno
+// is the call's.
 #ifndef CEVENTLOOP_H
 #define CEVENTLOOP_H
 
@@ -18,7 +19,8 @@
 static const uint32_t cel_EPOLLIN = EPOLLIN, cel_EPOLLOUT = EPOLLOUT, cel_EPOLLRDHUP = EPOLLRDHUP, cel_EPOLLPRI = EPOLLPRI;
 static const uint32_t cel_EPOLLERR = EPOLLERR, cel_EPOLLHUP = EPOLLHUP, cel_EPOLLET = 1u << 31;
 
-/// Has `call` made when the process ends by exit(3), after all handlers of atexit(3). There is one such call; the last one counts.
+/// Has `call` made when the process ends by exit(3), after all handlers of atexit(3). There is one such call; the last
+/// one counts.
 void cel_at_end(void (*call)(void));
 
 /// epoll_create1(EPOLL_CLOEXEC).
@@ -27,9 +29,8 @@ int cel_epoll_create(void);
 /// epoll_ctl(2) with `key` as the user data.
 int cel_epoll_ctl(int epoll, int operation, int descriptor, uint32_t events, uint64_t key);
 
-/// epoll_pwait2(2), or, where there is no limit or no wait, or on kernels before 5.11 and in containers that refuse it, epoll_wait(2),
-/// its milliseconds rounded up.
-/// `nanoseconds` < 0 waits without end.
+/// epoll_pwait2(2), or, where there is no limit or no wait, or on kernels before 5.11 and in containers that refuse it,
+/// epoll_wait(2), its milliseconds rounded up. `nanoseconds` < 0 waits without end.
 int cel_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t nanoseconds);
 
 /// Asks for the cache line at an address that will be used in a moment. Any address may be given.
@@ -53,7 +54,8 @@ void cel_unmap(void *memory, size_t size);
 /// pidfd_open(pid, 0): a descriptor that is readable when the child has ended; close-on-exec. Linux 5.3.
 int cel_pidfd_open(pid_t pid);
 
-/// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1 with errno.
+/// waitid(P_PIDFD, pidfd, …, WEXITED | WNOHANG): 1 and the child's si_code and si_status, 0 if it has not ended, -1
+/// with errno.
 int cel_pidfd_reap(int pidfd, int *code, int *status);
 
 /// The same with waitid(P_PID, pid, …).
@@ -76,13 +78,14 @@ static inline void cel_set_current_loop(void *loop) {
     if (loop) cel_use_signal_stack();
 }
 
-/// Whether the process has manual clocks, so that a thread that asks the time has to ask whose. Never becomes false again.
+/// Whether the process has manual clocks, so that a thread that asks the time has to ask whose. Never becomes false
+/// again.
 extern _Atomic bool cel_manual_clocks;
 static inline bool cel_has_manual_clocks(void) { return atomic_load_explicit(&cel_manual_clocks, memory_order_relaxed); }
 void cel_count_manual_clock(void);
 
-/// How many forks lie between this process and the one that first asked; 0 in that one. `cel_watch_forks` asks, and returns it. No thread of a child
-/// runs its parent's loop.
+/// How many forks lie between this process and the one that first asked; 0 in that one. `cel_watch_forks` asks, and
+/// returns it. No thread of a child runs its parent's loop.
 extern uint32_t cel_forks;
 static inline uint32_t cel_fork_generation(void) { return cel_forks; }
 uint32_t cel_watch_forks(void);
@@ -100,9 +103,11 @@ void cel_signal_restore(int signal);
 /// Takes back what was sent to the process and has not been given to a thread yet.
 void cel_signal_discard(int signal);
 bool cel_signal_is_ignored(int signal);
-/// While this is on, the second of all signals for which it is on does what it does by default, even when no loop turns.
+/// While this is on, the second of all signals for which it is on does what it does by default, even when no loop
+/// turns.
 void cel_signal_stop(int signal, bool on);
-/// Adds an eventfd to those that the handler writes to. Counts: as often as it is added it has to be removed. False: there are too many.
+/// Adds an eventfd to those that the handler writes to. Counts: as often as it is added it has to be removed. False:
+/// there are too many.
 bool cel_signal_wake(int eventfd);
 void cel_signal_wake_no_more(int eventfd);
 

@@ -1,4 +1,5 @@
-// Memory blocks that a thread keeps at hand, so that taking one needs neither malloc(3) nor an atomic operation (BlockPool.swift).
+// Memory blocks that a thread keeps at hand, so that taking one needs neither malloc(3) nor an atomic operation
+// (BlockPool.swift).
 #ifndef CEVENTLOOP_THREADBLOCKS_H
 #define CEVENTLOOP_THREADBLOCKS_H
 

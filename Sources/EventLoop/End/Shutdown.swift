@@ -1,28 +1,32 @@
-// The orderly end of a loop: first its user's hooks, which may still do everything; then what was promised to be written (Exit.swift).
+// The orderly end of a loop: first the users' hooks, which may still use the whole loop; then the pending bytes are
+// written (Exit.swift).
 
-/// What a user wants done before the loop ends.
+/// A user's work before the loop ends.
 struct ShutdownHook {
     let limit: Duration
     let body: @Sendable () async -> Void
 }
 
 extension EventLoop {
-    /// A hook that has been cancelled gets this much to come to an end.
+    /// How long a cancelled hook may take to end.
     private static let grace = Duration.seconds(1)
 
-    /// Has `hook` run when the loop shuts down: when the body of `run` has ended, or after `stop`. The loop still does everything then.
+    /// Has `hook` run when the loop shuts down: when the body of `run` has ended, or after `stop`. The whole loop still
+    /// works then.
     ///
     ///     loop.onShutdown { await connections.close() }
     ///
-    /// Hooks run one after the other, the last one first. One that is not done within `limit` (ten seconds unless given) is cancelled; if it is
-    /// not done a second after that either, it is left behind. A hook that is added while hooks run, runs next. `exit` runs no hooks. Any thread.
+    /// Hooks run one after the other, the last one first. One that is not done within `limit` (ten seconds unless
+    /// given) is cancelled; if it is not done a second after that either, it is abandoned. A hook that is added while
+    /// hooks run, runs next. `exit` runs no hooks. Any thread.
     public func onShutdown(within limit: Duration = .seconds(10), _ hook: @escaping @Sendable () async -> Void) {
         perform { self.shutdownHooks.append(ShutdownHook(limit: limit, body: hook)) }
     }
 
-    /// Has `hook` run each time the loop shuts down, behind the users' hooks, and within `exitPatience`: for the layers above. Loop thread.
+    /// Has `hook` run each time the loop shuts down, behind the users' hooks, and within `exitTimeout`: for the layers
+    /// above. Loop thread.
     package func atShutdown(_ hook: @escaping @Sendable () async -> Void) {
-        local(LayersHooks.self) { LayersHooks() }.hooks.append(ShutdownHook(limit: Self.exitPatience, body: hook))
+        local(LayersHooks.self) { LayersHooks() }.hooks.append(ShutdownHook(limit: Self.exitTimeout, body: hook))
     }
 
     /// Loop thread, when the loop's own turns are over.
@@ -31,7 +35,7 @@ extension EventLoop {
         while let hook = shutdownHooks.popLast() { run(hook) }
         if let layers = locals[ObjectIdentifier(LayersHooks.self)] as? LayersHooks { for hook in layers.hooks { run(hook) } }
         giveSignalsBack()
-        settleObligations(within: Self.exitPatience)
+        settleParticipants(within: Self.exitTimeout)
     }
 
     private func run(_ hook: ShutdownHook) {

@@ -1,7 +1,8 @@
 // The counters behind `Metrics`, and the meter that tells time on their behalf.
 import Synchronization
 
-/// One thread at a time writes, the loop's; any thread reads. So an addition is a load, an add and a store, as with a plain variable.
+/// One thread at a time writes, the loop's; any thread reads. So an addition is a load, an add and a store, as with a
+/// plain variable.
 final class Counters: Sendable {
     let turns = Atomic<UInt64>(0)
     let jobs = Atomic<UInt64>(0)
@@ -25,9 +26,9 @@ final class Counters: Sendable {
         self.waiters.store(waiters, ordering: .relaxed)
     }
 
-    func snapshot() -> Metrics {
+    func snapshot() -> EventLoop.Metrics {
         let jobSince = jobSince.load(ordering: .relaxed)
-        return Metrics(
+        return EventLoop.Metrics(
             turns: turns.load(ordering: .relaxed), jobs: jobs.load(ordering: .relaxed), events: events.load(ordering: .relaxed),
             timersFired: timersFired.load(ordering: .relaxed), descriptors: descriptors.load(ordering: .relaxed),
             timers: timers.load(ordering: .relaxed), waiters: waiters.load(ordering: .relaxed),
@@ -47,37 +48,39 @@ final class AtomicHistogram: @unchecked Sendable {
     private let counts: UnsafeMutablePointer<Atomic<UInt64>>
 
     init() {
-        counts = .allocate(capacity: Histogram.buckets)
-        for bucket in 0..<Histogram.buckets { (counts + bucket).initialize(to: Atomic(0)) }
+        counts = .allocate(capacity: EventLoop.Histogram.buckets)
+        for bucket in 0..<EventLoop.Histogram.buckets { (counts + bucket).initialize(to: Atomic(0)) }
     }
 
     deinit {
-        counts.deinitialize(count: Histogram.buckets)
+        counts.deinitialize(count: EventLoop.Histogram.buckets)
         counts.deallocate()
     }
 
     /// For the one thread that writes.
-    func add(_ nanoseconds: Int64) { counts[Histogram.bucket(nanoseconds)].add(1) }
+    func add(_ nanoseconds: Int64) { counts[EventLoop.Histogram.bucket(nanoseconds)].add(1) }
 
-    func snapshot() -> Histogram { Histogram(counts: (0..<Histogram.buckets).map { counts[$0].load(ordering: .relaxed) }) }
+    func snapshot() -> EventLoop.Histogram {
+        EventLoop.Histogram(counts: (0..<EventLoop.Histogram.buckets).map { counts[$0].load(ordering: .relaxed) })
+    }
 }
 
 /// Loop thread only.
 struct Meter {
     private let counters: Counters
     private let threshold: Int64
-    private let hook: ((SlowJob) -> Void)?
+    private let hook: ((EventLoop.SlowJob) -> Void)?
     /// When the loop last came back from the poll, or was last taken up by a thread.
     private var awakeSince = Instant.monotonic
     private var asleepSince = Instant.monotonic
 
-    init(_ counters: Counters, threshold: Duration = .nanoseconds(Int64.max), hook: ((SlowJob) -> Void)? = nil) {
+    init(_ counters: Counters, threshold: Duration = .nanoseconds(Int64.max), hook: ((EventLoop.SlowJob) -> Void)? = nil) {
         self.counters = counters
         self.threshold = threshold.clampedNanoseconds
         self.hook = hook
     }
 
-    /// What passed while nobody ran the loop is neither work nor waiting.
+    /// The time in which no thread ran the loop is neither work nor waiting.
     mutating func resume() { awakeSince = .monotonic }
 
     mutating func pollBegins() {
@@ -102,7 +105,7 @@ struct Meter {
         let end = Instant.monotonic
         let duration = end.nanoseconds - start.nanoseconds
         if duration > counters.longestJob.load(ordering: .relaxed) { counters.longestJob.store(UInt64(duration), ordering: .relaxed) }
-        if duration > threshold, let hook { hook(SlowJob(duration: .nanoseconds(duration), job: name)) }
+        if duration > threshold, let hook { hook(EventLoop.SlowJob(duration: .nanoseconds(duration), job: name)) }
         return end
     }
 }

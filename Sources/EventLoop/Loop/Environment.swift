@@ -1,5 +1,6 @@
 // Variables of the environment.
 import Glibc
 
-/// The value of an environment variable; nil if there is none. Reads memory that nobody must change meanwhile: setenv(3) is not thread-safe.
+/// The value of an environment variable; nil if there is none. No other thread may change the environment meanwhile:
+/// setenv(3) is not thread-safe.
 package func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

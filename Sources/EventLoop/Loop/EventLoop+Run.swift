@@ -6,19 +6,21 @@ import SystemPackage
 extension EventLoop {
     /// Runs `body` on an event loop on the calling thread and returns what it returns.
     ///
-    /// On the main thread, called from a synchronous `main` before any asynchronous work, the loop becomes the executor of the process: `body`
-    /// runs on the main actor, and the main actor, `Task {}`, `Task.detached`, groups and `Task.sleep` all share the calling thread.
+    /// On the main thread, called from a synchronous `main` before any asynchronous work, the loop becomes the executor
+    /// of the process: `body` runs on the main actor, and the main actor, `Task {}`, `Task.detached`, groups and
+    /// `Task.sleep` all share the calling thread.
     ///
-    /// Anywhere else (a thread of your own, a synchronous function inside a task, a test runner) a new loop runs `body` and its child tasks, and
-    /// unstructured tasks go where the process' own executors send them. On the main thread of a test runner the loop also runs what
-    /// the main actor has to do; elsewhere `body` must not wait for the main actor if the main thread waits for this call.
+    /// Anywhere else (a thread of your own, a synchronous function inside a task, a test runner) a new loop runs `body`
+    /// and its child tasks, and unstructured tasks go where the process' own executors send them. On the main thread of
+    /// a test runner the loop also runs what the main actor has to do; elsewhere `body` must not wait for the main
+    /// actor if the main thread waits for this call.
     ///
-    /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then what was logged or printed goes out (`exitPatience` says how
-    /// long that may take). Tasks that are still alive are not waited for. They go on, on a thread of the library's own, until the process
-    /// ends; only those of the main actor wait until the main thread runs the loop again. Cancel and await what must end in an orderly way; a task
-    /// group does both.
+    /// When `body` ends, the loop shuts down: the hooks of `onShutdown` run, then pending logs and prints are written
+    /// (`exitTimeout` limits how long that takes). The loop does not wait for tasks that are still alive. They continue
+    /// on a thread of the library, until the process ends; only those of the main actor wait until the main thread runs
+    /// the loop again. Cancel and await tasks that must end in an orderly way; a task group does both.
     ///
-    /// - Parameter clock: the clock that the loop goes by, for tests; CLOCK_MONOTONIC unless given.
+    /// - Parameter clock: the loop's clock, for tests; CLOCK_MONOTONIC unless given.
     /// - Throws: what `body` throws; `EventLoopError` if the kernel cannot give us a loop.
     @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
     public static func run<Value>(clock: ManualClock? = nil, _ body: @escaping () async throws -> Value) throws -> Value {
@@ -30,15 +32,17 @@ extension EventLoop {
         return try run.result!.get()
     }
 
-    /// Runs `body` like `run`, until it ends or one of `signals` arrives. The signal cancels `body`, which then has all the time that it needs
-    /// for an orderly end; a second one kills the process at once, even when the loop is stuck.
+    /// Runs `body` like `run`, until it ends or one of `signals` arrives. The signal cancels `body`, which may then
+    /// take all the time that it needs for an orderly end. A second signal kills the process at once, even when the
+    /// loop is stuck.
     ///
     ///     try EventLoop.run(stopOn: [.terminate, .interrupt]) { try await server.run() }
     ///
     /// A signal that was ignored when the process started stays ignored, as `nohup` wants it.
     ///
     /// - Returns: the signal that stopped the body, nil if it ended by itself.
-    /// - Throws: what `body` throws, but not the `CancellationError` (or the `.cancelled` of another error) with which it ends after a signal.
+    /// - Throws: what `body` throws, but not the `CancellationError` (or the `.cancelled` of another error) with which
+    ///   it ends after a signal.
     @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
     @discardableResult
     public static func run(
@@ -76,7 +80,7 @@ extension EventLoop {
         }
         try body(loop, takesOver)
         loop.shutDown()
-        if !takesOver { loop.forgetSettledObligations() }
+        if !takesOver { loop.forgetSettledParticipants() }
     }
 
     /// Starts a loop on a thread of its own. Any thread.
@@ -90,14 +94,14 @@ extension EventLoop {
     /// - Parameter name: what the thread is called; the kernel keeps 15 bytes of it.
     public static func start(name: String) throws(EventLoopError) -> EventLoop {
         let loop = try EventLoop(name: name)
-        // What is posted before the thread runs waits for it.
+        // Envelopes that are posted before the thread runs wait for it.
         loop.owner.store(LoopOwner.runner, ordering: .sequentiallyConsistent)
         LiveLoops.add(loop)
         let failure = startThread(name: name) {
             loop.adopt()
             loop.runUntilStopped()
             loop.shutDown()
-            loop.forgetSettledObligations()
+            loop.forgetSettledParticipants()
             loop.leave()
         }
         if let failure {
@@ -107,8 +111,9 @@ extension EventLoop {
         return loop
     }
 
-    /// Ends a loop that `start` started, when the current turn is over. It shuts down as `run` does: its hooks run, what was logged or printed
-    /// goes out; tasks that are still alive go on, on a thread of the library's own. Any thread.
+    /// Ends a loop that `start` started, when the current turn is over. It shuts down as `run` does: its hooks run,
+    /// pending logs and prints are written, and tasks that are still alive continue on a thread of the library. Any
+    /// thread.
     public func stop() {
         stopRequested.store(true, ordering: .releasing)
         soon {}  // wakes it
@@ -139,7 +144,7 @@ extension EventLoop {
         setClock(nil)
     }
 
-    /// A sleep has the same time left by the new clock as it had by the old one.
+    /// Each sleep has as much time left on the new clock as it had on the old one.
     private func setClock(_ clock: ManualClock?) {
         guard manualClock !== clock else { return }
         let before = now
@@ -148,14 +153,14 @@ extension EventLoop {
     }
 }
 
-/// The body of `EventLoop.run` and what has become of it.
+/// The body of `EventLoop.run` and its result.
 ///
-/// Unchecked because neither leaves the thread that made it: the task that runs the body runs on the loop, and the loop runs on that
-/// thread until the body has ended.
+/// Unchecked because neither leaves the thread that made it: the task that runs the body runs on the loop, and the loop
+/// runs on that thread until the body has ended.
 private final class BodyRun<Value>: @unchecked Sendable {
     private let body: () async throws -> Value
     private(set) var result: Result<Value, any Error>?
-    /// Asked in every turn, where the size of a value of some type would first have to be found out.
+    /// Read in every turn. (Asking `result` would look up the size of a generic value each time.)
     @exclusivity(unchecked) private(set) var isDone = false
 
     init(_ body: @escaping () async throws -> Value) { self.body = body }

@@ -2,18 +2,19 @@
 //
 //     inbox → woken jobs → ready jobs → work of the turn's end → poll → events → signals → timers
 //
-// A turn runs a bounded number of jobs, so that a queue that never empties keeps neither descriptors nor timers waiting. It
-// sleeps in the poll only when nothing is left to run; an idle loop is not woken by anything but what it waits for.
+// A turn runs a bounded number of jobs, so that a queue that never empties keeps neither descriptors nor timers
+// waiting. It sleeps in the poll only when nothing is left to run; only an event that an idle loop waits for wakes it.
 import CEventLoop
 
 extension EventLoop {
-    /// Jobs of each queue in one turn. At a microsecond a job, a look at the kernel every eighth of a millisecond costs under one percent.
+    /// Jobs of each queue in one turn. At a microsecond a job, a look at the kernel every eighth of a millisecond costs
+    /// under one percent.
     static let jobBudget = 128
 
     /// Timers fired in one turn; each makes a job ready. (Events are bounded by the size of the poller's list.)
     static let timerBudget = 1024
 
-    enum Patience {
+    enum PollTimeout {
         /// Do not sleep.
         case none
         /// Sleep until something happens.
@@ -21,7 +22,7 @@ extension EventLoop {
         /// Sleep until something happens, or until then by CLOCK_MONOTONIC.
         case until(Instant)
 
-        func limited(to instant: Instant) -> Patience {
+        func limited(to instant: Instant) -> PollTimeout {
             switch self {
             case .none: .none
             case .endless: .until(instant)
@@ -31,21 +32,21 @@ extension EventLoop {
     }
 
     /// Runs what is ready, then waits for more, unless by then `isDone`. Loop thread.
-    func turn(_ patience: Patience, until isDone: () -> Bool = { false }) {
+    func turn(_ timeout: PollTimeout, until isDone: () -> Bool = { false }) {
         refuseAfterFork()
         counters.turns.add(1)
-        if inbox.deliverAll() { patientHasArrived = true }
+        if inbox.deliverAll() { lazyHasArrived = true }
         if let meter { runJobs(meter) } else { runJobs() }
         finishTurn(moreToCome: hasReadyJobs)
-        poll(hasReadyJobs || isDone() ? .none : patience)
+        poll(hasReadyJobs || isDone() ? .none : timeout)
     }
 
     /// A turn without jobs, for the end of a loop, where no task may run any more.
-    func turnWithoutJobs(_ patience: Patience, until isDone: () -> Bool = { false }) {
+    func turnWithoutJobs(_ timeout: PollTimeout, until isDone: () -> Bool = { false }) {
         counters.turns.add(1)
         inbox.deliverAll()
         finishTurn(moreToCome: false)
-        poll(isDone() ? .none : patience)
+        poll(isDone() ? .none : timeout)
     }
 
     /// True if jobs wait to run. Loop thread.
@@ -53,11 +54,12 @@ extension EventLoop {
 
     // MARK: Jobs
 
-    /// What events and timers have woken goes first, but no more of it than a budget: then it is the others' turn.
+    /// Jobs that events and timers have woken run first, but no more than a budget of them; then the other jobs run.
     private func runJobs() {
         let first = min(woken.count, Self.jobBudget)
         for _ in 0..<first {
-            // Of thousands of tasks, the next ones are no longer in the cache. Fetched while others run, they cost 3 % less at 4,000 connections.
+            // Of thousands of tasks, the next ones are no longer in the cache. Fetched while others run, they cost 3 %
+            // less at 4,000 connections.
             if woken.count > 3 { woken[3].prefetch() }
             run(woken.removeFirst())
         }
@@ -84,10 +86,10 @@ extension EventLoop {
 
     // MARK: Waiting
 
-    private func poll(_ patience: Patience) {
+    private func poll(_ timeout: PollTimeout) {
         counters.publish(descriptors: poller.count, timers: timers.count, waiters: waiters)
         meter?.pollBegins()
-        let count = endOfTurn.isEmpty && mayStay(patience) ? rest(patience) : poller.wait(nanoseconds: 0)
+        let count = endOfTurn.isEmpty && mayStay(timeout) ? rest(timeout) : poller.wait(nanoseconds: 0)
         meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
@@ -101,33 +103,33 @@ extension EventLoop {
         isDispatching = false
     }
 
-    private func mayStay(_ patience: Patience) -> Bool {
-        if case .none = patience { return false }
+    private func mayStay(_ timeout: PollTimeout) -> Bool {
+        if case .none = timeout { return false }
         return true
     }
 
     /// Waits for events, if nothing has come from other threads meanwhile; returns how many there are.
-    private func rest(_ patience: Patience) -> Int {
-        let end = manualClock == nil ? doze.until(hasArrived: patientHasArrived, now: .monotonic) : nil
-        patientHasArrived = false
-        guard inbox.prepareToSleep(dozing: end != nil) else { return poller.wait(nanoseconds: 0) }
-        return sleep(end.map { patience.limited(to: $0) } ?? patience)
+    private func rest(_ timeout: PollTimeout) -> Int {
+        let end = manualClock == nil ? coalescing.until(hasArrived: lazyHasArrived, now: .monotonic) : nil
+        lazyHasArrived = false
+        guard inbox.prepareToSleep(coalescing: end != nil) else { return poller.wait(nanoseconds: 0) }
+        return sleep(end.map { timeout.limited(to: $0) } ?? timeout)
     }
 
     /// Waits for events until the next timer, the given limit, or without end; returns how many there are.
-    private func sleep(_ patience: Patience) -> Int {
-        guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), patience)) }
-        // Whatever can run, runs before time goes on.
+    private func sleep(_ timeout: PollTimeout) -> Int {
+        guard let manualClock else { return poller.wait(nanoseconds: limit(timers.nextDeadline(), timeout)) }
+        // All events are handled before time advances.
         let count = poller.wait(nanoseconds: 0)
         if count > 0 || !inbox.isEmpty { return count }
         if offloaded == 0, manualClock.idle(until: timers.nextDeadline()) { return 0 }
-        return poller.wait(nanoseconds: limit(nil, patience))
+        return poller.wait(nanoseconds: limit(nil, timeout))
     }
 
     /// In nanoseconds from now; -1 is without end.
-    private func limit(_ deadline: Instant?, _ patience: Patience) -> Int64 {
+    private func limit(_ deadline: Instant?, _ timeout: PollTimeout) -> Int64 {
         var limit = deadline ?? .distantFuture
-        if case .until(let instant) = patience { limit = min(limit, instant) }
+        if case .until(let instant) = timeout { limit = min(limit, instant) }
         if limit == .distantFuture { return -1 }
         return max(0, Instant.monotonic.nanoseconds(to: limit))
     }
@@ -148,9 +150,10 @@ extension EventLoop {
     }
 }
 
-/// Something that is to be done once, when the turn in which it was asked for ends: to write what the turn has gathered.
+/// Work to do once, at the end of the turn in which it was requested: to write what the turn has gathered.
 package protocol EndOfTurnWork: AnyObject {
-    /// Loop thread. `moreToCome` says that jobs are ready, so that the next turn's end is near; the work may ask for that one instead.
+    /// Loop thread. `moreToCome`: jobs are ready, so the next turn's end is near; the work may request that one
+    /// instead.
     func turnEnded(moreToCome: Bool)
 }
 

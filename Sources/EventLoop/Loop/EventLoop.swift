@@ -1,14 +1,14 @@
 // The event loop: one thread that runs Swift tasks and waits for descriptors and timers, and for nothing else.
 //
-// The parts have files of their own; this one says which there are and who may touch them. One turn of the loop is in
-// EventLoop+Turn.swift, how a thread comes to run it is in EventLoop+Run.swift.
+// The parts have files of their own; this one lists them, and the threads that may touch them. One turn of the loop is
+// in EventLoop+Turn.swift, how a thread comes to run it is in EventLoop+Run.swift.
 import CEventLoop
 import Synchronization
 
 /// A single-threaded epoll reactor that runs Swift tasks.
 ///
-/// On the main thread of a program, `EventLoop.run` makes the loop the executor of the whole process: the main actor, `Task {}`, task groups
-/// and `Task.sleep` all live on that one thread.
+/// On the main thread of a program, `EventLoop.run` makes the loop the executor of the whole process: the main actor,
+/// `Task {}`, task groups and `Task.sleep` all live on that one thread.
 ///
 ///     @main struct Server {
 ///         static func main() throws {
@@ -25,8 +25,8 @@ import Synchronization
 ///
 /// The loop is a `TaskExecutor`; actors that live on it take `serialExecutor` for their `unownedExecutor`.
 ///
-/// Unchecked because of the state below the second mark: it is touched only by the thread that owns the loop (`isCurrent`), and a
-/// loop has one owner at a time (`owned`). What stands above is immutable or atomic.
+/// Unchecked because of the state below the mark "Loop thread only": it is touched only by the thread that owns the
+/// loop (`isCurrent`), and a loop has one owner at a time (`owner`). What stands above is immutable or atomic.
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
     // MARK: Any thread
 
@@ -39,57 +39,61 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     let owner = Atomic<UInt8>(LoopOwner.none)
     /// True while `run` waits for the stand-in to hand the loop over.
     let isWanted = Atomic<Bool>(false)
-    /// Whether there are obligations, for other threads.
-    let hasObligations = Atomic<Bool>(false)
+    /// Whether there are shutdown participants, for other threads.
+    let hasParticipants = Atomic<Bool>(false)
     let stopRequested = Atomic<Bool>(false)
     let counters = Counters()
-    /// True for a loop that a foreign loop turns: it must be awake to hear its poller's descriptor.
+    /// True for a loop that a host loop turns.
     let isEmbedded: Bool
     let isMain: Bool
     private let forkGeneration: UInt32
     private let serial: LoopSerialExecutor
 
-    // MARK: Loop thread only. Each access is over before the next begins, so what every turn uses is spared the dynamic check of that.
+    // MARK: Loop thread only
+    // Each access ends before the next begins, so the fields of every turn do without the dynamic exclusivity check.
 
-    /// Jobs that were made ready by an event or a timer. They run ahead of `ready`, so that a crowd of busy tasks cannot make a timer late.
+    /// Jobs that were made ready by an event or a timer. They run ahead of `ready`, so that many busy tasks cannot
+    /// delay a timer.
     @exclusivity(unchecked) var woken = JobQueue()
     @exclusivity(unchecked) var ready = JobQueue()
     @exclusivity(unchecked) var poller: Poller
     @exclusivity(unchecked) var timers = Timers()
     /// True while the main thread runs this loop as the executor of the process (ProcessExecutors.swift).
     @exclusivity(unchecked) var runsProcess = false
-    /// Jobs of the main actor that came while the main thread did not run the loop. They wait until it does.
+    /// Jobs of the main actor that were enqueued while the main thread did not run the loop. They wait until it does.
     var heldForMain: [QueuedJob] = []
-    /// True while events and timers are being dispatched: what becomes ready then goes to `woken`.
+    /// True while events and timers are being dispatched: jobs that become ready then go to `woken`.
     @exclusivity(unchecked) var isDispatching = false
     /// The loop that the owning thread ran before it took this one.
     var outer: UnsafeMutableRawPointer?
-    /// Work of this turn's end, in the order in which it was asked for.
+    /// Work for this turn's end, in the order of the requests.
     @exclusivity(unchecked) var endOfTurn: [any EndOfTurnWork] = []
     /// The list that is being worked off; kept for its memory.
     @exclusivity(unchecked) var endingTurn: [any EndOfTurnWork] = []
-    var obligations: [any ExitObligation] = [] {
-        didSet { hasObligations.store(!obligations.isEmpty, ordering: .releasing) }
+    var participants: [any ShutdownParticipant] = [] {
+        didSet { hasParticipants.store(!participants.isEmpty, ordering: .releasing) }
     }
-    /// True once the process' end has taken what other threads had posted by then. Theirs may go on for ever: what comes later is too late.
+    /// True once the process' end has taken what other threads had posted by then. Theirs may go on for ever: what
+    /// comes later is too late.
     @exclusivity(unchecked) package var isClosing = false
     // Threads, made when they are needed (Offload.swift).
-    lazy var offloadPool = OffloadPool(loop: self) { EventLoop.layersThreads }
+    lazy var ioPool = OffloadPool(loop: self) { EventLoop.ioThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }
     lazy var childPool = OffloadPool(loop: self) { .max }
     lazy var names = NameLookups(self)
     var locals: [ObjectIdentifier: AnyObject] = [:]
 
-    /// Tells time if the loop is measured.
+    /// Set if the loop is measured.
     @exclusivity(unchecked) var meter: Meter?
-    /// The clock that the loop goes by instead of CLOCK_MONOTONIC. Changes when a run of the loop begins or ends.
+    /// The loop's clock, if it is not CLOCK_MONOTONIC. Changes when a run of the loop begins or ends.
     @exclusivity(unchecked) var manualClock: ManualClock?
-    /// How many tasks and calls wait in the loop, for whatever; and how many of them are calls.
+    /// How many tasks and calls wait in the loop; and how many of them are calls.
     @exclusivity(unchecked) var waiters = 0
     @exclusivity(unchecked) var waitingCalls = 0
-    /// Says how deeply to sleep, and what it has to know for that: whether something patient has come since the loop last had nothing to do.
-    @exclusivity(unchecked) var doze = Doze()
-    @exclusivity(unchecked) var patientHasArrived = false
+    /// Decides how long to sleep. `lazyHasArrived`: an envelope that wakes lazily has come since the loop was last
+    /// idle.
+    @exclusivity(unchecked) var coalescing = WakeupCoalescing()
+    @exclusivity(unchecked) var lazyHasArrived = false
     /// How many operations the job that runs has done without waiting (Budget.swift).
     @exclusivity(unchecked) package var steps: UInt32 = 0
     /// How many pieces of work are off the loop right now.
@@ -110,7 +114,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
 
     deinit {
-        poller.abandonSeats()
+        poller.abandonSlots()
     }
 
     // MARK: Identity
@@ -123,7 +127,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// True on the thread that runs this loop. Any thread; a load and a compare.
     public var isCurrent: Bool { cel_current_loop() == Unmanaged.passUnretained(self).toOpaque() }
 
-    /// The loop of the main thread. It exists from its first use on. While `EventLoop.run` does not run it, a stand-in turns it.
+    /// The loop of the main thread. It exists from its first use on. While `EventLoop.run` does not run it, a stand-in
+    /// turns it.
     ///
     /// The process ends with a message if the kernel has no descriptors left for it.
     package static var main: EventLoop {
@@ -134,15 +139,15 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
     static let mainResult = Result { () throws(EventLoopError) in try EventLoop(name: "main", isMain: true) }
 
-    /// True while the thread of `run`, of `start` or of an embedded loop's host runs the loop. Any thread; by the time the answer is read it may
-    /// have changed.
+    /// True while the thread of `run`, of `start` or of an embedded loop's host runs the loop. Any thread; by the time
+    /// the answer is read it may have changed.
     public var isRunning: Bool { owner.load(ordering: .acquiring) == LoopOwner.runner }
 
     /// The time by the loop's clock. Any thread.
     package var now: Instant { manualClock?.now ?? .monotonic }
 
-    /// A fork shares the poller's descriptors with its parent and has none of the parent's threads: what it did to the loop, it would do to the
-    /// parent's.
+    /// A forked child shares the poller's descriptors with its parent and has none of the parent's threads: a change to
+    /// its loop would change the parent's.
     @inline(__always)
     func refuseAfterFork() {
         if cel_fork_generation() != forkGeneration { trapAfterFork() }
@@ -158,7 +163,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: Executor
 
-    /// The identity of actors that live on this loop: `nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }`.
+    /// The identity of actors that live on this loop:
+    /// `nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }`.
     public var serialExecutor: any SerialExecutor { serial }
 
     /// Called by the Swift runtime, from any thread.
@@ -170,15 +176,16 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if isCurrent {
             if isDispatching { woken.append(job) } else { ready.append(job) }
         } else {
-            // The loop may run the job, end and be freed while this thread is still waking it. The runtime keeps no reference for this call.
+            // The loop may run the job, end and be freed while this thread is still waking it. The runtime keeps no
+            // reference for this call.
             let held = Unmanaged.passRetained(self)
             post(JobEnvelope.make(job, from: envelopes))
             held.release()
         }
     }
 
-    /// Runs a job under the identity by which it came. Told another one, the runtime would believe itself in the wrong place and enqueue the
-    /// rest of the task again, at every step that asks for an executor.
+    /// Runs a job under the identity by which it came. Under another one, the runtime would assume the wrong executor
+    /// and enqueue the rest of the task again, at every step that asks for an executor.
     func run(_ queued: QueuedJob) {
         steps = 0
         switch queued.identity {
@@ -186,7 +193,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         case .global: unsafe queued.job.runSynchronously(on: EventLoop.genericExecutor)
         case .main: runOnMainActor(queued)
         case .serial:
-            // The tasks of a process that the loop has taken over prefer no executor; those on a loop beside others mostly prefer that loop.
+            // The tasks of a process that the loop has taken over prefer no executor; those on a loop beside others
+            // mostly prefer that loop.
             if runsProcess {
                 unsafe queued.job.runSynchronously(on: serial.asUnownedSerialExecutor())
             } else {
@@ -202,33 +210,38 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Puts an envelope into the inbox and wakes the loop if it sleeps. Any thread; lock-free.
     ///
-    /// - Parameter isPatient: it may wait for a moment, if the loop is going to look by then without being woken (Doze.swift).
-    package func post(_ envelope: UnsafeMutableRawPointer, isPatient: Bool = false) {
+    /// - Parameter wakesLazily: a loop that coalesces wake-ups is not woken for it, and finds it a moment later
+    ///   (WakeupCoalescing.swift).
+    package func post(_ envelope: UnsafeMutableRawPointer, wakesLazily: Bool = false) {
         refuseAfterFork()
-        if inbox.push(envelope, isPatient: isPatient) { poller.wake() }
+        if inbox.push(envelope, wakesLazily: wakesLazily) { poller.wake() }
         ensureOwner()
     }
 
-    /// Puts a call into the inbox that is made when some thread turns the loop for another reason. Any thread; lock-free.
+    /// Puts a call into the inbox that is made when some thread turns the loop for another reason. Any thread;
+    /// lock-free.
     package func performWhenTurned(_ body: consuming @escaping @Sendable () -> Void) {
         if isCurrent { return body() }
         refuseAfterFork()
         if inbox.push(CallEnvelope.make(consume body, from: envelopes)) { poller.wake() }
     }
 
-    /// True if the envelope that is being delivered is the last of those that the loop has found in its inbox. Loop thread.
+    /// True if the envelope that is being delivered is the last of those that the loop has found in its inbox. Loop
+    /// thread.
     package var isDeliveringLast: Bool { inbox.isDelivered }
 
-    /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any thread; lock-free.
+    /// Runs `body` on the loop's thread: now, if the caller is there, else when the loop next empties its inbox. Any
+    /// thread; lock-free.
     ///
     ///     loop.perform { table[key] = value }      // from a thread of a library's, say
     ///
-    /// If nothing runs the loop, a thread of the library's own does it.
+    /// If nothing runs the loop, a thread of the library does.
     public func perform(_ body: consuming @escaping @Sendable () -> Void) {
         if isCurrent { body() } else { post(CallEnvelope.make(consume body, from: envelopes)) }
     }
 
-    /// What a deinit leaves to the loop's thread. In a forked child it is left undone: the loop is the parent's. Any thread.
+    /// Runs the part of a deinit that belongs to the loop's thread. In a forked child it does nothing: the loop is the
+    /// parent's. Any thread.
     package func performFromDeinit(_ body: @escaping @Sendable () -> Void) {
         if !isForked { perform(body) }
     }
@@ -238,7 +251,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         post(CallEnvelope.make(body, from: envelopes))
     }
 
-    /// Returns when everything has been delivered that other threads had posted before. On the loop.
+    /// Returns when all earlier posts of other threads have been delivered. On the loop.
     package func catchUp() async {
         guard isCurrent, !inbox.isEmpty else { return }
         await withUnsafeContinuation { continuation in soon { continuation.resume() } }
@@ -246,7 +259,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: Loop thread: what the layers above keep here
 
-    /// Something of which each loop has one, made at its first use.
+    /// An object of which each loop has one, made at its first use.
     package func local<Value: AnyObject>(_ type: Value.Type, make: () -> Value) -> Value {
         if let value = locals[ObjectIdentifier(type)] { return unsafeDowncast(value, to: Value.self) }
         let value = make()

@@ -5,13 +5,14 @@
 //      ▲                       │                ▲                       │
 //      └──────── release ──────┘                └── `run` wants the loop, or nothing is left to do
 //
-// The runner is the thread of `run`, of `start`, or of a host that turns an embedded loop. The stand-in is a thread of the library's own. It turns
-// a loop that has work and no runner: the main loop of a program that never calls `run`, or has not called it yet, and loops that
-// have ended. The stand-in of the main loop stays until `run` asks for the loop; that of another loop goes when nothing is left to do. So code that
-// hands something to a loop never has to ask whether the loop runs, and no other thread ever turns it for a moment.
+// The runner is the thread of `run`, of `start`, or of a host that turns an embedded loop. The stand-in is a thread of
+// the library. It turns a loop that has work and no runner: the main loop of a program that never calls `run`, or has
+// not called it yet, and loops that have ended. The stand-in of the main loop stays until `run` asks for the loop; that
+// of another loop goes when nothing is left to do. So a caller that posts to a loop never has to ask whether the loop
+// runs, and the calling thread never turns the loop itself.
 //
-// A thread that posts looks for an owner after the post, and a thread that leaves looks into the inbox after it has left, both in one order
-// (Dekker's algorithm): one of the two finds the other.
+// A thread that posts looks for an owner after the post, and a thread that leaves looks into the inbox after it has
+// left, both in one order (Dekker's algorithm): one of the two finds the other.
 import CEventLoop
 import Glibc
 import Synchronization
@@ -28,7 +29,7 @@ extension EventLoop {
 
     /// Makes the calling thread the loop's runner. A stand-in hands the loop over at the end of its turn.
     func claim() {
-        precondition(tryClaim() || claimFromStandIn(), "event loop \"\(name)\" already runs on another thread")
+        precondition(tryClaim() || claimFromStandIn(), "event loop \"\(name)\" must not run on two threads: it already runs on another one")
     }
 
     /// False if the loop has an owner.
@@ -54,7 +55,7 @@ extension EventLoop {
         return true
     }
 
-    /// The calling thread is the loop's from here on. The caller has set `owner` already.
+    /// Makes the loop the calling thread's current loop. The caller has set `owner` already.
     func adopt() {
         outer = cel_current_loop()
         cel_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
@@ -69,7 +70,7 @@ extension EventLoop {
         owner.store(LoopOwner.none, ordering: .sequentiallyConsistent)
     }
 
-    /// Releases the loop for good. What is left to do is the stand-in's.
+    /// Releases the loop for good. A stand-in does the remaining work.
     func leave() {
         let isBusy = isBusy
         release()
@@ -78,12 +79,12 @@ extension EventLoop {
 
     // MARK: Stand-in
 
-    /// True while some thread turns the loop, or will without being asked: an embedded loop's host. Any thread; by the time the answer is read it may
-    /// have changed.
+    /// True while a thread turns the loop, or an embedded loop's host will. Any thread; by the time the answer is read
+    /// it may have changed.
     package var hasOwner: Bool { owner.load(ordering: .acquiring) != LoopOwner.none || isEmbedded }
 
-    /// Starts a stand-in if no thread owns the loop. Any thread. False if no thread can be started: what was posted then waits until the next
-    /// attempt, or until the process ends.
+    /// Starts a stand-in if no thread owns the loop. Any thread. False if no thread can be started: what was posted
+    /// then waits until the next attempt, or until the process ends.
     ///
     /// An embedded loop needs none: its host turns it.
     @discardableResult
@@ -110,14 +111,14 @@ extension EventLoop {
         adopt()
         let staysUntilWanted = isMain
         turnUntil { isWanted.load(ordering: .relaxed) || !staysUntilWanted && !isBusy }
-        if !staysUntilWanted { forgetSettledObligations() }
+        if !staysUntilWanted { forgetSettledParticipants() }
         leave()
     }
 
-    /// True while tasks live on the loop or something is still to be done for them. Calls for later and the layers' own waits do not count: they
-    /// serve what is counted here. Loop thread.
+    /// True while tasks live on the loop, or work for them remains. Calls for later and the layers' own waits do not
+    /// count: they serve what is counted here. Loop thread.
     private var isBusy: Bool {
         hasReadyJobs || !inbox.isEmpty || !endOfTurn.isEmpty || timers.sleepers > 0 || waiters > waitingCalls || offloaded > 0
-            || !signalSubscriptions.isEmpty || obligations.contains { !$0.isSettled }
+            || !signalSubscriptions.isEmpty || participants.contains { !$0.isSettled }
     }
 }

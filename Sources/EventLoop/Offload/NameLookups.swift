@@ -1,8 +1,9 @@
 // Which callers wait for which name: one question at a time for each name, on threads that do nothing else.
 //
-// getaddrinfo(3) cannot be interrupted, and a name server that does not answer holds it up for half a minute, or for ever. So a caller that gives up
-// leaves the question behind, and the next one for the same name joins it instead of asking again: what hangs is at most one thread for each
-// name, and never more than `EventLoop.nameThreads`. Names beyond wait in line; a name for which no caller waits any more leaves the line.
+// getaddrinfo(3) cannot be interrupted, and a name server that does not answer holds it up for half a minute, or for
+// ever. So a caller that gives up leaves the question behind, and the next one for the same name joins it instead of
+// asking again: what hangs is at most one thread for each name, and never more than `EventLoop.nameThreads`. Names
+// beyond wait in line; a name for which no caller waits any more leaves the line.
 import Glibc
 
 /// Loop thread only.
@@ -20,16 +21,14 @@ final class NameLookups {
         var waiting: [UInt64: (Answer) -> Void] = [:]
     }
 
-    /// Unchecked: written by a thread of the pool before it reports, read after.
-    private final class Box: @unchecked Sendable { var answer: Answer? }
-
     private let pool: OffloadPool
     private var questions: [Name: Question] = [:]
     private var lastWait: UInt64 = 0
 
     init(_ loop: EventLoop) { pool = OffloadPool(loop: loop) { EventLoop.nameThreads } }
 
-    /// Calls `done` when there is an answer, not from within this call. Returns how to give up: `done` is not called any more then.
+    /// Calls `done` when there is an answer, not from within this call. Returns a closure that cancels the wait: after
+    /// it, `done` is not called any more.
     func find(_ host: String, _ service: String, then done: @escaping (Answer) -> Void) -> () -> Void {
         let name = Name(host: host, service: service)
         let question = questions[name] ?? ask(name)
@@ -40,16 +39,17 @@ final class NameLookups {
 
     private func ask(_ name: Name) -> Question {
         let question = Question()
-        let box = Box()
+        let answer = ResultBox<Answer>()
         let work = OffloadedWork {
-            box.answer = Result { () throws(ResolveError) in try EventLoop.addresses(of: name.host, service: name.service) }
+            answer.value = Result { () throws(ResolveError) in try EventLoop.addresses(of: name.host, service: name.service) }
         } on: { [self] in
-            answered(name, question, box.answer!)
+            answered(name, question, answer.value!)
         }
         question.work = work
         questions[name] = question
         if !pool.submit(work) {
-            // With not one thread to be had the loop does not ask itself: it would stand still for as long as the name server does.
+            // With not one thread to be had the loop does not ask itself: it would stand still for as long as the name
+            // server does.
             pool.loop.soon { [self] in
                 answered(name, question, .failure(ResolveError(host: name.host, service: name.service, code: EAI_MEMORY)))
             }

@@ -1,9 +1,10 @@
 // Handing blocking work to another thread and waiting for its result.
 //
-// What waits for one thing does not hold up what waits for another, so each kind has threads of its own:
+// One kind of work must not delay another, so each kind has threads of its own:
 //
-// - the files of the layers of this package, four threads: writes go on whatever a user does, and whatever becomes of a name server;
-// - names, four threads (NameLookups.swift): a question may hang for as long as the name server likes;
+// - the files of the layers of this package (`submitIO`), four threads: writes continue whatever a user or a name
+//   server does;
+// - names, four threads (NameLookups.swift): a query may hang for as long as the name server does;
 // - what users hand over, `offloadThreads`;
 // - children, a thread each, and only where there is no pidfd (Children.swift).
 import CEventLoop
@@ -13,39 +14,36 @@ import Synchronization
 extension EventLoop {
     private static let userThreads = Atomic<Int>(16)
 
-    /// How many blocking calls `offload` runs at a time, on each loop: 16, unless set otherwise. Any thread; counts for what is submitted later.
+    /// How many blocking calls `offload` runs at a time, on each loop: 16, unless set otherwise. Any thread; counts for
+    /// what is submitted later.
     public static var offloadThreads: Int {
         get { userThreads.load(ordering: .relaxed) }
         set { userThreads.store(max(1, newValue), ordering: .relaxed) }
     }
 
-    static let layersThreads = 4
+    /// How many blocking calls of the layers above run at a time.
+    package static let ioThreads = 4
     /// How many names are looked up at a time.
     static let nameThreads = 4
-    /// How many blocking calls of the layers above run at a time.
-    package var poolThreads: Int { Self.layersThreads }
 
     /// Runs `body` on a thread where it may block, while the loop goes on, and returns what it returns.
     ///
     ///     let entries = try await EventLoop.offload { try FileManager.default.contentsOfDirectory(atPath: path) }
     ///
-    /// At most `offloadThreads` bodies run at a time; who comes when all threads are busy waits for his turn, in the order of coming. Threads are
-    /// started as they are needed, and end when they have had nothing to do for ten seconds. On the current loop's pool; outside of any loop, on the
-    /// main loop's.
+    /// At most `offloadThreads` bodies run at a time; a call that finds all threads busy waits, first come, first
+    /// served. Threads are started as they are needed, and end after ten seconds without work. On the current loop's
+    /// pool; outside of any loop, on the main loop's.
     ///
-    /// A task that is cancelled while it waits for its turn gives it up. A body that has begun cannot be interrupted: the call returns when it has ended,
-    /// with what it returns; or, with `abandonOnCancel`, at once, and what the body still does and returns is nobody's (so do not
-    /// abandon what opens descriptors).
+    /// A task that is cancelled while it waits for its turn gives it up. A body that has begun cannot be interrupted:
+    /// the call returns when it has ended, with what it returns; or, with `abandonOnCancel`, at once, and what the body
+    /// then returns is dropped (so do not abandon a body that opens descriptors).
     ///
     /// - Throws: what `body` throws; `CancellationError`; `EventLoopError` if there is not one thread to be had.
     /// - Complexity: two thread switches.
     public static func offload<Value: Sendable>(
         abandonOnCancel: Bool = false, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
-        let loop = current ?? main
-        if loop.isCurrent { return try await loop.offloadHere(abandonOnCancel, body) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("offload") }
-        return try await loop.visit { try await loop.offloadHere(abandonOnCancel, body) }
+        try await onCurrentLoop("offload") { loop in try await loop.offloadHere(abandonOnCancel, body) }
     }
 
     private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -58,10 +56,11 @@ extension EventLoop {
         return try call.result.get()
     }
 
-    /// Runs `off` on a thread where it may block for as long as a disk does, then `on` on the loop. For the layers above. Loop thread.
-    package func offload(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
-        // With not one thread to be had, late is better than never: the pool is the last resort already.
-        if !offloadPool.submit(OffloadedWork(off: off, on: on)) {
+    /// Runs `off` on a thread of the I/O pool, where it may block for as long as a disk does, then `on` on the loop.
+    /// For the layers above, which call `offloadIO` (AsyncFD). Loop thread.
+    package func submitIO(_ off: @escaping @Sendable () -> Void, then on: @escaping () -> Void) {
+        // No thread can be started: the loop's thread makes the call, late rather than never.
+        if !ioPool.submit(OffloadedWork(off: off, on: on)) {
             off()
             soon(on)
         }
@@ -70,8 +69,8 @@ extension EventLoop {
 
 /// A call of `EventLoop.offload`.
 ///
-/// Unchecked: loop thread only, but for `body`, which a thread of the pool runs once, and `answer`, which that thread writes and the pool hands
-/// back to the loop's.
+/// Unchecked: loop thread only, but for `body`, which a thread of the pool runs once, and `answer`, which that thread
+/// writes and the pool hands back to the loop's.
 private final class OffloadedCall<Value: Sendable>: @unchecked Sendable {
     private let loop: EventLoop
     private let abandonOnCancel: Bool

@@ -1,17 +1,19 @@
-// Threads for work that the kernel, or the C library, has only in a blocking form: writing to a regular file, closing one, resolving a name.
+// Threads for work that the kernel, or the C library, has only in a blocking form: writing to a regular file, closing
+// one, resolving a name.
 //
-// A pool belongs to one loop, and everything in it but the threads' own work happens on the loop's thread: which threads there
-// are, who is idle, what waits. So there is no lock to contend for. A thread gets its work through a semaphore and one field that
-// the semaphore hands over; its results come back through the loop's inbox. Threads are started when there is work for them and
-// go when there has been none for a while; it is they who notice, so that no timer wakes the loop for it.
+// A pool belongs to one loop. Its list of threads, the idle ones and the waiting work, are touched on the loop's thread
+// only, so there is no lock. A thread gets its work through a semaphore and one field that the semaphore publishes; its
+// results come back through the loop's inbox. Threads are started when there is work for them, and end after a while
+// without work. They measure that time themselves, so that no timer wakes the loop for it.
 //
-// An idle thread does not know its loop. It would have to know it weakly, or keep it alive; and an object to which there has ever been a
-// weak reference has its references counted in another place, at three times the price, for as long as it lives.
+// An idle thread does not know its loop. It would have to know it weakly, or keep it alive; and an object to which
+// there has ever been a weak reference has its references counted in another place, at three times the price, for as
+// long as it lives.
 import DequeModule
 import Glibc
 import Synchronization
 
-/// Something to do off the loop and then on it. Loop thread only, but for what `off` does.
+/// Work with a part off the loop and a part on it. Loop thread only, except `off`.
 final class OffloadedWork {
     enum State { case waiting, running, over }
 
@@ -24,7 +26,7 @@ final class OffloadedWork {
         self.on = on
     }
 
-    /// Gives up work that no thread has begun. False: too late.
+    /// Gives up work that no thread has begun. False: a thread has begun it.
     func giveUp() -> Bool {
         guard state == .waiting else { return false }
         state = .over
@@ -37,11 +39,11 @@ final class OffloadedWork {
 /// Loop thread only.
 final class OffloadPool {
     unowned let loop: EventLoop
-    /// Threads at most. Work beyond waits in line.
+    /// How many threads there may be. Further work waits, first come, first served.
     private let maximumThreads: () -> Int
     /// How long a thread without work stays.
     private let idleSeconds: Int
-    /// Some of them may have gone.
+    /// Some of these threads may have ended.
     private var idle: [Worker] = []
     private var busy = 0
     private var waiting: Deque<OffloadedWork> = []
@@ -57,7 +59,7 @@ final class OffloadPool {
 
     deinit { for worker in idle { worker.retire() } }
 
-    /// False: there is not one thread to be had (EAGAIN).
+    /// False: no thread can be started (EAGAIN).
     func submit(_ work: OffloadedWork) -> Bool {
         if let worker = takeIdle() {
             start(work, on: worker)
@@ -71,7 +73,7 @@ final class OffloadPool {
         return true
     }
 
-    /// The most recently idle thread is used first, so that the others grow old and go.
+    /// The most recently idle thread is used first, so that the others time out.
     private func takeIdle() -> Worker? {
         while let worker = idle.popLast() { if worker.claim() { return worker } }
         return nil
@@ -97,7 +99,7 @@ final class OffloadPool {
         work.on.take()?()
     }
 
-    /// What has waited longest and has not been given up.
+    /// The oldest waiting work that has not been given up.
     private func nextWaiting() -> OffloadedWork? {
         while let next = waiting.popFirst() { if next.state == .waiting { return next } }
         return nil
@@ -110,8 +112,9 @@ final class OffloadPool {
 ///       ▲                                               │
 ///       └──────────── there is work, or the pool goes ──┘
 ///
-/// Unchecked: `task` is written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not touched
-/// again by the loop's thread until the worker has said through the inbox that it is done. The rest is immutable, or atomic.
+/// Unchecked: `task` is written by the loop's thread before `sem_post` and read by the worker after `sem_wait`, and not
+/// touched again by the loop's thread until the worker has said through the inbox that it is done. The rest is
+/// immutable, or atomic.
 private final class Worker: @unchecked Sendable {
     private enum State { static let taken = 0, idle = 1, gone = 2 }
 
@@ -121,7 +124,8 @@ private final class Worker: @unchecked Sendable {
     private let idleSeconds: Int
     private var task: Assignment?
 
-    /// Keeps the loop while there is work: a loop that nobody needs any more goes when the last report has been posted to it.
+    /// Keeps the loop alive while there is work: a loop without other references is deallocated after the last report
+    /// has been posted to it.
     private struct Assignment {
         let work: OffloadedWork
         let off: @Sendable () -> Void
@@ -143,10 +147,10 @@ private final class Worker: @unchecked Sendable {
 
     var hasGone: Bool { state.load(ordering: .relaxed) == State.gone }
 
-    /// For the loop, which has work. False: the thread has gone.
+    /// For the loop, which has work. False: the thread has ended.
     func claim() -> Bool { state.compareExchange(expected: State.idle, desired: State.taken, ordering: .relaxed).exchanged }
 
-    /// For the loop, which has none. From now on the thread may go.
+    /// For the loop, which has no work. From now on the thread may end.
     func rest() { state.store(State.idle, ordering: .relaxed) }
 
     func start(_ work: OffloadedWork, _ off: @escaping @Sendable () -> Void, for loop: EventLoop) {
@@ -154,7 +158,7 @@ private final class Worker: @unchecked Sendable {
         sem_post(wake)
     }
 
-    /// The pool goes. Without work the thread ends.
+    /// The pool is being deallocated. A thread without work ends.
     func retire() { if claim() { sem_post(wake) } }
 
     private func runUntilRetired() {
@@ -169,7 +173,7 @@ private final class Worker: @unchecked Sendable {
         }
     }
 
-    /// False when the time is over.
+    /// False after `idleSeconds` without work.
     private func waitForWork() -> Bool {
         var limit = timespec()
         clock_gettime(CLOCK_REALTIME, &limit)  // sem_timedwait knows no other; if it is set, a thread goes early or late

@@ -1,5 +1,5 @@
-// Names to addresses, by the system's own resolver: /etc/hosts, DNS, whatever nsswitch.conf says. getaddrinfo(3) blocks, so threads do it that do
-// nothing else (NameLookups.swift).
+// Names to addresses, by the system's own resolver: /etc/hosts, DNS, as nsswitch.conf configures it. getaddrinfo(3)
+// blocks, so it runs on threads that do nothing else (NameLookups.swift).
 import Glibc
 
 /// An address as the socket calls take it.
@@ -23,23 +23,22 @@ public struct ResolveError: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 extension EventLoop {
-    /// The addresses of `host`, for stream connections to `service`, in the order in which they should be tried (RFC 6724).
+    /// The addresses of `host`, for stream connections to `service`, in the order in which they should be tried (RFC
+    /// 6724).
     ///
     ///     let addresses = try await EventLoop.resolve("example.org", service: "443")
     ///
     /// - Parameters:
     ///   - host: a name or a numeric address. Empty: all of this machine's addresses, for listening.
     ///   - service: a port number, or a name from `/etc/services`.
-    /// At most four names are looked up at a time, on each loop, and each of them once: calls that ask for a name while it is being looked up share the answer.
-    /// Others wait for their turn. On the current loop; outside of any, on the main loop.
+    /// At most four names are looked up at a time, on each loop, and each of them once: calls that ask for a name while
+    /// it is being looked up share the answer. Others wait for their turn. On the current loop; outside of any, on the
+    /// main loop.
     ///
-    /// - Throws: `ResolveError`; `CancellationError` as soon as the task is cancelled, while the resolver finishes in the background; `EventLoopError` if no
-    ///   loop runs.
+    /// - Throws: `ResolveError`; `CancellationError` as soon as the task is cancelled, while the resolver finishes in
+    ///   the background; `EventLoopError` if no loop runs.
     public static func resolve(_ host: String, service: String) async throws -> [ResolvedAddress] {
-        let loop = current ?? main
-        if loop.isCurrent { return try await loop.resolveHere(host, service) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("resolve") }
-        return try await loop.visit { try await loop.resolveHere(host, service) }
+        try await onCurrentLoop("resolve") { loop in try await loop.resolveHere(host, service) }
     }
 
     private func resolveHere(_ host: String, _ service: String) async throws -> [ResolvedAddress] {
@@ -52,8 +51,8 @@ extension EventLoop {
         return try wait.result.get()
     }
 
-    /// Looks a name up for the layers above, and calls `done` with its addresses, not from within this call. Returns how to give up: `done` is not called any
-    /// more then. Loop thread.
+    /// Looks a name up for the layers above, and calls `done` with its addresses, not from within this call. Returns a
+    /// closure that cancels the lookup: after it, `done` is not called any more. Loop thread.
     package func findAddresses(
         of host: String, service: String, then done: @escaping (Result<[ResolvedAddress], ResolveError>) -> Void
     ) -> () -> Void { names.find(host, service, then: done) }
@@ -94,8 +93,8 @@ private final class NameWait: @unchecked Sendable {
 }
 
 #if DEBUG
-/// A seam for tests: called with the host's name before the system's resolver is asked, and may block as long as that one might. Nil: the system is
-/// asked; else the code of its failure.
+/// A seam for tests: called with the host's name before the system's resolver is asked, and may block as long as that
+/// one might. Nil: the system is asked; else the code of its failure.
 package let resolverForTests = Locked<(@Sendable (String) -> CInt?)?>(nil)
 #endif
 

@@ -1,9 +1,9 @@
-// What one descriptor's readiness is in one direction, and who waits for it.
+// One descriptor's readiness in one direction, and the task that waits for it.
 //
-// epoll tells of *edges*: "something arrived since you last looked". A task asks about *levels*: "can I read now?". This
-// machine turns the first into the second. It caches each edge, lets a task take the cached readiness without a system call,
-// and hands a later edge to the task that waits for it. It makes no system call and resumes nobody: each function returns
-// what its caller has to do once the machine is consistent again. (The idea of the numbered edge is tokio's, scheduled_io.rs.)
+// epoll reports *edges*: "something arrived since you last looked". A task asks about *levels*: "can I read now?". This
+// machine turns edges into levels. It caches each edge, lets a task use the cached readiness without a system call, and
+// hands a later edge to the waiting task. It makes no system call and resumes no task: each function returns what its
+// caller must do next. (The idea of the numbered edge is tokio's, scheduled_io.rs.)
 
 /// The readiness of one descriptor in one direction.
 ///
@@ -12,11 +12,12 @@ package struct Readiness: Equatable {
     /// Counts edges. A reader that saw would-block at edge 7 must not clear edge 8, which arrived in between.
     package typealias Edge = UInt32
 
-    /// Names one wait, so that a late cancellation cannot hit the wait that came after it, nor one of the four billion behind that.
+    /// Names one wait, so that a late cancellation cannot hit the wait that came after it, nor one of the four billion
+    /// behind that.
     package typealias WaiterID = UInt32
 
     private enum State: Equatable {
-        case ready  // or nobody has looked yet: try the system call
+        case ready  // or unknown, because no attempt has been made yet: try the system call
         case drained  // the last attempt said would-block, or moved less than was asked
         case awaited(by: WaiterID)
         case closed
@@ -24,7 +25,8 @@ package struct Readiness: Equatable {
 
     private var state = State.ready
     private var edge: Edge = 0
-    /// The other side has hung up, or has sent urgent data, and no later edge may come: a short count then does not mean that the end has been reached.
+    /// The other side has hung up, or has sent urgent data, and no later edge may come: a short count then does not
+    /// mean that the end has been reached.
     private var isFinal = false
 
     package init() {}
@@ -37,7 +39,7 @@ package struct Readiness: Equatable {
         case closed
     }
 
-    /// What somebody who wants to read or write should do.
+    /// What a caller that wants to read or write must do.
     package var attempt: Attempt {
         switch state {
         case .ready: .go(edge)
@@ -51,7 +53,7 @@ package struct Readiness: Equatable {
         case parked
         /// There is nothing to wait for.
         case ready
-        /// Somebody else waits already.
+        /// Another task waits already.
         case busy
         case closed
     }
@@ -81,8 +83,8 @@ package struct Readiness: Equatable {
 
     /// The system call, made on the readiness obtained at `seen`, found that there is no more.
     ///
-    /// A short count saves the call that would say would-block, but is no evidence after a hang-up: the end of the stream is still to be read. What
-    /// arrives between the call and this comes with an edge of its own.
+    /// A short count saves the call that would say would-block, but is no evidence after a hang-up: the end of the
+    /// stream is still to be read. What arrives between the call and this comes with an edge of its own.
     package mutating func clear(_ seen: Edge, by evidence: Evidence) {
         guard state == .ready, seen == edge else { return }
         if evidence == .wouldBlock || !isFinal { state = .drained }

@@ -1,13 +1,13 @@
-// A descriptor's seat in the poller: its readiness in both directions and the waiters' way to be resumed.
+// A descriptor's slot in the poller: its readiness in both directions, and the waiters to resume.
 import CEventLoop
 
-/// Which of a descriptor's two readinesses is meant.
+/// A direction of a descriptor's readiness.
 package enum Direction: Sendable { case read, write }
 
 /// Why a wait ended.
 package enum Wake: Sendable {
     case ready
-    /// The descriptor was closed while somebody waited for it.
+    /// The descriptor was closed during the wait.
     case closed
     case cancelled
     /// Another task already waits in this direction.
@@ -33,25 +33,27 @@ enum Waiter {
     }
 }
 
-/// Unchecked because the stored state is loop-thread-only; the one thing that other threads do with a registration is to hand it
-/// back to its loop (`wait`'s cancellation handler).
+/// Unchecked because the stored state is loop-thread-only; the one thing that other threads do with a registration is
+/// to hand it back to its loop (`wait`'s cancellation handler).
 package final class Registration: @unchecked Sendable {
     package let descriptor: CInt
     let generation: UInt32
-    /// Whoever has a registration has its loop, or closes it without one. Unmanaged here and in what follows: each count of references is an
-    /// atomic step, and there were more of them in a round trip through two pipes than instructions of ours.
+    /// The owner of a registration keeps its loop alive; a loop that is deallocated first calls `abandon`. Unmanaged
+    /// here and below: each retain is an atomic operation, and a round trip through two pipes made more of them than it
+    /// ran instructions of ours.
     private let loop: Unmanaged<EventLoop>
     private var isAbandoned = false
 
     private struct Side {
         var readiness = Readiness()
         var waiter: Waiter?
-        /// Whoever waits here waits in the other direction too, and is to be taken off there when this one wakes him.
+        /// The waiter waits in the other direction, too. When this side wakes it, the other side removes it.
         var waitsInBoth = false
     }
     @exclusivity(unchecked) private var read = Side()
     @exclusivity(unchecked) private var write = Side()
-    /// A socket got urgent data. Reads stop at its mark, with or without more behind it, so that a short count proves nothing any more.
+    /// A socket got urgent data. Reads stop at its mark, with or without more behind it, so that a short count proves
+    /// nothing any more.
     @exclusivity(unchecked) private var hasUrgentMark = false
     @exclusivity(unchecked) private var lastWait: Readiness.WaiterID = 0
 
@@ -59,13 +61,16 @@ package final class Registration: @unchecked Sendable {
         self.descriptor = descriptor
         self.generation = generation
         self.loop = Unmanaged.passUnretained(loop)
-        // It was registered because an attempt had said would-block. What is ready by now, the first edge will say.
+        // It was registered because an attempt had said would-block. The first edge will
+        // report what is ready by now.
         read.readiness.clear(0, by: .wouldBlock)
         write.readiness.clear(0, by: .wouldBlock)
     }
 
     deinit {
-        assert(read.waiter == nil && write.waiter == nil, "descriptor \(descriptor): a registration went away under its waiter")
+        assert(
+            read.waiter == nil && write.waiter == nil,
+            "descriptor \(descriptor): a registration must be closed before its last reference goes: a task still waits")
     }
 
     // MARK: Loop thread: attempts
@@ -102,9 +107,10 @@ package final class Registration: @unchecked Sendable {
         }
     }
 
-    /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in `direction`.
+    /// Calls `body` once, on the loop thread and never from within this call, when the descriptor is ready in
+    /// `direction`.
     ///
-    /// - Returns: what `giveUp` needs.
+    /// - Returns: the waiter's ID, for `giveUp`.
     @discardableResult
     package func whenReady(_ direction: Direction, _ body: @escaping (Wake) -> Void) -> Readiness.WaiterID {
         lastWait &+= 1
@@ -191,20 +197,20 @@ package final class Registration: @unchecked Sendable {
         if hungUp || events & cel_EPOLLOUT != 0 { wake(.write, write.readiness.signal(isFinal: hungUp), .ready) }
     }
 
-    /// Wakes who waits, and lets nobody wait any more.
+    /// Wakes the waiters. Later waits end at once with `.closed`.
     func wakeAll(_ reason: Wake) {
         wake(.read, read.readiness.close(), reason)
         wake(.write, write.readiness.close(), reason)
     }
 
-    /// Wakes who waits, then gives the seat back. The caller closes the descriptor afterwards, if it is the caller's to close.
+    /// Wakes the waiters, then frees the slot. The caller closes the descriptor afterwards, if it owns it.
     package func close() {
         guard !isAbandoned else { return }
         wakeAll(.closed)
         loop._withUnsafeGuaranteedRef { $0.remove(self) }
     }
 
-    /// The loop goes, and nobody is waiting any more who could be told.
+    /// The loop is being deallocated, so no task waits any more.
     func abandon() {
         isAbandoned = true
         read.waiter = nil

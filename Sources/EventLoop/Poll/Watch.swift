@@ -1,39 +1,13 @@
 // Waiting for any descriptor that the kernel can watch: a library's socket, an inotify or timer descriptor, a device.
 //
-// epoll(7) tells of changes; a user asks about states. So a wait first asks poll(2) how things stand, and only if they stand badly waits for
-// a change and asks again. The answer is always true when it is given, however much or little the user read last time, and
-// nobody has to report back what he found. (AsyncFD, which makes the system calls itself, uses the cached edges instead.)
+// epoll(7) reports changes; a user asks about states. So a wait first asks poll(2) for the state. Only if the
+// descriptor is not ready does it wait for a change, and then it asks again. The answer is always true when it is
+// given, however much or little the user read last time, and the user reports nothing back. (AsyncFD, which makes the
+// system calls itself, uses the cached edges instead.)
 import Glibc
 import SystemPackage
 
-/// What a descriptor is ready for, or what has become of it: the bits of `poll(2)`.
-public struct ReadyFor: OptionSet, Sendable, CustomStringConvertible {
-    /// The bits, as poll(2) has them.
-    public let rawValue: Int16
-
-    /// Bits of poll(2).
-    public init(rawValue: Int16) { self.rawValue = rawValue }
-
-    /// A read would not block (`POLLIN`): there are bytes, a connection, or the end of the stream.
-    public static let reading = ReadyFor(rawValue: Int16(POLLIN))
-    /// A write would not block (`POLLOUT`).
-    public static let writing = ReadyFor(rawValue: Int16(POLLOUT))
-    /// The other end will send no more (`POLLRDHUP`); what it has sent can still be read. Comes unasked.
-    public static let endOfInput = ReadyFor(rawValue: 0x2000)
-    /// The other end is gone (`POLLHUP`). Comes unasked.
-    public static let hangUp = ReadyFor(rawValue: Int16(POLLHUP))
-    /// An error is pending (`POLLERR`): the next system call, or `SO_ERROR`, says which. On the writing end of a pipe: nobody reads. Comes unasked.
-    public static let error = ReadyFor(rawValue: Int16(POLLERR))
-
-    public var description: String {
-        let names: [(ReadyFor, String)] = [
-            (.reading, "reading"), (.writing, "writing"), (.endOfInput, "endOfInput"), (.hangUp, "hangUp"), (.error, "error"),
-        ]
-        return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
-    }
-}
-
-/// A wait for a descriptor ended otherwise than with readiness.
+/// A wait for a descriptor ended without readiness.
 public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Why. An open set: switches need a default.
     public struct Code: Sendable, Hashable {
@@ -56,9 +30,9 @@ public struct WatchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The descriptor that was waited for.
     public let descriptor: FileDescriptor
     /// What was waited for.
-    public let interest: ReadyFor
-    /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it, `ENOSPC` beyond the user's limit
-    /// of watches (`/proc/sys/fs/epoll/max_user_watches`), …
+    public let interest: PollEvents
+    /// For `.system`: `EBADF` if the descriptor is not open, `EEXIST` if something else on this loop watches it,
+    /// `ENOSPC` beyond the user's limit of watches (`/proc/sys/fs/epoll/max_user_watches`), …
     public let errno: Errno?
 
     public var description: String {
@@ -77,13 +51,14 @@ extension WatchError: CancellableError {
 ///     try await watch.readable()
 ///     let count = read(socket, …)
 ///
-/// Of any kind that `poll(2)` knows; of those that never block in its sense (regular files, directories) it says that they are always ready. The
-/// descriptor stays its owner's, who closes it, after the watch: nobody would be told that what he waits for is gone. Its flags are
-/// not touched, so a read may still block if somebody else empties it first; make the descriptor non-blocking if it is shared.
+/// Of any kind that `poll(2)` knows; those that never block in its sense (regular files, directories) are always ready.
+/// The owner keeps the descriptor, and closes it after the watch: epoll reports nothing about a closed number, so a
+/// waiting task would wait for ever. The watch does not change the flags, so a read may still block if another reader
+/// empties the descriptor first; make a shared descriptor non-blocking.
 ///
-/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any task; one that runs
-/// elsewhere visits the loop for the wait. One task can wait for reading and one for writing at a time. Watches cost nothing until somebody has to
-/// wait, and then one `epoll_ctl` once.
+/// A watch belongs to the loop on which it was made (outside of any: the main loop). Its methods may be called from any
+/// task; a task that runs elsewhere visits the loop for the wait. One task can wait for reading and one for writing at
+/// a time. A watch costs nothing until the first task has to wait, and then one `epoll_ctl`, once.
 ///
 /// Unchecked because what changes is touched on the loop's thread only.
 public final class Watch: @unchecked Sendable {
@@ -110,24 +85,25 @@ public final class Watch: @unchecked Sendable {
 
     /// Suspends the task until a read would not block. Returns at once if that is so already.
     ///
-    /// - Returns: how things stand; contains `.reading`, `.endOfInput`, `.hangUp` or `.error`.
+    /// - Returns: the state; contains `.reading`, `.endOfInput`, `.hangUp` or `.error`.
     /// - Throws: `WatchError`. A wait that is cancelled leaves nothing behind.
     /// - Complexity: one `poll(2)` if it is ready; two and a wait if not.
     @discardableResult
-    public func readable() async throws(WatchError) -> ReadyFor { try await ready(for: .reading) }
+    public func readable() async throws(WatchError) -> PollEvents { try await ready(for: .reading) }
 
     /// Suspends the task until a write would not block; see `readable`.
     @discardableResult
-    public func writable() async throws(WatchError) -> ReadyFor { try await ready(for: .writing) }
+    public func writable() async throws(WatchError) -> PollEvents { try await ready(for: .writing) }
 
-    /// Suspends the task until one of what `interest` names is so, or the descriptor has hung up or failed.
-    public func ready(for interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+    /// Suspends the task until one of the events in `interest` is there, or the descriptor has hung up or failed.
+    public func ready(for interest: PollEvents) async throws(WatchError) -> PollEvents {
         if loop.isCurrent { return try await readyHere(interest) }
         guard loop.ensureOwner() else { throw error(.noEventLoop, interest) }
         return try await loop.visit { () async throws(WatchError) in try await self.readyHere(interest) }
     }
 
-    /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the descriptor is closed. Any thread.
+    /// Ends the watch. Tasks that wait get `WatchError.Code.closed`; so do those that wait later. Call it before the
+    /// descriptor is closed. Any thread.
     public func close() {
         loop.perform {
             self.isClosed = true
@@ -137,7 +113,7 @@ public final class Watch: @unchecked Sendable {
 
     // MARK: Loop thread
 
-    private func readyHere(_ interest: ReadyFor) async throws(WatchError) -> ReadyFor {
+    private func readyHere(_ interest: PollEvents) async throws(WatchError) -> PollEvents {
         await loop.yieldIfSpent()
         while true {
             if isClosed { throw error(.closed, interest) }
@@ -160,16 +136,16 @@ public final class Watch: @unchecked Sendable {
     }
 
     /// poll(2), without waiting.
-    private func state(_ interest: ReadyFor) throws(WatchError) -> ReadyFor {
-        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | ReadyFor.endOfInput.rawValue, revents: 0)
+    private func state(_ interest: PollEvents) throws(WatchError) -> PollEvents {
+        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | PollEvents.endOfInput.rawValue, revents: 0)
         while poll(&request, 1, 0) < 0 {
             guard Glibc.errno == EINTR else { throw error(.system, interest, Errno(rawValue: Glibc.errno)) }
         }
         if request.revents & Int16(POLLNVAL) != 0 { throw error(.system, interest, .badFileDescriptor) }
-        return ReadyFor(rawValue: request.revents)
+        return PollEvents(rawValue: request.revents)
     }
 
-    private func register(_ interest: ReadyFor) throws(WatchError) -> Registration? {
+    private func register(_ interest: PollEvents) throws(WatchError) -> Registration? {
         if let registration { return registration }
         do {
             registration = try loop.register(descriptor.rawValue)
@@ -179,7 +155,7 @@ public final class Watch: @unchecked Sendable {
         }
     }
 
-    private func error(_ code: WatchError.Code, _ interest: ReadyFor, _ errno: Errno? = nil) -> WatchError {
+    private func error(_ code: WatchError.Code, _ interest: PollEvents, _ errno: Errno? = nil) -> WatchError {
         WatchError(code: code, descriptor: descriptor, interest: interest, errno: errno)
     }
 }

@@ -1,5 +1,5 @@
-// Errors that say no more than `CancellationError` does, but where it happened: with typed throws, each operation has one error type, and
-// its cancellation has to be one of that type's cases.
+// Errors that say no more than `CancellationError` does, but where it happened: with typed throws, each operation has
+// one error type, and its cancellation has to be one of that type's cases.
 
 /// An error that may stand for a `CancellationError`.
 package protocol CancellableError: Error {

@@ -1,7 +1,8 @@
 // The run queue: jobs of the Swift runtime that are ready to run on this loop, first in, first out.
 //
-// A job is one pointer and two bits. The bits say under which identity the job was enqueued, because the runtime has to be
-// told again when the job runs (see Executors.swift). Jobs are aligned to 16 bytes, so the bits travel in the pointer.
+// A job is one pointer and two bits. The bits say under which identity the job was enqueued, because the runtime has to
+// be told again when the job runs (see Executors.swift). Jobs are aligned to 16 bytes, so the bits travel in the
+// pointer.
 import CEventLoop
 
 /// A ready job together with the identity under which it has to run.

@@ -1,9 +1,11 @@
-// A loop that runs on the main thread without being the executor of the process: the main actor's jobs still need that thread.
+// A loop that runs on the main thread without being the executor of the process: the main actor's jobs still need that
+// thread.
 //
-// They stand in the Dispatch library's main queue. That queue can be a guest of another event loop: it has an eventfd, which is readable when
-// there is something to do, and a function that does it. CoreFoundation's run loop uses both on Linux (`_dispatch_get_main_queue_handle_4CF` and
-// `_dispatch_main_queue_callback_4CF`, swift-corelibs-libdispatch, private/queue_private.h). They are looked up by name, because no header
-// that Swift imports has them; where they are missing, the main actor's jobs wait until the loop has ended.
+// Those jobs are in the Dispatch library's main queue. That queue can be a guest of another event loop: it has an
+// eventfd, which is readable when there is something to do, and a function that does it. CoreFoundation's run loop uses
+// both on Linux (`_dispatch_get_main_queue_handle_4CF` and `_dispatch_main_queue_callback_4CF`,
+// swift-corelibs-libdispatch, private/queue_private.h). They are looked up by name, because no header that Swift
+// imports has them; where they are missing, the main actor's jobs wait until the loop has ended.
 import CEventLoop
 import Glibc
 
@@ -22,13 +24,13 @@ final class MainQueue {
         guard let handle = dlsym(nil, "_dispatch_get_main_queue_handle_4CF"), let drain = dlsym(nil, "_dispatch_main_queue_callback_4CF")
         else { return nil }
         let descriptor = unsafeBitCast(handle, to: Handle.self)()
-        // The loop has just been made: nothing else of it watches the descriptor. The kernel watches eventfds.
+        // The loop is new: no other registration of it watches the descriptor. The kernel watches eventfds.
         guard descriptor >= 0, let registration = try? loop.register(descriptor) else { return nil }
         self.loop = loop
         self.descriptor = descriptor
         self.drain = unsafeBitCast(drain, to: Drain.self)
         self.registration = registration
-        // What was enqueued before has made the descriptor readable long ago: the first look does not wait for an edge.
+        // Earlier jobs have made the descriptor readable already: the first look does not wait for an edge.
         loop.soon { [self] in look() }
     }
 
@@ -46,9 +48,11 @@ final class MainQueue {
     }
 }
 
-/// Test runners end a process in their own way and run asynchronous tests on the executors that the process began with: those stay.
+/// Test runners end a process in their own way and run asynchronous tests on the executors that the process began with:
+/// those stay.
 enum TestRunner {
-    /// True in a process that runs XCTest or Swift Testing: both are started by a program that links the XCTest library.
+    /// True in a process that runs XCTest or Swift Testing: both are started by a program that links the XCTest
+    /// library.
     static let isPresent: Bool = {
         if let library = dlopen("libXCTest.so", RTLD_LAZY | RTLD_NOLOAD) {
             dlclose(library)

@@ -1,8 +1,9 @@
-// A first-in-first-out queue in a ring whose size is a power of two: the run queue, and whatever else is queued on a hot path.
+// A first-in-first-out queue in a ring whose size is a power of two: the run queue, and whatever else is queued on a
+// hot path.
 //
-// It grows and never shrinks: what a program needed once it will need again. `Deque` does the same for values of any kind, at
-// the price of a uniqueness check with every step. Public though it is nobody's business: only what is public can be inlined into another module, and
-// a queue that is not would be ten times as slow there.
+// It grows and never shrinks: what a program needed once it will need again. `Deque` does the same for values of any
+// kind, at the price of a uniqueness check with every step. Public, although it is an implementation detail: only what
+// is public can be inlined into another module, and a queue that is not would be ten times as slow there.
 
 /// Not thread-safe. All operations are O(1), amortised.
 @_spi(Internals) public struct Ring<Element: BitwiseCopyable>: ~Copyable {
@@ -13,7 +14,7 @@
 
     @inlinable
     public init(capacity: Int = 256) {
-        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the ring's size is a power of two")
+        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "capacity must be a power of two")
         self.capacity = capacity
         ring = .allocate(capacity: capacity)
     }

@@ -1,21 +1,22 @@
-// Who in this process wants which signals, so that the last one who goes can put things back as they were.
+// Which signals this process catches, and for how many users, so that the last user restores the former disposition.
 import CEventLoop
 import Glibc
 import SystemPackage
 
-/// Signals whose handler is ours for as long as somebody wants it. Any thread.
+/// Signals whose handler is ours until `giveBack`. Any thread.
 struct CaughtSignals: Sendable {
-    private let signals: [Signal]
+    private let signals: [EventLoop.Signal]
     private let wakeup: CInt
     private let isStop: Bool
     /// How often each had been caught before.
-    let counts: [(signal: Signal, seen: UInt32)]
+    let counts: [(signal: EventLoop.Signal, seen: UInt32)]
 
     /// How many wait for each signal, in the whole process.
-    private static let users = Locked<[Signal: Int]>([:])
+    private static let users = Locked<[EventLoop.Signal: Int]>([:])
 
-    /// - Parameter isStop: the first of them is for the loop to deal with, the second kills. Ignored signals stay ignored.
-    init(_ signals: Set<Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
+    /// - Parameter isStop: the loop handles the first of them; the second kills the process. Ignored signals stay
+    ///   ignored.
+    init(_ signals: Set<EventLoop.Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
         guard signals.allSatisfy(\.canBeCaught) else { throw EventLoopError(operation: "sigaction", errno: .invalidArgument) }
         let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted { $0.rawValue < $1.rawValue }
         self.signals = wanted
@@ -39,7 +40,8 @@ struct CaughtSignals: Sendable {
                 users[signal, default: 0] -= 1
                 if isStop { cel_signal_stop(signal.rawValue, false) }
                 guard users[signal] == 0 else { continue }
-                // What was sent to us must not come to the default, which kills; the second signal to stop is meant to.
+                // A signal that was sent during the subscription must not have the default effect, which kills. A
+                // second signal to stop must.
                 if !isStop { cel_signal_discard(signal.rawValue) }
                 cel_signal_restore(signal.rawValue)
             }

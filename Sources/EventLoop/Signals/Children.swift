@@ -1,5 +1,6 @@
-// Waiting for the end of a child process, without SIGCHLD: a handler of ours would take the signal away from others, and one signal may
-// stand for many children. A pidfd is a descriptor like any other, readable when its process has ended.
+// Waiting for the end of a child process, without SIGCHLD: a handler of ours would take the signal away from others,
+// and one signal may stand for many children. A pidfd is a descriptor like any other, readable when its process has
+// ended.
 import CEventLoop
 import Glibc
 import SystemPackage
@@ -9,7 +10,7 @@ public enum TerminationStatus: Sendable, Equatable, CustomStringConvertible {
     /// It returned from `main` or called `exit`, with this code.
     case exited(CInt)
     /// This signal killed it.
-    case killed(Signal, dumpedCore: Bool)
+    case killed(EventLoop.Signal, dumpedCore: Bool)
 
     public var description: String {
         switch self {
@@ -20,19 +21,18 @@ public enum TerminationStatus: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension EventLoop {
-    /// Suspends the task until the child process `pid` has ended, and collects it: after that the number is free for another process.
+    /// Suspends the task until the child process `pid` has ended, and collects it: after that the number is free for
+    /// another process.
     ///
     ///     let status = try await EventLoop.waitForExit(of: child)
     ///
-    /// `pid` must be a child of this process that nobody else waits for. On the current loop; outside of any, on the main loop. If the task is
-    /// cancelled, the child lives on and is not collected; one can wait again.
+    /// `pid` must be a child of this process that no other code waits for. On the current loop; outside of any, on the
+    /// main loop. If the task is cancelled, the child lives on and is not collected; the caller may wait again.
     ///
-    /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on Linux before 5.3, `EMFILE`.
+    /// - Throws: `CancellationError`; `EventLoopError` with `ECHILD` or `ESRCH` if there is no such child, `ENOSYS` on
+    ///   Linux before 5.3, `EMFILE`.
     public static func waitForExit(of pid: pid_t) async throws -> TerminationStatus {
-        let loop = current ?? main
-        if loop.isCurrent { return try await waitForExitHere(of: pid) }
-        guard loop.ensureOwner() else { throw EventLoopError.noLoop("waitForExit") }
-        return try await loop.visit { try await waitForExitHere(of: pid) }
+        try await onCurrentLoop("waitForExit") { _ in try await waitForExitHere(of: pid) }
     }
 
     private static func waitForExitHere(of pid: pid_t) async throws -> TerminationStatus {
@@ -65,13 +65,13 @@ extension EventLoop {
         var (code, status) = (CInt(0), CInt(0))
         switch reap(&code, &status) {
         case 0: return nil
-        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
+        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(EventLoop.Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
         }
     }
 
-    /// Collects the child when it has ended, and calls `body` with how it did; with nil if somebody else has collected it. For the layers above, where
-    /// no task may run any more. Loop thread.
+    /// Collects the child when it has ended, and calls `body` with its status; with nil if other code has collected it.
+    /// For the layers above, where no task may run any more. Loop thread.
     package func whenExited(_ pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let pidfd = cel_pidfd_open(pid)
         guard pidfd >= 0, let registration = try? register(pidfd) else {
@@ -93,14 +93,15 @@ extension EventLoop {
         body(try? end.get())
     }
 
-    /// Where there is no pidfd to be had: a thread waits. It does not collect the child, so that the number stays the child's until the loop knows of the end.
+    /// Without a pidfd, a thread waits. It does not collect the child, so that the number stays the child's until the
+    /// loop knows of the end.
     private func waitOnThread(for pid: pid_t, _ body: @escaping (TerminationStatus?) -> Void) {
         let work = OffloadedWork {
             _ = cel_child_wait(pid)
         } on: {
             body(try? EventLoop.collect(pid) { cel_child_reap(pid, &$0, &$1) })
         }
-        // Not one thread to be had: how it ended stays unknown.
+        // No thread can be started: the status stays unknown.
         if !childPool.submit(work) { soon { body(nil) } }
     }
 }

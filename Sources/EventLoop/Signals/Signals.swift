@@ -1,81 +1,41 @@
 // Signals as a sequence of values, and how a signal stops a program in good order.
 //
-// A handler, not a signalfd: that would need the signal blocked in every thread of the process, and those threads are not all ours. The
-// handler (CEventLoop.c) counts the signal and writes to the eventfd of the loops that want to know; all else happens in the
-// loop's turn. The kernel merges equal signals while one is pending, and so do we: how often a signal comes is not reliable, that it came is.
+// A handler, not a signalfd: that would need the signal blocked in every thread of the process, and those threads are
+// not all ours. The handler (CEventLoop.c) counts the signal and writes to the eventfd of the loops that want to know;
+// all else happens in the loop's turn. The kernel merges equal signals while one is pending, and so do we: how often a
+// signal comes is not reliable, that it came is.
 import CEventLoop
 import Glibc
 import SystemPackage
-
-/// The number of a signal.
-public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-    /// The number, as signal(7) lists it.
-    public let rawValue: CInt
-
-    /// The signal with this number; whether there is one is checked when somebody listens to it.
-    public init(rawValue: CInt) { self.rawValue = rawValue }
-
-    /// SIGHUP: the terminal is gone; for daemons, read the configuration again.
-    public static let hangUp = Signal(rawValue: SIGHUP)
-    /// SIGINT: Ctrl-C.
-    public static let interrupt = Signal(rawValue: SIGINT)
-    /// SIGQUIT: Ctrl-\\.
-    public static let quit = Signal(rawValue: SIGQUIT)
-    /// SIGTERM: please end.
-    public static let terminate = Signal(rawValue: SIGTERM)
-    /// SIGUSR1.
-    public static let user1 = Signal(rawValue: SIGUSR1)
-    /// SIGUSR2.
-    public static let user2 = Signal(rawValue: SIGUSR2)
-    /// SIGWINCH: the terminal has another size.
-    public static let windowChanged = Signal(rawValue: SIGWINCH)
-    /// SIGCONT: goes on after a stop.
-    public static let continued = Signal(rawValue: SIGCONT)
-
-    /// `SIGTERM`; `signal 37` for those without a name here.
-    public var description: String { Signal.names[self] ?? "signal \(rawValue)" }
-
-    private static let names: [Signal: String] = [
-        .hangUp: "SIGHUP", .interrupt: "SIGINT", .quit: "SIGQUIT", .terminate: "SIGTERM", .user1: "SIGUSR1", .user2: "SIGUSR2",
-        .windowChanged: "SIGWINCH", .continued: "SIGCONT", Signal(rawValue: SIGKILL): "SIGKILL", Signal(rawValue: SIGSEGV): "SIGSEGV",
-        Signal(rawValue: SIGBUS): "SIGBUS", Signal(rawValue: SIGILL): "SIGILL", Signal(rawValue: SIGFPE): "SIGFPE",
-        Signal(rawValue: SIGTRAP): "SIGTRAP", Signal(rawValue: SIGABRT): "SIGABRT", Signal(rawValue: SIGPIPE): "SIGPIPE",
-        Signal(rawValue: SIGALRM): "SIGALRM", Signal(rawValue: SIGCHLD): "SIGCHLD", Signal(rawValue: SIGSTOP): "SIGSTOP",
-        Signal(rawValue: SIGTSTP): "SIGTSTP",
-    ]
-
-    /// Signals that can be caught, and whose handler may return: not SIGKILL and SIGSTOP, not those by which a fault of the program is reported.
-    var canBeCaught: Bool {
-        rawValue > 0 && rawValue <= 64 && ![SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS].contains(rawValue)
-    }
-}
 
 extension EventLoop {
     /// The signals that arrive from now on, as an asynchronous sequence.
     ///
     ///     for await signal in try EventLoop.signals([.hangUp]) { reloadConfiguration() }
     ///
-    /// From this call on the signals no longer do what they do by default; when the sequence (and what iterates over it) goes, or the
-    /// loop ends, they do again, except for one that was sent before then and has not arrived yet: that does nothing. Signals
-    /// that arrive while nobody iterates are kept, one of each kind. Any number of sequences, on any loops, get each signal. It
-    /// does not matter on which thread the kernel delivers it.
+    /// From this call on the signals no longer have their default effect. They have it again when the sequence and its
+    /// iterators are deallocated, or the loop ends. A signal that was sent before then and arrives later does nothing.
+    /// Signals that arrive while no task iterates are kept, one of each kind. Any number of sequences, on any loops,
+    /// get each signal. It does not matter on which thread the kernel delivers it.
     ///
     /// Belongs to the current loop; outside of any, to the main loop. The iteration ends when its task is cancelled.
     ///
-    /// - Throws: `EventLoopError` with `EINVAL` for a signal that cannot be caught or must not be (`SIGKILL`, `SIGSEGV`, …).
-    public static func signals(_ signals: Set<Signal>) throws(EventLoopError) -> SignalSequence {
+    /// - Throws: `EventLoopError` with `EINVAL` for a signal that cannot be caught or must not be (`SIGKILL`,
+    ///   `SIGSEGV`, …).
+    public static func signals(_ signals: Set<EventLoop.Signal>) throws(EventLoopError) -> SignalSequence {
         let loop = current ?? .main
         return SignalSequence(subscription: SignalSubscription(try CaughtSignals(signals, on: loop), on: loop))
     }
 
-    /// Calls `body` on the loop at each arrival of `signal`, until the observation goes or the loop has ended. The main loop does not end: a
-    /// stand-in turns it after `run`. Nil if the kernel refuses. For the layers above. Loop thread.
-    package func observe(_ signal: Signal, _ body: @escaping () -> Void) -> SignalObservation? {
+    /// Calls `body` on the loop at each arrival of `signal`, until the observation is deallocated or the loop has
+    /// ended. The main loop does not end: a stand-in turns it after `run`. Nil if the kernel refuses. For the layers
+    /// above. Loop thread.
+    package func observe(_ signal: EventLoop.Signal, _ body: @escaping () -> Void) -> SignalObservation? {
         guard let caught = try? CaughtSignals([signal], on: self) else { return nil }
         return SignalObservation(SignalSubscription(caught, on: self, outlivesRun: isMain) { _ in body() })
     }
 
-    /// A run of the loop ends: signals that its tasks listened to do what they do by default. Loop thread.
+    /// Called when a run of the loop ends: the signals of its subscriptions get their default effect back. Loop thread.
     func giveSignalsBack() {
         for subscription in signalSubscriptions where !subscription.outlivesRun { subscription.end() }
     }
@@ -100,12 +60,12 @@ public struct SignalSequence: AsyncSequence, Sendable {
         fileprivate let handle: Handle
 
         /// The next signal; nil when the task is cancelled.
-        public mutating func next() async -> Signal? { await handle.subscription.next() }
+        public mutating func next() async -> EventLoop.Signal? { await handle.subscription.next() }
 
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> Signal? { await handle.subscription.next() }
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> EventLoop.Signal? { await handle.subscription.next() }
     }
 
-    /// The loop keeps the subscription; it ends when the last handle goes.
+    /// The loop keeps the subscription; it ends with the last handle.
     fileprivate final class Handle: Sendable {
         let subscription: SignalSubscription
         init(_ subscription: SignalSubscription) { self.subscription = subscription }
@@ -129,16 +89,16 @@ final class SignalSubscription: @unchecked Sendable {
     let outlivesRun: Bool
 
     // Loop thread only.
-    /// What has arrived while nobody asked.
-    private(set) var pending: [Signal] = []
-    private var waiter: (id: UInt64, continuation: UnsafeContinuation<Signal?, Never>)?
+    /// What has arrived while no task waited.
+    private(set) var pending: [EventLoop.Signal] = []
+    private var waiter: (id: UInt64, continuation: UnsafeContinuation<EventLoop.Signal?, Never>)?
     private var lastWait: UInt64 = 0
     /// Takes the signals instead of `next`.
-    private let receiver: ((Signal) -> Void)?
+    private let receiver: ((EventLoop.Signal) -> Void)?
     /// How often each had been caught when this looked last.
-    private var counts: [(signal: Signal, seen: UInt32)]
+    private var counts: [(signal: EventLoop.Signal, seen: UInt32)]
 
-    init(_ caught: CaughtSignals, on loop: EventLoop, outlivesRun: Bool = false, receiver: ((Signal) -> Void)? = nil) {
+    init(_ caught: CaughtSignals, on loop: EventLoop, outlivesRun: Bool = false, receiver: ((EventLoop.Signal) -> Void)? = nil) {
         self.loop = loop
         self.outlivesRun = outlivesRun
         self.caught = caught
@@ -167,7 +127,7 @@ final class SignalSubscription: @unchecked Sendable {
         }
     }
 
-    private func receive(_ signal: Signal) {
+    private func receive(_ signal: EventLoop.Signal) {
         if let receiver {
             receiver(signal)
         } else if waiter != nil {
@@ -177,15 +137,15 @@ final class SignalSubscription: @unchecked Sendable {
         }
     }
 
-    func next() async -> Signal? {
+    func next() async -> EventLoop.Signal? {
         if loop.isCurrent { return await nextHere() }
         return await loop.visit { await self.nextHere() }
     }
 
-    private func nextHere() async -> Signal? {
+    private func nextHere() async -> EventLoop.Signal? {
         if Task.isCancelled { return nil }
         if !pending.isEmpty { return pending.removeFirst() }
-        precondition(waiter == nil, "two tasks iterate over the same sequence of signals")
+        precondition(waiter == nil, "only one task at a time may iterate over a sequence of signals")
         lastWait += 1
         let id = lastWait
         return await parkTask { continuation in
@@ -197,7 +157,7 @@ final class SignalSubscription: @unchecked Sendable {
         }
     }
 
-    private func resume(_ signal: Signal?) {
+    private func resume(_ signal: EventLoop.Signal?) {
         guard let (_, continuation) = waiter.take() else { return }
         loop.waiters -= 1
         continuation.resume(returning: signal)

@@ -1,16 +1,17 @@
-// The memory of what other threads hand to a loop, on its way back to them.
+// The memory of envelopes from other threads, on its way back to those threads.
 //
-// It is allocated on their threads and done with on the loop's. That is what malloc(3) is worst at: each block goes back to the heap of
-// the thread that made it, under that heap's lock, which this thread needs for its next one. So blocks of one size go round in batches:
-// the loop gathers what it is done with and puts each batch into a slot that is empty; a thread that needs a block empties a slot, with one
-// exchange, and has memory for the next ones to itself.
+// Other threads allocate it and the loop's thread frees it. malloc(3) is worst at that: each block goes back to the
+// heap of the thread that made it, under that heap's lock, which this thread needs for its next one. So blocks of one
+// size go round in batches: the loop gathers used blocks and puts each batch into an empty slot; a thread that needs a
+// block empties a slot, with one exchange, and then has blocks of its own for the next envelopes.
 import CEventLoop
 import Glibc
 import Synchronization
 
 /// Unchecked: what is not atomic is the loop's.
 package final class BlockPool: @unchecked Sendable {
-    /// What the blocks are for. A thread keeps the blocks of each kind apart. The layers above define kinds of their own.
+    /// What the blocks are for. A thread keeps the blocks of each kind apart. The layers above define kinds of their
+    /// own.
     package struct Kind: Sendable {
         fileprivate let index: CInt
         /// In bytes.
@@ -28,9 +29,10 @@ package final class BlockPool: @unchecked Sendable {
         static let envelopes = Kind(index: 0, blockSize: 48)
     }
 
-    /// So few that a thread which falls silent does not keep much: 3 KiB of envelopes, 32 KiB of log records.
+    /// So few that an idle thread does not keep much: 3 KiB of envelopes, 32 KiB of log records.
     private static let batchSize = 64
-    /// Room for about as many as can be under way at once, since a loop that dozes is done with a thousand in no time.
+    /// Room for about as many as can be under way at once, since a loop that coalesces wake-ups is done with a thousand
+    /// in no time.
     private typealias Slots = InlineArray<128, Atomic<UInt>>
 
     private let kind: Kind
@@ -67,7 +69,7 @@ package final class BlockPool: @unchecked Sendable {
         return block
     }
 
-    /// New memory is dear, page by page: so one in a batch pays for it, and not every eighth.
+    /// New pages are expensive: one allocation in a batch pays for them, and not every eighth.
     private func makeBatch() -> UnsafeMutableRawPointer {
         var batch: UnsafeMutableRawPointer?
         for _ in 0..<BlockPool.batchSize {
@@ -75,7 +77,7 @@ package final class BlockPool: @unchecked Sendable {
             block.storeBytes(of: batch, as: UnsafeMutableRawPointer?.self)
             batch = block
         }
-        guard let batch else { fatalError("no memory for what is on its way to an event loop") }
+        guard let batch else { fatalError("no memory for an envelope to an event loop") }
         return batch
     }
 

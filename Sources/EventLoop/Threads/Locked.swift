@@ -1,10 +1,10 @@
 // A value behind a lock, for what is rare and shared by threads. Nothing on a record's or an event's path takes one.
 //
-// `Synchronization.Mutex` would do, but ThreadSanitizer does not know it: its futex calls are in a library that is not instrumented, and every
-// access under it is reported as a race. A POSIX mutex is known to it.
+// `Synchronization.Mutex` would do, but ThreadSanitizer does not know it: its futex calls are in a library that is not
+// instrumented, and every access under it is reported as a race. A POSIX mutex is known to it.
 import Glibc
 
-/// Unchecked because the value is touched by whoever holds the lock, and by nobody else.
+/// Unchecked because only the thread that holds the lock touches the value.
 package final class Locked<Value>: @unchecked Sendable {
     private var value: Value
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -28,7 +28,7 @@ package final class Locked<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Nil if somebody else holds the lock: for the loop's thread, which does not wait.
+    /// Nil if another thread holds the lock: for the loop's thread, which does not wait.
     package func withLockIfAvailable<Result>(_ body: (inout Value) -> Result) -> Result? {
         guard pthread_mutex_trylock(mutex) == 0 else { return nil }
         defer { pthread_mutex_unlock(mutex) }

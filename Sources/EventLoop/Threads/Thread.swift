@@ -1,10 +1,11 @@
-// Starting a detached thread: the only place that talks to pthread_create.
+// Starting a detached thread: the only place that calls pthread_create.
 import CEventLoop
 import Glibc
 import Synchronization
 import SystemPackage
 
-/// Runs `body` on a new, detached thread called `name` (the kernel keeps 15 bytes of it). Returns why not, if no thread is to be had.
+/// Runs `body` on a new, detached thread called `name` (the kernel keeps 15 bytes of it). Returns the error if no
+/// thread can be started.
 func startThread(name: String, _ body: @escaping @Sendable () -> Void) -> Errno? {
     let start = Unmanaged.passRetained(ThreadStart(name: name, body: body))
     var thread = pthread_t()
@@ -36,10 +37,10 @@ private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
 }
 
 extension EventLoop {
-    /// Holds the calling thread up until `isDone`, at most for `limit`; for threads that run no loop. Looks again after pauses that grow to a millisecond.
-    /// Returns what `isDone` said last.
+    /// Holds the calling thread up until `isDone`, at most for `limit`; for threads that run no loop. Looks again after
+    /// pauses that grow to a millisecond. Returns what `isDone` said last.
     package static func wait(upTo limit: Duration, until isDone: () -> Bool) -> Bool {
-        precondition(current == nil, "the thread of an event loop must not be held up")
+        precondition(current == nil, "wait: the caller must be on a thread that runs no event loop")
         let deadline = Instant.now + limit
         var pause = timespec(tv_sec: 0, tv_nsec: 20_000)
         while !isDone() {
@@ -50,8 +51,8 @@ extension EventLoop {
         return true
     }
 
-    /// Runs `body` on the loop's thread, and holds the calling thread up until it has run. For the moment in which a program sets things up on a loop that
-    /// it has just started.
+    /// Runs `body` on the loop's thread, and holds the calling thread up until it has run. For the moment in which a
+    /// program sets things up on a loop that it has just started.
     ///
     /// - Precondition: the caller is on that thread already, or on none that runs a loop.
     package func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {

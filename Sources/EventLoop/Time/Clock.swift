@@ -1,7 +1,8 @@
-// Time as the loop sees it: monotonic nanoseconds for waiting, wall-clock nanoseconds since 1970 for telling people.
+// The loop's time: monotonic nanoseconds for waiting, wall-clock nanoseconds since 1970 for timestamps.
 //
-// Everything in the layers above reads the time here. A loop that runs on a `ManualClock` therefore gives them that clock's time,
-// and what they do becomes repeatable. Where there is no such clock in the process, the question costs one load.
+// Everything in the layers above reads the time here. A loop that runs on a `ManualClock` therefore gives them that
+// clock's time, and what they do becomes repeatable. Where there is no such clock in the process, the question costs
+// one load.
 import CEventLoop
 import Glibc
 
@@ -10,18 +11,20 @@ import Glibc
 ///     try await Task.sleep(for: .seconds(1), clock: .loop)
 ///     let start = LoopClock().now
 ///
-/// Setting the machine's clock changes nothing here. Like `SuspendingClock`, and unlike `ContinuousClock`, it stands still while the machine
-/// is suspended.
+/// Setting the machine's clock changes nothing here. Like `SuspendingClock`, and unlike `ContinuousClock`, it stands
+/// still while the machine is suspended.
 public struct LoopClock: Clock, Sendable {
     /// A point in time, in nanoseconds since some moment before the process began.
     ///
-    /// Instants of one machine can be compared until it is booted again. They reach 292 years in either direction; beyond that they saturate.
+    /// Instants of one machine can be compared until it is booted again. They reach 292 years in either direction;
+    /// beyond that they saturate.
     public struct Instant: InstantProtocol, Sendable {
         package var nanoseconds: Int64
 
         package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-        /// The time by the clock of the loop that runs the calling thread; outside of any, CLOCK_MONOTONIC. 24 ns, no system call.
+        /// The time by the clock of the loop that runs the calling thread; outside of any, CLOCK_MONOTONIC. 24 ns, no
+        /// system call.
         public static var now: Instant {
             if cel_has_manual_clocks(), let clock = EventLoop.current?.manualClock { return clock.now }
             return monotonic
@@ -40,7 +43,8 @@ public struct LoopClock: Clock, Sendable {
             return overflow ? Instant(nanoseconds: duration < .zero ? .min : .max) : Instant(nanoseconds: sum)
         }
 
-        /// From here to `other`, at most ±292 years: instants at the ends of their range are twice as far apart as a number of nanoseconds can say.
+        /// From here to `other`, at most ±292 years: instants at the ends of their range are twice as far apart as a
+        /// number of nanoseconds can say.
         package func nanoseconds(to other: Instant) -> Int64 {
             let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
             return overflow ? (self < other ? .max : .min) : difference
@@ -62,8 +66,8 @@ public struct LoopClock: Clock, Sendable {
     /// One nanosecond.
     public var minimumResolution: Duration { .nanoseconds(1) }
 
-    /// Suspends the task until `deadline`, as `EventLoop.sleep(until:)` does. The tolerance is not made use of: it is the kernel's timer slack
-    /// (`PR_SET_TIMERSLACK`, 50 µs unless set otherwise) by which a sleep may be late.
+    /// Suspends the task until `deadline`, as `EventLoop.sleep(until:)` does. The tolerance is not made use of: it is
+    /// the kernel's timer slack (`PR_SET_TIMERSLACK`, 50 µs unless set otherwise) by which a sleep may be late.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
         try await EventLoop.sleep(until: deadline)
     }
@@ -76,10 +80,10 @@ extension Clock where Self == LoopClock {
 
 package typealias Instant = LoopClock.Instant
 
-/// Wall-clock time, for timestamps only: it jumps when somebody sets the clock.
+/// Wall-clock time, for timestamps only: it jumps when the machine's clock is set.
 package enum WallClock {
-    /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted: CLOCK_REALTIME, or the wall clock that a `ManualClock` keeps.
-    /// 24 ns, no system call.
+    /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted: CLOCK_REALTIME, or the wall clock that a
+    /// `ManualClock` keeps. 24 ns, no system call.
     package static var now: Int64 {
         if cel_has_manual_clocks(), let clock = EventLoop.current?.manualClock { return clock.wallNanoseconds }
         return read(CLOCK_REALTIME)

@@ -1,14 +1,15 @@
 // The order in which timers are due.
 //
-// A heap in which a node has four children: half as deep as one with two, and the four lie in one line of the processor's cache, so that a
-// million deadlines are ten lines deep (A. LaMarca and R. Ladner, "The Influence of Caches on the Performance of Heaps", 1996). The root stands
-// at place 3 of the memory: that puts the first of each four at the beginning of a line.
+// A heap in which a node has four children: half as deep as one with two, and the four lie in one line of the
+// processor's cache, so that a million deadlines are ten lines deep (A. LaMarca and R. Ladner, "The Influence of Caches
+// on the Performance of Heaps", 1996). The root stands at place 3 of the memory: that puts the first of each four at
+// the beginning of a line.
 
 /// Not thread-safe. Adding and removing the first are O(log n).
 struct DeadlineHeap: ~Copyable {
     struct Entry {
         fileprivate(set) var deadline: Instant
-        /// The number of a timer, doubled, or the address of a `LaterCall` and one.
+        /// The number of a timer, doubled, or the address of a `TimerCallback` and one.
         private let word: UInt64
 
         init(deadline: Instant, sequence: UInt64) {
@@ -16,12 +17,12 @@ struct DeadlineHeap: ~Copyable {
             word = sequence << 1
         }
 
-        init(deadline: Instant, call: Unmanaged<LaterCall>) {
+        init(deadline: Instant, call: Unmanaged<TimerCallback>) {
             self.deadline = deadline
             word = UInt64(UInt(bitPattern: call.toOpaque())) | 1
         }
 
-        var call: Unmanaged<LaterCall>? {
+        var call: Unmanaged<TimerCallback>? {
             word & 1 == 0 ? nil : Unmanaged.fromOpaque(UnsafeRawPointer(bitPattern: UInt(word & ~1)).unsafelyUnwrapped)
         }
 
@@ -63,13 +64,13 @@ struct DeadlineHeap: ~Copyable {
     mutating func insert(_ entry: Entry) {
         if count == capacity { resize(capacity * 2) }
         count += 1
-        rise(entry, from: count - 1)
+        siftUp(entry, from: count - 1)
     }
 
     /// - Precondition: the heap is not empty.
     mutating func removeFirst() {
         count -= 1
-        if count > 0 { sink(memory[count], from: 0) }
+        if count > 0 { siftDown(memory[count], from: 0) }
         if capacity > Self.smallest, count < capacity / 8 { shrink(to: max(Self.smallest, capacity / 4)) }
     }
 
@@ -81,7 +82,7 @@ struct DeadlineHeap: ~Copyable {
             kept += 1
         }
         count = kept
-        if count > 1 { for index in stride(from: (count - 2) / 4, through: 0, by: -1) { sink(memory[index], from: index) } }
+        if count > 1 { for index in stride(from: (count - 2) / 4, through: 0, by: -1) { siftDown(memory[index], from: index) } }
         var room = capacity
         while room > Self.smallest, count < room / 4 { room /= 2 }
         shrink(to: room)
@@ -92,7 +93,7 @@ struct DeadlineHeap: ~Copyable {
         for index in 0..<count where memory[index].deadline != .distantFuture { memory[index].deadline = memory[index].deadline + duration }
     }
 
-    private mutating func rise(_ entry: Entry, from index: Int) {
+    private mutating func siftUp(_ entry: Entry, from index: Int) {
         var index = index
         while index > 0 {
             let parent = (index - 1) >> 2
@@ -103,7 +104,7 @@ struct DeadlineHeap: ~Copyable {
         memory[index] = entry
     }
 
-    private mutating func sink(_ entry: Entry, from index: Int) {
+    private mutating func siftDown(_ entry: Entry, from index: Int) {
         var index = index
         while true {
             let child = index << 2 + 1

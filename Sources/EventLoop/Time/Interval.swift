@@ -1,16 +1,16 @@
 // Ticks at equal distances.
 //
-// A loop of `sleep(for:)` drifts: each round adds what the work took. An interval keeps to a grid that is laid down when it is made, and what
-// happens when the work takes longer than a period is a choice, not an accident.
+// A loop of `sleep(for:)` drifts: each round adds the time of its work. An interval keeps to a grid that begins when it
+// is made, and the user chooses what happens when the work takes longer than a period.
 
 /// A sequence of ticks, one every period; see `EventLoop.interval`. To be iterated over by one task at a time.
 public struct Interval: AsyncSequence, Sendable {
-    /// What happens when the consumer was not there in time for one tick or more.
+    /// What happens when the consumer has missed one tick or more.
     public enum MissedTicks: Sendable {
-        /// One tick comes late, the others are left out: the next one after it is the first on the grid that still lies ahead. For work of which one
-        /// round does for all.
+        /// One tick comes late, the others are left out: the next one after it is the first on the grid that still lies
+        /// ahead. For work that one round does for all missed ticks.
         case skip
-        /// They are made up for, one after the other without a pause, until the grid is reached again. For counting.
+        /// Missed ticks come one after the other without a pause, until the grid is reached again. For counting.
         case burst
         /// The grid moves: the next tick comes one period after the late one. For keeping a distance.
         case delay
@@ -34,8 +34,8 @@ public struct Interval: AsyncSequence, Sendable {
             self.missed = missed
         }
 
-        /// Suspends the task until the next tick is due, and returns when that was: the time on the grid, which may be a little earlier than now. A tick
-        /// that is due already comes at once. Nil when the task is cancelled.
+        /// Suspends the task until the next tick is due, and returns when that was: the time on the grid, which may be
+        /// a little earlier than now. A tick that is due already comes at once. Nil when the task is cancelled.
         public mutating func next() async -> LoopClock.Instant? {
             let tick = due
             do { try await EventLoop.sleep(until: tick) } catch { return nil }
@@ -65,10 +65,11 @@ extension EventLoop {
     ///
     /// By the current loop's clock. The iteration ends when its task is cancelled.
     ///
-    /// - Parameter missed: what happens when the consumer takes longer than a period; missed ticks are left out unless said otherwise.
+    /// - Parameter missed: what happens when the consumer takes longer than a period; missed ticks are left out unless
+    ///   said otherwise.
     /// - Precondition: `period` is more than zero.
     public static func interval(every period: Duration, missed: Interval.MissedTicks = .skip) -> Interval {
-        precondition(period > .zero, "an interval's period is more than zero")
+        precondition(period > .zero, "interval: period must be more than zero")
         return Interval(start: .now, period: period, missed: missed)
     }
 }

@@ -1,13 +1,14 @@
 // A clock for tests: time passes when the test says so, or when there is nothing else to do.
 //
-// The loop asks the clock only when it would go to sleep: no job is ready, no descriptor has news, no offloaded work is under way.
-// At that moment nothing can happen before the next timer, so time may leap there: a day's sleep takes a microsecond, and
-// everything that is due at one instant happens in the order in which it was asked for. Between leaps the clock stands still.
+// The loop asks the clock only when it would go to sleep: no job is ready, no descriptor has an event, no offloaded
+// work is under way. At that moment nothing can happen before the next timer, so time may leap there: a day's sleep
+// takes a microsecond, and everything that is due at one instant happens in the order in which it was asked for.
+// Between leaps the clock stands still.
 
 import CEventLoop
 import Synchronization
 
-/// A clock that does not follow real time, for tests of what waits.
+/// A clock that does not follow real time, for tests of code that waits.
 ///
 /// It advances itself when nothing else can run:
 ///
@@ -24,9 +25,9 @@ import Synchronization
 ///         await clock.advance(by: .seconds(5))               // everything that happens within five seconds has happened
 ///     }
 ///
-/// On a loop with such a clock `EventLoop.sleep`, timeouts, intervals, the loop's own timers and the timestamps of log records all go by it. The
-/// clock knows nothing of what other processes and threads are about to do (but for `offload`, which it waits for): what a test waits for
-/// from outside should not race with a timer.
+/// On a loop with such a clock `EventLoop.sleep`, timeouts, intervals, the loop's own timers and the timestamps of log
+/// records all go by it. The clock knows nothing of what other processes and threads are about to do (but for
+/// `offload`, which it waits for): an outside event that a test waits for should not race with a timer.
 ///
 /// A clock belongs to the first loop that runs on it. `now` may be read on any thread.
 ///
@@ -48,15 +49,16 @@ public final class ManualClock: Clock, @unchecked Sendable {
 
     // Loop thread only.
     private let mode: Advance
-    private var marches: [March] = []
+    private var advances: [PendingAdvance] = []
 
-    /// Somebody waits for time to come to `target`.
-    private struct March {
+    /// A task in `advance(to:)`, which waits until the time is `target`.
+    private struct PendingAdvance {
         let target: Instant
         let continuation: UnsafeContinuation<Void, Never>
     }
 
-    /// - Parameter wallTime: the time of day at the beginning, since 1970-01-01T00:00:00Z; 2001-09-09T01:46:40Z unless given.
+    /// - Parameter wallTime: the time of day at the beginning, since 1970-01-01T00:00:00Z; 2001-09-09T01:46:40Z unless
+    ///   given.
     public init(_ advance: Advance = .whenIdle, wallTime: Duration = .seconds(1_000_000_000)) {
         mode = advance
         nanoseconds = Atomic(0)
@@ -70,8 +72,8 @@ public final class ManualClock: Clock, @unchecked Sendable {
     /// One nanosecond.
     public var minimumResolution: Duration { .nanoseconds(1) }
 
-    /// The time of day by this clock, since 1970-01-01T00:00:00Z. Setting it is what an administrator does who sets the machine's clock:
-    /// timestamps jump, timers do not. Any thread.
+    /// The time of day by this clock, since 1970-01-01T00:00:00Z. Setting it has the effect of setting the machine's
+    /// clock: timestamps jump, timers do not. Any thread.
     public var wallTime: Duration {
         get { .nanoseconds(wallNanoseconds) }
         set { wallOffset.store(newValue.clampedNanoseconds &- now.nanoseconds, ordering: .relaxed) }
@@ -81,18 +83,19 @@ public final class ManualClock: Clock, @unchecked Sendable {
 
     /// Suspends the task until `deadline`. Within the loop that runs on this clock.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
-        precondition(EventLoop.current?.manualClock === self, "a ManualClock can only be slept by on the loop that runs on it")
+        precondition(EventLoop.current?.manualClock === self, "sleep: the caller must be on the loop that runs on this ManualClock")
         try await EventLoop.sleep(until: deadline)
     }
 
-    /// Moves time forward by `duration`, from timer to timer, and lets everything that becomes ready on the way run before it goes on. Returns when
-    /// time has come there and nothing more can run. With `.zero`: when nothing more can run now. Within the loop that runs on this clock.
+    /// Moves time forward by `duration`, from timer to timer, and lets everything that becomes ready on the way run
+    /// before it goes on. Returns when time has come there and nothing more can run. With `.zero`: when nothing more
+    /// can run now. Within the loop that runs on this clock.
     public func advance(by duration: Duration) async { await advance(to: now + duration) }
 
     /// Moves time forward to `target`; see `advance(by:)`. A target in the past counts as now.
     public func advance(to target: Instant) async {
-        precondition(EventLoop.current?.manualClock === self, "a ManualClock is advanced on the loop that runs on it")
-        await withUnsafeContinuation { marches.append(March(target: max(target, now), continuation: $0)) }
+        precondition(EventLoop.current?.manualClock === self, "advance: the caller must be on the loop that runs on this ManualClock")
+        await withUnsafeContinuation { advances.append(PendingAdvance(target: max(target, now), continuation: $0)) }
     }
 
     // MARK: The loop's side
@@ -100,23 +103,23 @@ public final class ManualClock: Clock, @unchecked Sendable {
     func attach(to loop: EventLoop) {
         let address = UInt(bitPattern: Unmanaged.passUnretained(loop).toOpaque())
         let (isFirst, seen) = owner.compareExchange(expected: 0, desired: address, ordering: .relaxed)
-        precondition(isFirst || seen == address, "a ManualClock belongs to one event loop")
+        precondition(isFirst || seen == address, "a ManualClock must be used by one event loop only")
     }
 
-    /// The loop has nothing to do before `deadline`, its next timer. True if time has leaped or somebody was resumed: there may be something to
-    /// do now. False: let the loop sleep until something happens outside.
+    /// The loop has nothing to do before `deadline`, its next timer. True if time has leaped or a task was resumed:
+    /// there may be something to do now. False: let the loop sleep until something happens outside.
     func idle(until deadline: Instant?) -> Bool {
-        guard let first = marches.indices.min(by: { marches[$0].target < marches[$1].target }) else {
+        guard let first = advances.indices.min(by: { advances[$0].target < advances[$1].target }) else {
             guard mode == .whenIdle, let deadline, deadline != .distantFuture else { return false }
             leap(to: deadline)
             return true
         }
-        if let deadline, deadline <= marches[first].target {
+        if let deadline, deadline <= advances[first].target {
             leap(to: deadline)
         } else {
-            let march = marches.remove(at: first)
-            leap(to: march.target)
-            march.continuation.resume()
+            let advance = advances.remove(at: first)
+            leap(to: advance.target)
+            advance.continuation.resume()
         }
         return true
     }

@@ -7,8 +7,9 @@ extension EventLoop {
     ///
     ///     try await EventLoop.sleep(for: .milliseconds(250))
     ///
-    /// On an event loop its timers and its clock are used. A task that runs elsewhere sleeps by the Swift runtime's own means, on
-    /// `SuspendingClock`, so that it depends on no loop to be running. A duration of zero or less lets the others go first.
+    /// On an event loop its timers and its clock are used. A task that runs elsewhere sleeps by the Swift runtime's own
+    /// means, on `SuspendingClock`, so that it depends on no loop to be running. A duration of zero or less lets the
+    /// others go first.
     ///
     /// - Throws: `CancellationError` as soon as the task is cancelled. Nothing of the timer stays behind.
     /// - Complexity: O(log n) with n timers; no allocation beyond that of the timers' own tables.

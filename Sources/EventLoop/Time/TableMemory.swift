@@ -1,8 +1,9 @@
 // The memory of a table that may hold a dozen timers or a million.
 //
-// A large table's comes straight from the kernel. malloc(3) keeps small blocks that were freed apart, until it is asked for a large one or gets one
-// back; then it joins them, all at once (`malloc_consolidate` in glibc). After half a million timers have fired that takes a tenth of a second: a
-// table that gets smaller because its timers fire would make the rest of them late by as much.
+// A large table's comes straight from the kernel. malloc(3) keeps small blocks that were freed apart, until it is asked
+// for a large one or gets one back; then it joins them, all at once (`malloc_consolidate` in glibc). After half a
+// million timers have fired that takes a tenth of a second: a table that gets smaller because its timers fire would
+// make the rest of them late by as much.
 import CEventLoop
 
 enum TableMemory {

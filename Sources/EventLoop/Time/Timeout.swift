@@ -1,13 +1,14 @@
 // Giving up: a piece of work is cancelled when its time is over.
 //
-// The work runs in a child task, because a task is what can be cancelled; its parent meanwhile sleeps on the loop's timer, and
-// whichever ends first ends the other. One child task and one timer, both gone when the call returns.
+// The work runs in a child task, because a task is what can be cancelled; its parent meanwhile sleeps on the loop's
+// timer, and whichever ends first ends the other. One child task and one timer, both gone when the call returns.
 
 /// The work was not done in time, and was cancelled.
 public struct TimeoutError: Error, CustomStringConvertible {
     /// How much time it had, if that was given as a duration.
     public let limit: Duration?
-    /// What the work threw when it was cancelled: usually a `CancellationError`, or an error that says how far it had come.
+    /// What the work threw when it was cancelled: usually a `CancellationError`, or an error that says how far it had
+    /// come.
     public let cause: any Error
 
     public var description: String {
@@ -19,8 +20,9 @@ public struct TimeoutError: Error, CustomStringConvertible {
 ///
 ///     let answer = try await withTimeout(.seconds(5)) { try await connection.ask(question) }
 ///
-/// The call returns when `body` has ended, and not before: a body that does not notice its cancellation is waited for. What it returns in
-/// spite of the cancellation is returned. Any task; on an event loop the time is measured by the loop's clock.
+/// The call returns when `body` has ended, and not before: a body that does not notice its cancellation is waited for.
+/// What it returns in spite of the cancellation is returned. Any task; on an event loop the time is measured by the
+/// loop's clock.
 ///
 /// - Throws: `TimeoutError` if `body` threw after its time was over; before that, what `body` throws.
 /// - Complexity: a child task and a timer.
@@ -30,7 +32,8 @@ public func withTimeout<Value>(
     try await race(body, until: .now + limit, limit)
 }
 
-/// Runs `body`, and cancels it if it has not ended at `deadline`; see `withTimeout`. Deadlines nest, the earlier one counts.
+/// Runs `body`, and cancels it if it has not ended at `deadline`; see `withTimeout`. Deadlines nest, the earlier one
+/// counts.
 public func withDeadline<Value>(
     _ deadline: LoopClock.Instant, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
 ) async throws -> Value {
@@ -50,7 +53,8 @@ private func race<Value>(
 }
 
 extension EventLoop {
-    /// True if the work had not ended at the deadline. The parent's own cancellation reaches the work as its child; it does not end the wait.
+    /// True if the work had not ended at the deadline. The parent's own cancellation reaches the work as its child; it
+    /// does not end the wait.
     fileprivate func race(_ work: Work<some Any>, until deadline: Instant, isolation: isolated (any Actor)? = #isolation) async -> Bool {
         let alarm = timers.reserve()
         return await withTaskGroup(of: Void.self) { group in
@@ -99,8 +103,8 @@ private func raceElsewhere(_ work: Work<some Any>, until deadline: LoopClock.Ins
 
 /// The body of a timeout and what has become of it.
 ///
-/// Unchecked because the parent makes it, does not touch it while the child runs it, and reads the outcome when the child has ended. The body itself
-/// runs where its caller is isolated.
+/// Unchecked because the parent makes it, does not touch it while the child runs it, and reads the outcome when the
+/// child has ended. The body itself runs where its caller is isolated.
 private final class Work<Value>: @unchecked Sendable {
     private let body: () async throws -> Value
     private let isolation: (any Actor)?

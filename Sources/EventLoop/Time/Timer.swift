@@ -1,20 +1,21 @@
 // A call that the loop makes later: for what is not a task, and has no need to be one.
 //
-// A million tasks that sleep are a million tasks. A timeout of a connection that a library's callback set, a retry, a flush that may wait a
-// little: each is a closure and a deadline, and costs a hundredth of that.
+// A million tasks that sleep are a million tasks. A timeout of a connection that a library's callback set, a retry, a
+// flush that may wait a little: each is a closure and a deadline, and costs a hundredth of that.
 
 extension EventLoop {
     /// A call that a loop makes at its time, unless it is cancelled before; see `EventLoop.perform(after:_:)`.
     ///
-    /// Who lets go of it lets the call be made. It keeps its loop alive, and the closure no longer than until it has been called or cancelled.
+    /// Dropping it does not cancel the call. It keeps its loop alive, and the closure until it has been called or
+    /// cancelled.
     public struct Timer: Sendable {
         fileprivate let loop: EventLoop
-        fileprivate let call: LaterCall
+        fileprivate let call: TimerCallback
 
         /// Takes the call back. Does nothing if it has been made, or has been taken back before. Any thread; lock-free.
         ///
-        /// On the loop's thread it is certain that the call is not made after this. From another thread, the loop may be making it right now, and
-        /// may still make it until it empties its inbox.
+        /// On the loop's thread it is certain that the call is not made after this. From another thread, the loop may
+        /// be making it right now, and may still make it until it empties its inbox.
         ///
         /// - Complexity: O(1), amortised; from another thread, an entry in the loop's inbox.
         public func cancel() {
@@ -25,12 +26,13 @@ extension EventLoop {
 
     /// Has the loop call `body` on its thread when `delay` is over. Any thread; lock-free.
     ///
-    ///     let patience = loop.perform(after: .seconds(30)) { connection.giveUp() }
+    ///     let timeout = loop.perform(after: .seconds(30)) { connection.giveUp() }
     ///     …
-    ///     patience.cancel()
+    ///     timeout.cancel()
     ///
-    /// Never from within this call, be the delay zero or less. By the loop's clock, from the moment of this call. Calls that are due at the
-    /// same time are made in the order in which the loop heard of them. A loop that has ended makes no calls; nothing waits for them when it ends.
+    /// Never from within this call, be the delay zero or less. By the loop's clock, from the moment of this call. Calls
+    /// that are due at the same time are made in the order in which the loop heard of them. A loop that has ended makes
+    /// no calls; nothing waits for them when it ends.
     ///
     /// `body` must not block. To await something later, use a task: `EventLoop.sleep(for:)`.
     ///
@@ -41,7 +43,7 @@ extension EventLoop {
     /// Has the loop call `body` on its thread at `deadline`; see `perform(after:_:)`.
     @discardableResult
     public func perform(at deadline: LoopClock.Instant, _ body: @escaping @Sendable () -> Void) -> Timer {
-        let call = LaterCall(body)
+        let call = TimerCallback(body)
         if isCurrent { call.set(deadline, on: self) } else { soon { call.set(deadline, on: self) } }
         return Timer(loop: self, call: call)
     }
@@ -49,7 +51,7 @@ extension EventLoop {
     /// For the layers above: `body` need not be sendable. Loop thread.
     @discardableResult
     package func after(_ duration: Duration, _ body: @escaping () -> Void) -> Timer {
-        let call = LaterCall(body)
+        let call = TimerCallback(body)
         call.set(now + duration, on: self)
         return Timer(loop: self, call: call)
     }
@@ -58,10 +60,11 @@ extension EventLoop {
 /// The closure of a timer, behind one pointer, and whether it is still to be called.
 ///
 /// Unchecked because it is touched on the loop's thread only, once it has been made.
-final class LaterCall: @unchecked Sendable {
+final class TimerCallback: @unchecked Sendable {
     /// Nil once it has been called or cancelled.
     @exclusivity(unchecked) private var body: (() -> Void)?
-    /// False until it has been set: another thread's wish may still be on its way when the timer is cancelled on the loop.
+    /// False until it has been set: another thread's request may still be in the inbox when the timer is cancelled on
+    /// the loop.
     @exclusivity(unchecked) private var isSet = false
     /// Equal deadlines come in this order.
     @exclusivity(unchecked) var sequence: UInt64 = 0

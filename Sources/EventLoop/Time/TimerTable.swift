@@ -1,10 +1,11 @@
 // What is due, by the timer's number.
 //
-// Open addressing with linear probing in Robin Hood order: slots of one run are sorted by the place where they would like to be, so that a
-// search ends, and a deletion stops shifting back, at the first slot that is better placed than what is searched for (P. Celis, "Robin
-// Hood Hashing", 1986). Numbers are handed out one after the other; eight neighbours stay neighbours, for the cache's sake, and
-// the blocks of eight are spread by Fibonacci hashing. Since a slot is found by number and not by place, the table can be
-// rebuilt at any size while timers are alive; that is why it is not an array.
+// Open addressing with linear probing in Robin Hood order: slots of one run are sorted by the place where they would
+// like to be, so that a search ends, and a deletion stops shifting back, at the first slot that is better placed than
+// what is searched for (P. Celis, "Robin Hood Hashing", 1986). Numbers are handed out one after the other; eight
+// neighbours stay neighbours, for the cache's sake, and the blocks of eight are spread by Fibonacci hashing. Since a
+// slot is found by number and not by place, the table can be rebuilt at any size while timers are alive; that is why it
+// is not an array.
 
 /// Loop thread only. All operations are O(1), amortised.
 struct TimerTable: ~Copyable {
@@ -50,10 +51,6 @@ struct TimerTable: ~Copyable {
 
     func contains(_ number: UInt64) -> Bool { find(number) != nil }
 
-    func forEach(_ body: (Timers.Action) -> Void) {
-        for slot in 0..<capacity where slots[slot].number != 0 { body(slots[slot].action) }
-    }
-
     /// - Precondition: `number` is new and not 0.
     mutating func insert(_ number: UInt64, _ action: Timers.Action) {
         if (count + 1) * 4 > capacity * 3 { resize(capacity * 2) }
@@ -82,7 +79,7 @@ struct TimerTable: ~Copyable {
         guard var hole = find(number) else { return nil }
         let action = slots[hole].action
         count -= 1
-        // Those behind who are not at home move up.
+        // The entries behind that are not at home move up.
         var next = (hole + 1) & mask
         while slots[next].number != 0, distance(slots[next].number, next) > 0 {
             slots[hole] = slots[next]

@@ -1,10 +1,11 @@
-// What the loop has to do at a later time.
+// Timers: what the loop has to do at a later time.
 //
-// A heap of deadlines. What is due then stands in a table, by the timer's number (tasks that sleep), or is the object that the entry points to
-// (closures). Cancelling takes the action away and leaves the deadline in the heap, where it does no harm; when stale deadlines come to half
-// as many as live ones the heap is rebuilt without them. (A heap that knew where each timer stands could drop it at once, but would have to
-// note every move that it makes, somewhere in megabytes of memory.) Heap and table shrink as they empty, so that memory stays proportional to the
-// timers that are alive. Equal deadlines come in the order in which they were set.
+// A heap of deadlines. What is due then stands in a table, by the timer's number (tasks that sleep), or is the object
+// that the entry points to (closures). Cancelling takes the action away and leaves the deadline in the heap, where it
+// does no harm; when stale deadlines come to half as many as live ones the heap is rebuilt without them. (A heap that
+// knew where each timer stands could drop it at once, but would have to note every move that it makes, somewhere in
+// megabytes of memory.) Heap and table shrink as they empty, so that memory stays proportional to the timers that are
+// alive. Equal deadlines come in the order in which they were set.
 
 /// Names one sleep. A name that has fired or been cancelled never names another.
 package struct TimerID: Equatable, Sendable {
@@ -22,7 +23,7 @@ struct Timers: ~Copyable {
 
     enum Due {
         case action(Action)
-        case call(LaterCall)
+        case call(TimerCallback)
     }
 
     /// Below that many a heap is not worth rebuilding.
@@ -48,7 +49,7 @@ struct Timers: ~Copyable {
     // MARK: Closures
 
     /// `call` is kept until it is due, or cancelled.
-    mutating func add(at deadline: Instant, _ call: LaterCall) {
+    mutating func add(at deadline: Instant, _ call: TimerCallback) {
         lastSequence += 1
         call.sequence = lastSequence
         calls += 1
@@ -61,9 +62,10 @@ struct Timers: ~Copyable {
         dropStaleDeadlinesIfMany()
     }
 
-    /// Takes all closures out: they will not be called. The caller tells them so when this has ended: whatever they keep goes with them.
-    mutating func removeCalls() -> [LaterCall] {
-        var removed: [LaterCall] = []
+    /// Removes all closures: they will not be called. The caller abandons each after this has returned, since that may
+    /// deallocate what they hold.
+    mutating func removeCalls() -> [TimerCallback] {
+        var removed: [TimerCallback] = []
         heap.removeAll { entry in
             guard let call = entry.call else { return false }
             removed.append(call.takeRetainedValue())
@@ -75,7 +77,7 @@ struct Timers: ~Copyable {
 
     // MARK: Tasks
 
-    /// A name for a timer that `set` will set: whoever may have to cancel it has the name before anybody can.
+    /// An ID for a timer that `set` will set: the caller knows the ID before any code can cancel the timer.
     mutating func reserve() -> ID {
         lastSequence += 1
         return ID(sequence: lastSequence)
@@ -94,7 +96,8 @@ struct Timers: ~Copyable {
         return id
     }
 
-    /// Returns what will not happen now; nil if it has happened already, has been cancelled before, or was only reserved.
+    /// Returns the action that is cancelled; nil if it has happened already, has been cancelled before, or was only
+    /// reserved.
     mutating func cancel(_ id: ID) -> Action? {
         let action = actions.remove(id.sequence)
         dropStaleDeadlinesIfMany()
@@ -127,7 +130,7 @@ struct Timers: ~Copyable {
         return nil
     }
 
-    /// The clock that the deadlines are told by has been set forward by `duration`.
+    /// The deadlines' clock has been set forward by `duration`.
     mutating func shift(by duration: Duration) { heap.shift(by: duration) }
 
     private func isLive(_ entry: DeadlineHeap.Entry) -> Bool {

@@ -16,7 +16,7 @@ struct ChildPipeTests {
             let child = try ChildProcess(
                 "/usr/bin/env", ["seq", "200000"], output: .descriptor(theirs.descriptor.rawValue), error: .descriptor(2))
             await theirs.close()
-            // The pipe fills up before anybody reads.
+            // The pipe fills up before the first read.
             try await EventLoop.sleep(for: .milliseconds(200))
             var count = 0
             var last = ""
@@ -49,7 +49,7 @@ struct ChildPipeTests {
         }
     }
 
-    @Test("both ends are blocking for everybody else, and not for us; those of a pipe of our own are not", arguments: [true, false])
+    @Test("both ends are blocking for all other users, and not for us; those of a pipe of our own are not", arguments: [true, false])
     func flags(isShared: Bool) throws {
         try EventLoop.run {
             let (reader, writer) = try await AsyncFD.pipe(isShared: isShared)

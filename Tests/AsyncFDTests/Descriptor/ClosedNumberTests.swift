@@ -1,4 +1,5 @@
-// The number of a descriptor that has been closed: the kernel gives it to the next that is opened, and nothing of ours may touch it.
+// The number of a descriptor that has been closed: the kernel gives it to the next that is opened, and nothing of ours
+// may touch it.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -46,17 +47,17 @@ struct ClosedNumberTests {
             for _ in 0..<100 {
                 let socket = try await Self.bound()
                 let address = try socket.localAddress
-                let wrong = Shared<[String]>([])
-                let asking = Shared(0)
+                let wrong = Locked<[String]>([])
+                let asking = Locked(0)
                 let threads = try (0..<2).map { _ in
                     try runThread {
                         while true {
                             do throws(IOError) {
                                 let seen = try socket.localAddress
-                                if seen != address { wrong.change { $0.append("\(seen)") } }
-                                asking.change { $0 += 1 }
+                                if seen != address { wrong.withLock { $0.append("\(seen)") } }
+                                asking.withLock { $0 += 1 }
                             } catch {
-                                if error.code != .closed { wrong.change { $0.append("\(error)") } }
+                                if error.code != .closed { wrong.withLock { $0.append("\(error)") } }
                                 return
                             }
                         }

@@ -1,7 +1,7 @@
 // Every operation with its first, second, third … system call hurt, until there is no such call any more.
 //
-// Whatever call fails: the operation succeeds or throws a typed error that says what became of the bytes, nothing hangs, no
-// descriptor leaks, and the next attempt works.
+// Whatever call fails: the operation succeeds or throws a typed error that says what became of the bytes, nothing
+// hangs, no descriptor leaks, and the next attempt works.
 #if DEBUG
 import Glibc
 import SystemPackage
@@ -158,14 +158,16 @@ struct FaultTests {
 }
 
 extension Faults {
-    /// Whether every descriptor that was made is closed. A thread of the pool may still be closing what the loop has left to it: it has a minute.
+    /// Whether every descriptor that was made is closed. A thread of the pool may still be closing what the loop has
+    /// left to it: it has a minute.
     func allAreClosed() -> Bool {
         for _ in 0..<60_000 where openDescriptors != 0 { usleep(1000) }
         return openDescriptors == 0
     }
 }
 
-/// Whether a blocking reader would find `expected` bytes. What is written to a terminal arrives a moment later, on a thread of the kernel's.
+/// Whether a blocking reader would find `expected` bytes. What is written to a terminal arrives a moment later, on a
+/// thread of the kernel's.
 private func holds(_ descriptor: CInt, _ expected: Int) -> Bool {
     var count: CInt = 0
     for _ in 0..<60_000 {

@@ -1,4 +1,5 @@
-// A limit on the length of files (`ulimit -f`): the kernel raises SIGXFSZ, which ends a program that has made no provision.
+// A limit on the length of files (`ulimit -f`): the kernel raises SIGXFSZ, which ends a program that has made no
+// provision.
 import Glibc
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
-// Reading from descriptors of every kind that belong to somebody else: what is there, when it is there, and without a trace on them.
+// Reading from descriptors of every kind that other code owns: what is there, when it is there, and without a trace on
+// them.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -26,7 +27,7 @@ struct ReadTableTests {
         }
     }
 
-    @Test("bytes that were there before anybody asked are read without waiting, in pieces of any size", arguments: Row.streams)
+    @Test("bytes that were there before the first read are read without waiting, in pieces of any size", arguments: Row.streams)
     func pieces(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -79,7 +80,7 @@ struct ReadTableTests {
         }
     }
 
-    @Test("the end of the stream wakes who waits for bytes", arguments: Row.allCases)
+    @Test("the end of the stream wakes a task that waits for bytes", arguments: Row.allCases)
     func endWhileWaiting(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -91,7 +92,7 @@ struct ReadTableTests {
         }
     }
 
-    @Test("closing wakes who waits to read", arguments: Row.allCases)
+    @Test("closing wakes a task that waits to read", arguments: Row.allCases)
     func closeWhileWaiting(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)

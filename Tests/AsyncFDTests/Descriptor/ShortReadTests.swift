@@ -1,4 +1,5 @@
-// A read of a stream of TCP that brings less than was asked for has emptied it: the call that would say so is saved. What must not get lost by that.
+// A read of a stream of TCP that brings less than was asked for has emptied it: the call that would say so is saved.
+// What must not get lost by that.
 import Glibc
 import SystemPackage
 import TestSupport

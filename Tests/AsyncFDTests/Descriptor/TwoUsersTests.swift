@@ -1,4 +1,4 @@
-// Two objects for one descriptor that belongs to somebody else: what each of them keeps open, and for how long.
+// Two objects for one descriptor that other code owns: what each of them keeps open, and for how long.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -12,7 +12,7 @@ struct TwoUsersTests {
     enum Ending: CaseIterable { case closed, letGo, idle }
 
     @Test(
-        "the reader gets the end of the stream when the owner closes, whatever his two users were made to wait for before", arguments: Ending.allCases
+        "the reader gets the end of the stream when the owner closes, whatever its two users had to wait for before", arguments: Ending.allCases
     )
     func endOfFile(ending: Ending) throws {
         let pipe = try Pipe()

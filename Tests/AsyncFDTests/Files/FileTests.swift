@@ -29,7 +29,7 @@ struct FileTests {
         }
     }
 
-    @Test("what is opened is closed on exec and is nobody's controlling terminal", arguments: ["/dev/null", "/dev/ptmx", "/proc/self/status"])
+    @Test("what is opened is closed on exec and is no controlling terminal", arguments: ["/dev/null", "/dev/ptmx", "/proc/self/status"])
     func flags(name: String) throws {
         try EventLoop.run {
             let descriptor = try await open(FilePath(name), .readOnly)
@@ -64,7 +64,7 @@ struct FileTests {
         }
     }
 
-    @Test("a FIFO without a peer holds up neither the loop nor the one who opens it for reading")
+    @Test("a FIFO without a peer holds up neither the loop nor the task that opens it for reading")
     func fifoReader() throws {
         mkfifo(folder.file("fifo"), 0o600)
         try EventLoop.run {
@@ -81,7 +81,7 @@ struct FileTests {
         }
     }
 
-    @Test("a FIFO without a reader makes the one who opens it for writing wait, and he can be cancelled")
+    @Test("a FIFO without a reader makes the task that opens it for writing wait, and the task can be cancelled")
     func fifoWriter() throws {
         mkfifo(folder.file("fifo"), 0o600)
         let fifo = path("fifo")
@@ -185,7 +185,7 @@ struct FileTests {
         }
     }
 
-    @Test("closing lets a call that is under way finish, before the number can be anybody else's")
+    @Test("closing lets a call that is under way finish, before the number can belong to another descriptor")
     func closeDuringCall() throws {
         try EventLoop.run {
             let file = try await open(path("file"), .writeOnly, options: [.create])
@@ -204,7 +204,7 @@ struct FileTests {
 
     @Test("a full device is a typed error that says how much went out")
     func noSpace() throws {
-        // A limit on the size of files stands in for a full disk, in a child: SIGXFSZ is everybody's.
+        // A limit on the size of files stands in for a full disk, in a child: SIGXFSZ concerns the whole process.
         let output = try TestSupport.Pipe()
         let child = try ChildProcess("FDProgram", ["full-disk", folder.file("file")], output: .descriptor(output.writer))
         #expect(try child.wait() == .exited(0))

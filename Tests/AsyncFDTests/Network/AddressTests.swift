@@ -11,9 +11,9 @@ struct AddressTests {
             "unix:app.sock", "@app", "@",
         ])
     func roundTrip(text: String) throws {
-        let address = try #require(Address(text))
+        let address = try #require(AsyncFD.Address(text))
         #expect(address.description == text)
-        #expect(Address(address.description) == address)
+        #expect(AsyncFD.Address(address.description) == address)
     }
 
     @Test(
@@ -23,14 +23,14 @@ struct AddressTests {
             "[::1:80", "localhost:80", "/" + String(repeating: "x", count: 107),
             "@" + String(repeating: "x", count: 108), "[::1%nosuchinterface]:1",
         ])
-    func noAddress(text: String) { #expect(Address(text) == nil) }
+    func noAddress(text: String) { #expect(AsyncFD.Address(text) == nil) }
 
     @Test("parts of an address")
     func parts() {
-        #expect(Address("127.0.0.1:80") == .ipv4(127, 0, 0, 1, port: 80))
-        #expect(Address("[::1]:80")?.port == 80)
-        #expect(Address("[::1]:80")?.with(port: 81).description == "[::1]:81")
-        #expect(Address("/run/x")?.path == "/run/x" && Address("/run/x")?.port == nil)
-        #expect(Address("@x")?.path == nil)
+        #expect(AsyncFD.Address("127.0.0.1:80") == .ipv4(127, 0, 0, 1, port: 80))
+        #expect(AsyncFD.Address("[::1]:80")?.port == 80)
+        #expect(AsyncFD.Address("[::1]:80")?.with(port: 81).description == "[::1]:81")
+        #expect(AsyncFD.Address("/run/x")?.path == "/run/x" && AsyncFD.Address("/run/x")?.port == nil)
+        #expect(AsyncFD.Address("@x")?.path == nil)
     }
 }

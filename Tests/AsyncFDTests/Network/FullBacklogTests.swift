@@ -12,7 +12,7 @@ struct FullBacklogTests {
     /// Fills the backlog, and runs `body` with the listener and what fills it.
     private func withFullBacklog(_ body: @escaping @Sendable (Listener, [AsyncFD]) async throws -> Void) throws {
         let folder = try TemporaryFolder()
-        let place = Address.unix(FilePath(folder.file("s")))!
+        let place = AsyncFD.Address.unix(FilePath(folder.file("s")))!
         try EventLoop.run {
             let listener = try await Listener(on: place, backlog: 0)
             // With a backlog of n the kernel lets n + 1 wait.

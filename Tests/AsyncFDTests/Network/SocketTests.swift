@@ -26,10 +26,10 @@ struct SocketTests {
             }
         }()
 
-        func address(_ folder: TemporaryFolder) -> Address {
+        func address(_ folder: TemporaryFolder) -> AsyncFD.Address {
             switch self {
             case .ipv4: .loopback(port: 0)
-            case .ipv6: Address("[::1]:0")!
+            case .ipv6: AsyncFD.Address("[::1]:0")!
             case .unix: .unix(FilePath(folder.file("s")))!
             case .abstract: .abstract("asyncfd-test-\(getpid())-\(folder.path.hashValue)")!
             }
@@ -64,7 +64,7 @@ struct SocketTests {
         }
     }
 
-    @Test("connecting where nobody listens is refused, and the error names the place")
+    @Test("connecting to an address without a listener is refused, and the error names the address")
     func refused() throws {
         let folder = try TemporaryFolder()
         try EventLoop.run {
@@ -74,7 +74,7 @@ struct SocketTests {
             let error = await failure { () throws(IOError) in _ = try await connect(to: address) }
             #expect(error.map { "\($0)" } == "connect \(address): connection refused (ECONNREFUSED)")
             #expect(await failure { () throws(IOError) in _ = try await connect(to: "127.0.0.1", port: address.port!) }?.code == .connectionRefused)
-            let missing = Address.unix(FilePath(folder.file("none")))!
+            let missing = AsyncFD.Address.unix(FilePath(folder.file("none")))!
             #expect(await failure { () throws(IOError) in _ = try await connect(to: missing) }?.code == .notFound)
         }
     }
@@ -104,7 +104,8 @@ struct SocketTests {
     @Test("a connection attempt ends at its timeout and at cancellation, and leaves no descriptor behind")
     func timeout() throws {
         try EventLoop.run {
-            // A Unix or loopback listener that accepts nobody fills up; then TCP attempts hang, as to a host that does not answer.
+            // A Unix or loopback listener that accepts no connection fills up; then TCP attempts hang, as to a host
+            // that does not answer.
             let listener = try await Listener(on: .loopback(port: 0), backlog: 0)
             var fillers: [AsyncFD] = []
             for _ in 0..<3 {
@@ -135,7 +136,7 @@ struct SocketTests {
         }
     }
 
-    @Test("a name that nobody knows is an error that says so")
+    @Test("an unknown name is an error that says so")
     func unresolved() throws {
         try EventLoop.run {
             let error = await failure { () throws(IOError) in _ = try await connect(to: "no.such.host.invalid", port: 80) }
@@ -148,8 +149,8 @@ struct SocketTests {
     @Test("a listener that may open no more descriptors says so once, does not spin, and goes on when it may")
     func tooManyOpenFiles() throws {
         try EventLoop.run {
-            let troubles = Shared<[IOError]>([])
-            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.change { $0.append(error) } }
+            let troubles = Locked<[IOError]>([])
+            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.withLock { $0.append(error) } }
             let client = try await connect(to: listener.address)
             let faults = Faults(.errno(.tooManyOpenFiles), at: 2)  // the first call asks for the socket's flags
             Faults.install(faults)
@@ -162,7 +163,7 @@ struct SocketTests {
             #expect(loop.metrics.turns - turns < 20, "the loop spins")
             let connection = try await accepting.value
             Faults.install(nil)
-            #expect(troubles.change { $0.map(\.code) } == [.tooManyOpenFiles])
+            #expect(troubles.withLock { $0.map(\.code) } == [.tooManyOpenFiles])
             await connection.close()
             await client.close()
             await listener.close()

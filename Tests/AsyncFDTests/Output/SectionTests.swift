@@ -11,19 +11,19 @@ import Testing
 @Suite("Sections", .serialized)
 struct SectionTests {
     @Test("a crash handler sees that a section is entered, of whichever kind, and not those of its own thread")
-    func visible() {
+    func visible() throws {
         let pending = cfd_pending_make()!
         defer { _ = cfd_pending_release(pending) }
         let address = UInt(bitPattern: pending)
         #expect(cfd_pending_is_still(pending) != 0)
         cfd_pending_enter(pending)
         #expect(cfd_pending_is_still(pending) != 0)
-        #expect(onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } == 0)
+        #expect(try onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } == 0)
         cfd_pending_leave(pending)
         cfd_pending_begin_write(pending)
-        #expect(onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } == 0)
+        #expect(try onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } == 0)
         cfd_pending_end_write(pending)
-        #expect(onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } != 0)
+        #expect(try onThread { cfd_pending_is_still(UnsafeMutablePointer(bitPattern: address)) } != 0)
     }
 
     @Test("a signal from outside waits until the section is over; what a thread does to itself does not")
@@ -61,23 +61,4 @@ struct SectionTests {
         #expect(queue.isEmpty && cfd_pending_done(queue.pending) == 0)
     }
 
-    private func onThread(_ body: @escaping @Sendable () -> CInt) -> CInt {
-        let box = Box(body)
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { argument in
-                let box = Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue()
-                box.result.store(box.body(), ordering: .releasing)
-                return nil
-            }, Unmanaged.passRetained(box).toOpaque())
-        pthread_join(thread, nil)
-        return box.result.load(ordering: .acquiring)
-    }
-
-    private final class Box: Sendable {
-        let body: @Sendable () -> CInt
-        let result = Atomic<CInt>(-1)
-        init(_ body: @escaping @Sendable () -> CInt) { self.body = body }
-    }
 }

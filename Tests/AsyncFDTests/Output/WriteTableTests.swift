@@ -224,9 +224,9 @@ struct WriteTableTests {
             let descriptor = open(folder.file("out"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
             let output = AsyncFD(owning: FileDescriptor(rawValue: descriptor))
             let loop = EventLoop.current!
-            #expect(loop.offloadPool.threads == 0)
+            #expect(loop.ioPool.threads == 0)
             try await output.write("x")
-            #expect(loop.offloadPool.threads == 1)
+            #expect(loop.ioPool.threads == 1)
             #expect(await !output.isBlocking)
             await output.close()
         }
@@ -269,18 +269,18 @@ struct WriteTableTests {
     func refusedFlags() throws {
         // A terminal refuses RWF_NOWAIT today as pipes did on older kernels.
         let terminal = try Pseudoterminal()
-        var lane = Lane(.write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
-        defer { lane.closePrivate() }
-        #expect(lane.access == .noWait(flags: 0x108))
+        var path = IOPath(.write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
+        defer { path.closePrivate() }
+        #expect(path.access == .noWait(flags: 0x108))
         var text = Array("hello".utf8)
         let outcome = text.withUnsafeMutableBytes { bytes in
-            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { lane.move(Vectors(start: $0, count: 1)) }
+            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { path.move(Vectors(start: $0, count: 1)) }
         }
         #expect(outcome == .bytes(5))
-        #expect(lane.access == .direct && lane.isPrivate)
+        #expect(path.access == .direct && path.isPrivate)
         #expect(fcntl(terminal.slave, F_GETFL) & O_NONBLOCK == 0)
-        #expect(fcntl(lane.descriptor, F_GETFL) & O_NONBLOCK != 0)
-        #expect(fcntl(lane.descriptor, F_GETFD) & FD_CLOEXEC != 0)
+        #expect(fcntl(path.descriptor, F_GETFL) & O_NONBLOCK != 0)
+        #expect(fcntl(path.descriptor, F_GETFD) & FD_CLOEXEC != 0)
     }
 
     // MARK: One number, several users

@@ -18,7 +18,7 @@ struct ProcessTests {
         #expect(text.contains("broken pipe (EPIPE)"), "standard error says: \(text)")
     }
 
-    @Test("standard streams stay blocking for everybody else, during and after", arguments: [false, true])
+    @Test("standard streams stay blocking for all other users, during and after", arguments: [false, true])
     func flags(onTerminal: Bool) throws {
         let pipe = try Pipe()
         let terminal = try Pseudoterminal()
@@ -43,7 +43,7 @@ struct ProcessTests {
         #expect(text.contains("bad file descriptor (EBADF)"), "standard error says: \(text)")
     }
 
-    @Test("a descriptor that nobody closed is closed with its last reference, wherever that goes, and reported; a borrowed one is not")
+    @Test("a descriptor that was never closed is closed with its last reference, wherever that goes, and reported; a borrowed one is not")
     func leaks() throws {
         for (command, expected) in [("leak", "closed\nopen\n"), ("leak-elsewhere", "closed\n")] {
             let (output, error) = (try Pipe(), try Pipe())

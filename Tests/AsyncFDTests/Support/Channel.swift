@@ -1,4 +1,5 @@
-// Streams of every kind that can say would-block, as they come from somebody else: blocking, shared, with whatever the kernel lacks.
+// Streams of every kind that can say would-block, as other code hands them in: blocking, shared, with whatever the
+// kernel lacks.
 import AsyncFD
 import Glibc
 import SystemPackage
@@ -95,7 +96,7 @@ final class Channel: @unchecked Sendable {
     /// The reading end as a borrowed descriptor on the current loop.
     func input() -> AsyncFD { AsyncFD(FileDescriptor(rawValue: reader), owns: false, label: nil, features: row.features) }
 
-    /// What everybody who shares the open file descriptions sees of them.
+    /// What all users of the open file descriptions see of them.
     var flags: [CInt] { [reader, writer].map { fcntl($0, F_GETFL) } }
 }
 

@@ -41,8 +41,8 @@ struct RealDiskTests {
         try onLoop {
             let handler = try await FileHandler(folder.path("app.log"), formatter: plain)
             let logger = Logger("app", handlers: [handler])
-            let isOver = Shared(false)
-            let count = Shared(0)
+            let isOver = Locked(false)
+            let count = Locked(0)
             var isPunctual = true
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {

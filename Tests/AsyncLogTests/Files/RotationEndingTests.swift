@@ -46,7 +46,7 @@ struct RotationEndingTests {
         try onLoop {
             try await rotating(folder) { logger, disk, rotation in
                 let loop = EventLoop.current!
-                if shutsDown { await logger.shutdown(within: .milliseconds(20)) } else { loop.settleObligations(within: .milliseconds(20)) }
+                if shutsDown { await logger.shutdown(within: .milliseconds(20)) } else { loop.settleParticipants(within: .milliseconds(20)) }
                 #expect(folder.names == ["app.log"], "the disk was quicker than this test")
                 disk.release()
                 try await rotation.value

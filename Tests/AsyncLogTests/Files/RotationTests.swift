@@ -183,7 +183,7 @@ struct RotationTests {
     @Test("a rotation that fails goes on with the old file, says so once, and is made when it can be")
     func failing() throws {
         let folder = try LogFolder()
-        let isLong = Shared(true)
+        let isLong = Locked(true)
         let naming = RotationNaming.custom { _, sequence in
             isLong.value ? String(repeating: "n", count: 300) + "\(sequence)" : "rotated-\(sequence)"
         } parse: { name in
@@ -221,9 +221,9 @@ struct RotationTests {
     @Test("a rotation by the clock that fails is tried again with pauses, not with every record")
     func failingByTheClock() throws {
         let folder = try LogFolder()
-        let attempts = Shared(0)
+        let attempts = Locked(0)
         let naming = RotationNaming.custom { _, sequence in
-            attempts.change { $0 += 1 }
+            attempts.withLock { $0 += 1 }
             return String(repeating: "n", count: 300) + "\(sequence)"
         } parse: { name in
             Int(name.drop { $0 == "n" }).map { (WallTime(nanoseconds: 0), $0) }

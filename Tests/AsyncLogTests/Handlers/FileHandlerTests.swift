@@ -52,7 +52,7 @@ struct FileHandlerTests {
     func noLoop() throws {
         let folder = try LogFolder()
         let logger = Logger("app", handlers: [try FileHandler(folder.path("app.log"), formatter: plain)])
-        ThreadBox { _ in logger.info("plain thread") }.run(1)
+        try ThreadBox { _ in logger.info("plain thread") }.run(1)
         for _ in 0..<2000 where folder.text("app.log").isEmpty { usleep(1000) }
         #expect(folder.text("app.log") == "plain thread\n")
     }

@@ -43,10 +43,10 @@ private final class HangingResolver: @unchecked Sendable {  // a semaphore is ma
 
 /// Counts how often it is asked: once for each attempt to connect that has failed.
 private struct CountedRandomness: RandomNumberGenerator, Sendable {
-    let count = Shared(0)
+    let count = Locked(0)
 
     mutating func next() -> UInt64 {
-        count.change { $0 += 1 }
+        count.withLock { $0 += 1 }
         return .max
     }
 }

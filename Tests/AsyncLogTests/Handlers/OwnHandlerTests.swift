@@ -16,9 +16,9 @@ struct OwnHandlerTests {
         var way = Way.works
         private var batch: [String] = []
         private(set) var flushes = 0
-        private let sent: Shared<[String]>
+        private let sent: Locked<[String]>
 
-        init(_ sent: Shared<[String]>) {
+        init(_ sent: Locked<[String]>) {
             self.sent = sent
             super.init()
         }
@@ -38,7 +38,7 @@ struct OwnHandlerTests {
                 await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
             }
             let all = batch
-            sent.change { $0 += all }
+            sent.withLock { $0 += all }
             batch = []
         }
     }
@@ -46,7 +46,7 @@ struct OwnHandlerTests {
     @Test("shutdown(within:) flushes it, not again at the end, and the ledger says what was kept back, written, and lost", arguments: [true, false])
     func shutdown(works: Bool) throws {
         let begin = ContinuousClock.now
-        let sent = Shared<[String]>([])
+        let sent = Locked<[String]>([])
         try onLoop {
             let (batches, memory) = (Batches(sent), MemoryHandler())
             batches.reportTroubles(to: memory)
@@ -60,18 +60,18 @@ struct OwnHandlerTests {
             #expect(works ? ledger.written == 10 : ledger.dropped == [.timeout: 10])
             #expect(memory.messages.count == (works ? 0 : 1) && memory.messages.allSatisfy { $0.contains("10 of 10 records dropped") })
         }
-        #expect(ContinuousClock.now - begin < EventLoop.exitPatience)
+        #expect(ContinuousClock.now - begin < EventLoop.exitTimeout)
         #expect(sent.value == (works ? (0..<10).map(String.init) : []))
     }
 
     @Test("a flush that fails is why its records are lost, and that is said", arguments: [true, false])
     func failure(shutsDown: Bool) throws {
-        let sent = Shared<[String]>([])
-        let memory = Shared<MemoryHandler?>(nil)
+        let sent = Locked<[String]>([])
+        let memory = Locked<MemoryHandler?>(nil)
         try onLoop {
             let batches = Batches(sent)
             let fallback = MemoryHandler()
-            memory.change { $0 = fallback }
+            memory.withLock { $0 = fallback }
             batches.reportTroubles(to: fallback)
             batches.way = .fails
             let logger = Logger("app", handlers: [batches])
@@ -88,7 +88,7 @@ struct OwnHandlerTests {
     @Test(
         "the end of the loop flushes it, behind the hooks, even if the program has released it and its logger", arguments: [true, false])
     func endOfLoop(isHeld: Bool) throws {
-        let sent = Shared<[String]>([])
+        let sent = Locked<[String]>([])
         weak var gone: Batches?
         try onLoop {
             let batches = Batches(sent)
@@ -103,7 +103,7 @@ struct OwnHandlerTests {
 
     @Test("a started loop that is stopped flushes it")
     func startedLoop() throws {
-        let sent = Shared<[String]>([])
+        let sent = Locked<[String]>([])
         let loop = try EventLoop.start(name: "own")
         let logger = loop.performAndWait { Logger("app", handlers: [Batches(sent)]) }
         logger.info("from another thread")

@@ -35,7 +35,7 @@ struct SocketHandlerTests {
         let folder = try TemporaryFolder()
         let path = folder.file("socket")
         try onLoop {
-            let first = try await LogServer(on: overUnix ? Address.unix(FilePath(path))! : nil)
+            let first = try await LogServer(on: overUnix ? AsyncFD.Address.unix(FilePath(path))! : nil)
             let endpoint = overUnix ? Endpoint.unix(path) : .tcp("127.0.0.1", port: first.port)
             let handler = SocketHandler(endpoint, formatter: MessageFormatter(), backoff: quick)
             var states = handler.states.makeAsyncIterator()
@@ -67,7 +67,7 @@ struct SocketHandlerTests {
         let folder = try TemporaryFolder()
         let path = folder.file("socket")
         try onLoop {
-            let server = try await LogServer(on: Address.unix(FilePath(path))!, isReading: false)
+            let server = try await LogServer(on: AsyncFD.Address.unix(FilePath(path))!, isReading: false)
             let handler = SocketHandler(
                 .unix(path), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 8 << 20, backoff: quick)
             let logger = Logger("app", handlers: [handler])

@@ -100,19 +100,19 @@ struct GuaranteeTests {
         let sink = try Sink()
         let (threads, count) = (4, 1000)  // fewer than may be on their way at once: none has to be dropped
         let loop = try EventLoop.start(name: "log")
-        let logger = Shared<Logger?>(nil)
+        let logger = Locked<Logger?>(nil)
         try EventLoop.run {
             let made = await Task(executorPreference: loop) {
                 Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: try! TextFormatter(pattern: TextPattern("{message}{fields}")))])
             }.value
-            logger.change { $0 = made }
+            logger.withLock { $0 = made }
         }
-        let shared = logger.change { $0! }
+        let shared = logger.withLock { $0! }
         let box = ThreadBox { index in
             let logger = shared.with(["thread": index])
             for number in 0..<count { logger.info("\(number)", ["text": "x"]) }
         }
-        box.run(threads)
+        try box.run(threads)
         try EventLoop.run { try await shared.flush() }
         let ledger = try EventLoop.run { await shared.ledger }
         loop.stop()
@@ -135,13 +135,13 @@ struct GuaranteeTests {
         let loop = try EventLoop.start(name: "log")
         defer { loop.stop() }
         let isOpen = Atomic<Bool>(false)
-        let made = Shared<Logger?>(nil)
-        loop.perform { made.change { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
-        while made.change({ $0 == nil }) { sched_yield() }
-        let logger = made.change { $0! }
+        let made = Locked<Logger?>(nil)
+        loop.perform { made.withLock { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
+        while made.withLock({ $0 == nil }) { sched_yield() }
+        let logger = made.withLock { $0! }
         loop.perform { while !isOpen.load(ordering: .acquiring) { sched_yield() } }
         let text = String(repeating: "x", count: 200)
-        ThreadBox { _ in for _ in 0..<count { logger.info("\(text)") } }.run(1)
+        try ThreadBox { _ in for _ in 0..<count { logger.info("\(text)") } }.run(1)
         isOpen.store(true, ordering: .releasing)
         try EventLoop.run { try await logger.flush() }
         let ledger = try EventLoop.run { await logger.ledger }
@@ -165,7 +165,7 @@ struct GuaranteeTests {
             }.value
         }
         let box = ThreadBox { _ in for number in 0..<20_000 { logger.info("\(number)", ["filler": "0123456789012345678901234567890123456789"]) } }
-        box.run(2)
+        try box.run(2)
         let ledger = try EventLoop.run {
             try await logger.flush()
             return await logger.ledger
@@ -184,7 +184,7 @@ struct GuaranteeTests {
                     pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}{fields}")), capacity: 1000 + 500 * index)
             }
             let logger = Logger("app", handlers: handlers)
-            let (next, running) = (Shared(0), Shared(10))
+            let (next, running) = (Locked(0), Locked(10))
             for _ in 0..<10 {
                 Task(executorPreference: EventLoop.current!) {
                     while next.value < count {
@@ -201,7 +201,7 @@ struct GuaranteeTests {
                 outputs[1 - fast] += pipes[1 - fast].drain(700)
                 await Task.yield()
             }
-            let flushed = Shared(false)
+            let flushed = Locked(false)
             Task(executorPreference: EventLoop.current!) {
                 try await logger.flush()
                 flushed.value = true
@@ -265,7 +265,7 @@ struct GuaranteeTests {
         let child = try Pipe()
         let logger = Logger("app", handlers: [StreamHandler(child.descriptor, formatter: try TextFormatter(pattern: TextPattern("{message}")))])
         let box = ThreadBox { _ in logger.info("plain thread") }
-        box.run(1)
+        try box.run(1)
         while child.drain(0).isEmpty == false {}
         var text: [UInt8] = []
         for _ in 0..<2000 where text.isEmpty {
@@ -277,33 +277,13 @@ struct GuaranteeTests {
 }
 
 /// Runs a body on threads of its own, and waits for them.
-final class ThreadBox: @unchecked Sendable {  // immutable
+final class ThreadBox: Sendable {
     private let body: @Sendable (Int) -> Void
 
     init(_ body: @escaping @Sendable (Int) -> Void) { self.body = body }
 
-    private final class Start {
-        let box: ThreadBox
-        let index: Int
-        init(_ box: ThreadBox, _ index: Int) {
-            self.box = box
-            self.index = index
-        }
-    }
-
-    func run(_ count: Int) {
-        let threads = (0..<count).map { index in
-            var thread = pthread_t()
-            let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
-            pthread_create(
-                &thread, nil,
-                { argument in
-                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                    start.box.body(start.index)
-                    return nil
-                }, start)
-            return thread
-        }
+    func run(_ count: Int) throws {
+        let threads = try (0..<count).map { index in try runThread { self.body(index) } }
         for thread in threads { pthread_join(thread, nil) }
     }
 }

@@ -44,17 +44,10 @@ struct SurvivalTests {
             self.child = child
             self.limit = limit
             sem_init(done, 0, 0)
-            var thread = pthread_t()
-            let code = pthread_create(
-                &thread, nil,
-                { argument in
-                    let watch = Unmanaged<ChildWatch>.fromOpaque(argument!).takeRetainedValue()
-                    watch.result = Result { try watch.child.wait(limit: watch.limit) }
-                    sem_post(watch.done)
-                    return nil
-                }, Unmanaged.passRetained(self).toOpaque())
-            guard code == 0 else { throw SystemError(operation: "pthread_create", errno: code) }
-            pthread_detach(thread)
+            detachThread { [self] in
+                result = Result { try self.child.wait(limit: self.limit) }
+                sem_post(done)
+            }
         }
 
         deinit { done.deallocate() }

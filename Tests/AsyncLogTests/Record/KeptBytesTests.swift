@@ -19,7 +19,7 @@ struct KeptBytesTests {
         try onLoop {
             let memory = MemoryHandler()
             let logger = Logger("app", handlers: [memory])
-            runAndJoin { body(logger) }
+            try onThread { body(logger) }
             try await logger.flush()
             let ledger = await memory.statistics.ledger
             #expect(ledger.balances)
@@ -51,7 +51,7 @@ struct KeptBytesTests {
             let memory = MemoryHandler()
             let logger = Logger("app", handlers: [memory]).with(KeptBytesTests.fields(0, 500_000))
             for round in 1...5 {
-                runAndJoin { for _ in 0..<1000 { logger.info("m") } }
+                try onThread { for _ in 0..<1000 { logger.info("m") } }
                 try await logger.flush()
                 #expect(memory.records.count == 1000)
                 #expect(await memory.statistics.ledger.droppedTotal == 0, "\(round)")
@@ -59,7 +59,7 @@ struct KeptBytesTests {
             }
             // The charge has been given back: as much as before finds room.
             for _ in 1...5 {
-                runAndJoin { for number in 0..<9 { logger.with(KeptBytesTests.fields(number)).info("m") } }
+                try onThread { for number in 0..<9 { logger.with(KeptBytesTests.fields(number)).info("m") } }
                 try await logger.flush()
             }
             #expect(memory.records.count == 45)
@@ -72,7 +72,7 @@ struct KeptBytesTests {
             let (first, second) = (MemoryHandler(), MemoryHandler())
             let (one, two) = (Logger("one", handlers: [first]), Logger("two", handlers: [second]))
             for _ in 0..<5 {
-                runAndJoin {
+                try onThread {
                     withLogContext(KeptBytesTests.fields(0, 300_000)) {
                         for _ in 0..<3 {
                             one.info("m")
@@ -123,7 +123,7 @@ struct KeptBytesTests {
             let long = "large " + String(repeating: ".", count: 200)
             // In two parts, between which the loop takes what has come: it waits for room in the buffer from then on.
             for part in 0..<2 {
-                runAndJoin { for number in 0..<20 { logger.with(KeptBytesTests.fields(20 * part + number)).info("\(long)") } }
+                try onThread { for number in 0..<20 { logger.with(KeptBytesTests.fields(20 * part + number)).info("\(long)") } }
                 try await EventLoop.sleep(for: .milliseconds(1))
             }
             let after = await handler.statistics.ledger
@@ -139,20 +139,4 @@ struct KeptBytesTests {
             #expect((1...10).contains(lines.count { $0.hasPrefix("large") }))
         }
     }
-}
-
-/// Runs `body` on another thread, while this one stands still.
-private func runAndJoin(_ body: @escaping @Sendable () -> Void) {
-    final class Job: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, Unmanaged.passRetained(Job(body)).toOpaque())
-    pthread_join(thread, nil)
 }

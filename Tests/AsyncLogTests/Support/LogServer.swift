@@ -42,7 +42,7 @@ enum Ports {
 
 /// Accepts connections and keeps what comes, until it vanishes.
 final class LogServer: @unchecked Sendable {  // used on one loop
-    let address: Address
+    let address: AsyncFD.Address
     private let listener: Listener
     private var connections: [AsyncFD] = []
     /// What each connection has brought so far, in the order in which they were accepted.
@@ -52,7 +52,7 @@ final class LogServer: @unchecked Sendable {  // used on one loop
     private let loop = EventLoop.current!
 
     /// - Parameter isReading: false: connections are accepted, and nothing is read.
-    init(on address: Address? = nil, isReading: Bool = true) async throws {
+    init(on address: AsyncFD.Address? = nil, isReading: Bool = true) async throws {
         listener = try await Listener(on: address ?? .loopback(port: Ports.next()))
         self.address = listener.address
         self.isReading = isReading

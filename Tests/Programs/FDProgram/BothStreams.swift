@@ -10,7 +10,7 @@ extension FDProgram {
         }
     }
 
-    /// As in SharedTurnTests.
+    /// As in SharedWriteTurnTests.
     private static func record(_ writer: String, _ number: Int) -> String {
         "\(writer) \(number) " + String(repeating: writer, count: number * 37 % 700) + " end of \(writer) \(number)"
     }

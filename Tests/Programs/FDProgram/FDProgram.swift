@@ -45,7 +45,7 @@ struct FDProgram {
         await file.close()
     }
 
-    /// Forgets to close what it has opened, and something that it has borrowed.
+    /// Forgets to close what it has opened, and a descriptor that it has borrowed.
     static func leak() async throws {
         var file: AsyncFD? = try await open("/dev/null", .writeOnly)
         try await file!.write("x")

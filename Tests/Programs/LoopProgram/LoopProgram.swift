@@ -102,7 +102,8 @@ struct LoopProgram {
         }
     }
 
-    /// A main thread that is inside a task already: its process keeps its executors, and the loop runs the body all the same.
+    /// A main thread that is inside a task already: its process keeps its executors, and the loop runs the body all the
+    /// same.
     static func runInsideTask() throws {
         let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         sem_init(done, 0, 0)
@@ -135,7 +136,7 @@ struct LoopProgram {
                 throw error
             }
         }
-        say("stopped by \(signal.map { "\($0)" } ?? "nobody")")
+        say("stopped by \(signal.map { "\($0)" } ?? "no signal")")
     }
 
     /// A server that is told to stop: it accepts no more clients, says goodbye to the one that it has, and ends.
@@ -190,7 +191,8 @@ struct LoopProgram {
         }
     }
 
-    /// A signal that was sent while somebody listened, and that no thread has been given by the time when nobody does any more.
+    /// A signal that was sent during a subscription, and that the kernel has delivered to no thread when the
+    /// subscription ends.
     static func endBeforeSignalArrives() throws {
         var set = sigset_t()
         sigemptyset(&set)

@@ -1,6 +1,6 @@
-// How the turn to write to one place goes round among event loops, each with a thread of its own.
+// How event loops, each with a thread of its own, take turns to write to one place.
 //
-// A loop takes and releases a turn that no other loop wants with one atomic step each. The lock is for those that have to wait.
+// Taking and releasing a turn without contention costs one atomic operation each. Loops that have to wait use the lock.
 import CEventLoop
 import DequeModule
 import EventLoop
@@ -8,8 +8,8 @@ import Glibc
 import Synchronization
 
 /// The turn to write to one pipe, file, terminal or socket, in the whole process. Any thread.
-final class SharedTurn: Sendable {
-    /// What a descriptor leads to, whatever its number and whoever opened it.
+final class SharedWriteTurn: Sendable {
+    /// What a descriptor leads to, whatever its number and however it was opened.
     struct Destination: Hashable {
         private let device: dev_t
         /// 0 for a device, which may have any number of names.
@@ -23,12 +23,13 @@ final class SharedTurn: Sendable {
     }
 
     private let destination: Destination
-    /// Twice the number of the loop's part that has the turn, and 1 more if another loop waits for it. 0: nobody has it.
+    /// Twice the number of the loop's part that has the turn, and 1 more if another loop waits for it. 0: it is free.
     private let state = Atomic<UInt>(0)
     private let parts = Locked(Parts())
 
     private struct Parts {
-        /// By loop. Only the part of the asking loop is looked at: another one's may be going, and must not go under the lock.
+        /// By loop. Only the part of the asking loop is read: another part may be in its deinit, which must not run
+        /// under the lock.
         var turns: [ObjectIdentifier: WeakPart] = [:]
         /// By number.
         var loops: [UInt: EventLoop] = [:]
@@ -47,21 +48,22 @@ final class SharedTurn: Sendable {
     private struct Table {
         var turns: [Destination: WeakTurn] = [:]
         var lastNumber: UInt = 0
-        /// A forked child has none of its parent's loops: what they had, nobody has there.
+        /// A forked child has none of its parent's loops: the turns that they had are free there.
         var forkGeneration = cel_watch_forks()
     }
 
-    private struct WeakTurn { weak var turn: SharedTurn? }
+    private struct WeakTurn { weak var turn: SharedWriteTurn? }
 
     private static let table = Locked(Table())
 
-    /// The part that `loop` has of the turn to write to what `descriptor` leads to. If that is nothing, one that is shared with nobody.
+    /// The part that `loop` has of the turn to write to what `descriptor` leads to. If that is nothing, one that is not
+    /// shared.
     static func part(of loop: EventLoop, _ descriptor: CInt) -> WriteTurn {
         guard case .success(let status) = Syscalls.status(descriptor) else { return unshared(loop) }
         let destination = Destination(status)
         return table.withLock { table in
             if table.forkGeneration != cel_fork_generation() { table = Table() }
-            let shared = table.turns[destination]?.turn ?? SharedTurn(destination)
+            let shared = table.turns[destination]?.turn ?? SharedWriteTurn(destination)
             table.turns[destination] = WeakTurn(turn: shared)
             table.lastNumber += 1
             return shared.part(of: loop, number: table.lastNumber)
@@ -81,7 +83,7 @@ final class SharedTurn: Sendable {
         }
     }
 
-    /// The part of `loop` with this number goes.
+    /// The part of `loop` with this number is being deallocated.
     func forget(_ number: UInt, of loop: EventLoop) {
         parts.withLock { parts in
             parts.loops[number] = nil
@@ -90,8 +92,8 @@ final class SharedTurn: Sendable {
     }
 
     deinit {
-        SharedTurn.table.withLock { table in
-            // It may be another one's by now.
+        SharedWriteTurn.table.withLock { table in
+            // The entry may belong to a newer turn by now.
             if table.turns[destination]?.turn == nil { table.turns[destination] = nil }
         }
     }
@@ -101,7 +103,7 @@ final class SharedTurn: Sendable {
     /// Whether another loop waits for the turn.
     var isAwaited: Bool { state.load(ordering: .relaxed) & 1 == 1 }
 
-    /// Takes the turn if nobody has it.
+    /// Takes the turn if it is free.
     func take(_ number: UInt) -> Bool {
         state.compareExchange(expected: 0, desired: number * 2, ordering: .acquiring).exchanged
     }
@@ -111,7 +113,7 @@ final class SharedTurn: Sendable {
         if state.compareExchange(expected: number * 2, desired: 0, ordering: .releasing).exchanged { return }
         let next = parts.withLock { parts -> WriteTurn? in
             guard state.load(ordering: .relaxed) == number * 2 + 1 else { return nil }
-            // A loop that has ended is passed over. It comes back to the turn if it runs again.
+            // A loop that has ended is skipped. It waits again if it runs again.
             guard let index = parts.waiting.firstIndex(where: { $0.loop.hasOwner }) else {
                 state.store(0, ordering: .releasing)
                 return nil
@@ -132,7 +134,7 @@ final class SharedTurn: Sendable {
         }
     }
 
-    /// Takes the turn for a loop that waits, if nobody has it or a loop that has ended.
+    /// Takes the turn for a loop that waits, if it is free or a loop that has ended has it.
     func takeFromEndedLoop(_ number: UInt) -> Bool {
         parts.withLock { parts in
             guard let index = parts.waiting.firstIndex(where: { $0.number == number }) else { return false }  // it is being granted

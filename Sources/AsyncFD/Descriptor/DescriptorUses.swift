@@ -1,12 +1,14 @@
-// Calls that use a descriptor's number where its loop does not see them: on threads of the pool, and on the thread that asks for an address.
+// Calls that use a descriptor's number on other threads than its loop's: on threads of the pool, and on the thread that
+// asks for an address.
 //
-// close(2) gives the number to the next open(2). So closing first forbids further uses, and gives the number back when the last one is over.
+// After close(2), the next open(2) gets the number. So closing first forbids further uses, and closes the number when
+// the last use is over.
 import EventLoop
 import SystemPackage
 import Synchronization
 
 /// How many such calls are under way. Any thread.
-struct NumberUses: ~Copyable, Sendable {
+struct DescriptorUses: ~Copyable, Sendable {
     private static let closed: UInt = 1 << 63
     private let state = Atomic<UInt>(0)
 
@@ -21,10 +23,10 @@ struct NumberUses: ~Copyable, Sendable {
         return false
     }
 
-    /// True: the descriptor has been closed meanwhile, this was the last use, and the number may be given back.
+    /// True: the `AsyncFD` has been closed meanwhile, this was the last use, and the number may be closed.
     func end() -> Bool { state.subtract(1, ordering: .acquiringAndReleasing).newValue == Self.closed }
 
-    /// Forbids further uses. True: none is under way, and the number may be given back.
+    /// Forbids further uses. True: none is under way, and the number may be closed.
     func close() -> Bool { state.bitwiseOr(Self.closed, ordering: .acquiringAndReleasing).oldValue == 0 }
 }
 

@@ -1,4 +1,5 @@
-// Several objects that write to one pipe: each record stays in one piece, however small the parts are that the kernel takes.
+// Several objects that write to one pipe: each record stays in one piece, however small the parts are that the kernel
+// takes.
 import Glibc
 import SystemPackage
 import TestSupport
@@ -8,8 +9,8 @@ import Testing
 @testable import EventLoop
 
 @Suite("Descriptors that lead to the same place")
-struct SharedTurnTests {
-    /// A record of a length of its own: who wrote it, its number, and an end that nobody else writes.
+struct SharedWriteTurnTests {
+    /// A record of a length of its own: its writer, its number, and an end that no other writer writes.
     static func record(_ writer: String, _ number: Int) -> String {
         "\(writer) \(number) " + String(repeating: writer, count: number * 37 % 700) + " end of \(writer) \(number)"
     }
@@ -54,7 +55,7 @@ struct SharedTurnTests {
     func oneLoop(firstPrints: Bool, secondPrints: Bool) throws {
         let pipe = try Pipe(size: 4096)
         let (readingEnd, writingEnd) = (pipe.reader, pipe.writer)
-        let reader = Shared("")
+        let reader = Locked("")
         let thread = try runThread { reader.value = Self.readSlowly(readingEnd) }
         try EventLoop.run {
             let numbers = [writingEnd, dup(writingEnd)]
@@ -76,7 +77,7 @@ struct SharedTurnTests {
     func severalLoops(prints: Bool) throws {
         let pipe = try Pipe(size: 4096)
         let (readingEnd, writingEnd) = (pipe.reader, pipe.writer)
-        let reader = Shared("")
+        let reader = Locked("")
         let thread = try runThread { reader.value = Self.readSlowly(readingEnd) }
         let names = ["a", "b", "c", "d"]
         let writers = try names.map { name in
