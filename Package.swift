@@ -40,59 +40,85 @@ let package = Package(
         .target(name: "CAsyncFD", dependencies: ["CEventLoop"]),
         .target(name: "CAsyncLog", dependencies: ["CEventLoop", "CAsyncFD"]),
         .target(name: "EventLoop", dependencies: ["CEventLoop", heap, deque, system], swiftSettings: settings),
-        .target(name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", "CAsyncFD", deque, system], swiftSettings: settings),
         .target(
-            name: "AsyncLog", dependencies: ["CEventLoop", "CAsyncFD", "CAsyncLog", "EventLoop", "AsyncFD", deque, system], swiftSettings: settings),
-        .target(name: "AsyncLogBridge", dependencies: ["AsyncLog", "AsyncFD", "EventLoop", logging], swiftSettings: settings),
+            name: "AsyncFD", dependencies: ["EventLoop", "CEventLoop", "CAsyncFD", deque, system],
+            swiftSettings: settings),
+        .target(
+            name: "AsyncLog",
+            dependencies: ["CEventLoop", "CAsyncFD", "CAsyncLog", "EventLoop", "AsyncFD", deque, system],
+            swiftSettings: settings),
+        .target(
+            name: "AsyncLogBridge", dependencies: ["AsyncLog", "AsyncFD", "EventLoop", logging], swiftSettings: settings
+        ),
         .target(name: "AsyncLogLifecycle", dependencies: ["AsyncLog", lifecycle], swiftSettings: settings),
         .target(name: "AsyncLogMetrics", dependencies: ["AsyncLog", "AsyncFD", metrics], swiftSettings: settings),
 
-        .executableTarget(name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
-            name: "LogLoad", dependencies: ["AsyncLog", "EventLoop", arguments, system], path: "Examples/LogLoad", swiftSettings: settings),
-        .executableTarget(name: "logcheck", dependencies: [arguments], path: "Examples/LogCheck", swiftSettings: settings),
+            name: "HelloLog", dependencies: ["AsyncLog", arguments], path: "Examples/HelloLog", swiftSettings: settings),
         .executableTarget(
-            name: "EchoServer", dependencies: ["AsyncFD", "EventLoop", arguments], path: "Examples/EchoServer", swiftSettings: settings),
-        .executableTarget(name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio", swiftSettings: programSettings),
+            name: "LogLoad", dependencies: ["AsyncLog", "EventLoop", arguments, system], path: "Examples/LogLoad",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "logcheck", dependencies: [arguments], path: "Examples/LogCheck", swiftSettings: settings),
+        .executableTarget(
+            name: "EchoServer", dependencies: ["AsyncFD", "EventLoop", arguments], path: "Examples/EchoServer",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "NonBlockingStdio", dependencies: ["AsyncFD"], path: "Examples/NonBlockingStdio",
+            swiftSettings: programSettings),
         .executableTarget(name: "Cat", dependencies: ["AsyncFD"], path: "Examples/Cat", swiftSettings: programSettings),
-        .executableTarget(name: "Tail", dependencies: ["AsyncFD"], path: "Examples/Tail", swiftSettings: programSettings),
+        .executableTarget(
+            name: "Tail", dependencies: ["AsyncFD"], path: "Examples/Tail", swiftSettings: programSettings),
 
         .executableTarget(
-            name: "ServerOnLoop", dependencies: ["AsyncLogBridge", "EventLoop", logging], path: "Examples/ServerOnLoop", swiftSettings: settings),
+            name: "ServerOnLoop", dependencies: ["AsyncLogBridge", "EventLoop", logging], path: "Examples/ServerOnLoop",
+            swiftSettings: settings),
         .executableTarget(
             name: "ServerBesideThreads", dependencies: ["AsyncLogBridge", "AsyncLogLifecycle", logging, lifecycle],
             path: "Examples/ServerBesideThreads", swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", "AsyncLog", system], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["EventLoop", "AsyncFD", "AsyncLog", system], path: "Tests/TestSupport",
+            swiftSettings: settings),
         // Programs that the tests start as child processes: exit, crash, fork and signals concern a whole process.
         .executableTarget(
-            name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram", swiftSettings: settings),
+            name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram",
+            swiftSettings: settings),
         .target(name: "ProcessHazards", path: "Tests/Programs/ProcessHazards"),
-        .executableTarget(name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram", swiftSettings: programSettings),
         .executableTarget(
-            name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", "ProcessHazards", system], path: "Tests/Programs/LoopProgram",
+            name: "FDProgram", dependencies: ["AsyncFD"], path: "Tests/Programs/FDProgram",
+            swiftSettings: programSettings),
+        .executableTarget(
+            name: "LoopProgram", dependencies: ["CEventLoop", "EventLoop", "AsyncFD", "ProcessHazards", system],
+            path: "Tests/Programs/LoopProgram",
             swiftSettings: settings),
         .target(name: "CountingMalloc", path: "Tests/Programs/CountingMalloc"),
         .executableTarget(
-            name: "AllocationProgram", dependencies: ["AsyncLog", "CountingMalloc", system], path: "Tests/Programs/AllocationProgram",
+            name: "AllocationProgram", dependencies: ["AsyncLog", "CountingMalloc", system],
+            path: "Tests/Programs/AllocationProgram",
             swiftSettings: settings),
         .testTarget(
-            name: "EventLoopTests", dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
+            name: "EventLoopTests",
+            dependencies: ["EventLoop", "AsyncFD", "TestSupport", "LoopProgram", "EchoServer", system],
             swiftSettings: settings),
         .testTarget(
-            name: "AsyncFDTests", dependencies: ["AsyncFD", "CAsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system],
+            name: "AsyncFDTests",
+            dependencies: [
+                "AsyncFD", "CAsyncFD", "TestSupport", "NonBlockingStdio", "FDProgram", "Cat", "Tail", system,
+            ],
             swiftSettings: settings),
         // XCTest, because these tests concern its runner. All other tests use Swift Testing.
         .testTarget(name: "RunnerTests", dependencies: ["EventLoop", "AsyncFD", "AsyncLog"], swiftSettings: settings),
         .testTarget(name: "LoadTests", dependencies: ["TestSupport", "LogLoad", "logcheck"], swiftSettings: settings),
         .testTarget(
-            name: "AsyncLogTests", dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
+            name: "AsyncLogTests",
+            dependencies: ["AsyncLog", "TestSupport", "HelloLog", "NonBlockingStdio", "LogProgram", system],
             exclude: ["Support/parse.py", "Support/rollover.py", "Support/zones.py"], swiftSettings: settings),
         .testTarget(
             name: "BridgeTests",
             dependencies: [
-                "AsyncLogBridge", "AsyncLogLifecycle", "AsyncLogMetrics", "AsyncLog", "EventLoop", "TestSupport", logging, lifecycle, system,
+                "AsyncLogBridge", "AsyncLogLifecycle", "AsyncLogMetrics", "AsyncLog", "EventLoop", "TestSupport",
+                logging, lifecycle, system,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ], swiftSettings: settings),
     ],

@@ -28,7 +28,9 @@ struct HelloLog: ParsableCommand {
     func run() throws {
         let clock = ContinuousClock()
         let start = clock.now
-        let (ledger, turns) = try EventLoop.run { await (prints ? printAll() : logAll(), EventLoop.current!.metrics.turns) }
+        let (ledger, turns) = try EventLoop.run {
+            await (prints ? printAll() : logAll(), EventLoop.current!.metrics.turns)
+        }
         if stats { say(ledger, turns: turns, elapsed: clock.now - start) }
         if ledger.droppedTotal > 0 { throw ExitCode.failure }
     }
@@ -56,7 +58,8 @@ struct HelloLog: ParsableCommand {
     private func say(_ ledger: Ledger, turns: UInt64, elapsed: Duration) {
         let nanoseconds = elapsed.components.seconds * 1_000_000_000 + elapsed.components.attoseconds / 1_000_000_000
         let fields: [(String, UInt64)] = [
-            ("accepted", ledger.accepted), ("written", ledger.written), ("dropped", ledger.droppedTotal), ("turns", turns),
+            ("accepted", ledger.accepted), ("written", ledger.written), ("dropped", ledger.droppedTotal),
+            ("turns", turns),
             ("write_calls", ledger.writeCalls), ("threads", threads), ("elapsed_ns", UInt64(nanoseconds)),
         ]
         fputs("{" + fields.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}\n", stderr)

@@ -77,7 +77,9 @@ struct SeenNumbers {
         return words[word] & bit == 0
     }
 
-    private func contains(_ number: Int) -> Bool { number / 64 < words.count && words[number / 64] >> UInt64(number % 64) & 1 == 1 }
+    private func contains(_ number: Int) -> Bool {
+        number / 64 < words.count && words[number / 64] >> UInt64(number % 64) & 1 == 1
+    }
 
     func missing(before end: Int) -> Ranges {
         var missing = Ranges()

@@ -21,7 +21,9 @@ enum Entry: Equatable {
 
     init(_ fields: Fields) {
         if fields.logger == "asynclog" {
-            if let dropped = fields.numbers["dropped"], let first = fields.numbers["first_sequence"], let last = fields.numbers["last_sequence"] {
+            if let dropped = fields.numbers["dropped"], let first = fields.numbers["first_sequence"],
+                let last = fields.numbers["last_sequence"]
+            {
                 // The logger counts from 1, the load from 0.
                 self = .drops(count: dropped, first: first - 1, last: last - 1)
             } else if let signal = fields.texts["signal"], let unwritten = fields.numbers["unwritten"],
@@ -41,7 +43,8 @@ enum Entry: Equatable {
     }
 
     private static let messages = [
-        "accepted connection", "read request", "parsed header", "looked up user", "queried database", "rendered page", "sent reply",
+        "accepted connection", "read request", "parsed header", "looked up user", "queried database", "rendered page",
+        "sent reply",
         "closed connection",
     ]
 

@@ -8,7 +8,10 @@ struct Findings {
         let end = max(checker.last + 1, options.killed ? 0 : report?.accepted ?? options.lines ?? 0)
         let missing = checker.missing(before: end)
         say("records", checker.last < 0 ? "0" : "\(checker.records), numbers 0 to \(checker.last)")
-        say("torn", checker.torn.isEmpty ? "0" : "\(checker.torn.count)\(checker.isLastTorn ? ", the last record of all among them" : "")")
+        say(
+            "torn",
+            checker.torn.isEmpty
+                ? "0" : "\(checker.torn.count)\(checker.isLastTorn ? ", the last record of all among them" : "")")
         say("duplicated", checker.duplicated.description)
         say("out of order", checker.outOfOrder.description)
         say("missing", missing.description)
@@ -19,8 +22,12 @@ struct Findings {
         require(checker.duplicated.count == 0, "\(checker.duplicated.count) duplicated")
         require(checker.outOfOrder.count == 0, "\(checker.outOfOrder.count) out of order")
         compareWithDrops(missing, checker, options)
-        if let report { options.killed ? compareWithFlushed(report, checker) : compareWithLedger(report, missing, checker) }
-        if let lines = options.lines, report == nil { require(checker.last < lines, "numbers up to \(checker.last), where \(lines) were logged") }
+        if let report {
+            options.killed ? compareWithFlushed(report, checker) : compareWithLedger(report, missing, checker)
+        }
+        if let lines = options.lines, report == nil {
+            require(checker.last < lines, "numbers up to \(checker.last), where \(lines) were logged")
+        }
     }
 
     /// Requires that the missing records are those that the log reports.
@@ -33,8 +40,12 @@ struct Findings {
         }
         // If only the last record is known, records lost behind it cannot be detected.
         let isEndKnown = checker.crash == nil || options.lines != nil
-        let isEqual = missing.count == reported + lost || !isEndKnown && (reported..<reported + lost).contains(missing.count)
-        say("drop reports", "\(checker.drops.count), of \(reported) records: \(isEqual ? "equal to what is missing" : "not what is missing")")
+        let isEqual =
+            missing.count == reported + lost || !isEndKnown && (reported..<reported + lost).contains(missing.count)
+        say(
+            "drop reports",
+            "\(checker.drops.count), of \(reported) records: \(isEqual ? "equal to what is missing" : "not what is missing")"
+        )
         if options.allow.contains(.unreported), missing.count > reported + lost { return }
         require(isEqual, "\(missing.count) missing, where the log says \(reported + lost)")
         // The logger numbers records as it accepts them. The places can be compared only if these are the load's numbers.
@@ -48,16 +59,20 @@ struct Findings {
     /// Requires that the counts of present and missing records are those of the ledger.
     private mutating func compareWithLedger(_ report: LoadReport, _ missing: Ranges, _ checker: Checker) {
         let isBalanced = report.accepted == report.written + report.droppedTotal + report.pending
-        let isEqual = isBalanced && checker.records == report.written && missing.count == report.droppedTotal + report.pending
+        let isEqual =
+            isBalanced && checker.records == report.written && missing.count == report.droppedTotal + report.pending
         say(
             "ledger",
             "accepted \(report.accepted), written \(report.written), dropped \(report.droppedTotal), pending \(report.pending): "
                 + (isEqual ? "equal to what is there and what is missing" : "not what is there and what is missing"))
         require(isBalanced, "the ledger does not balance")
-        require(checker.records == report.written, "\(checker.records) records, where the ledger has \(report.written) as written")
+        require(
+            checker.records == report.written,
+            "\(checker.records) records, where the ledger has \(report.written) as written")
         require(
             missing.count == report.droppedTotal + report.pending,
-            "\(missing.count) missing, where the ledger has \(report.droppedTotal) as dropped and \(report.pending) as pending")
+            "\(missing.count) missing, where the ledger has \(report.droppedTotal) as dropped and \(report.pending) as pending"
+        )
     }
 
     /// Requires that every record flushed before the program was killed is present.
@@ -81,5 +96,7 @@ struct Findings {
 }
 
 extension String {
-    fileprivate func padding(toLength length: Int) -> String { self + String(repeating: " ", count: max(1, length - count)) }
+    fileprivate func padding(toLength length: Int) -> String {
+        self + String(repeating: " ", count: max(1, length - count))
+    }
 }

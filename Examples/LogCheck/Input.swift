@@ -43,7 +43,9 @@ struct Input {
             return beginning.count < 64
         }
         if beginning.isEmpty { return nil }
-        guard let format = Format(beginning: beginning) else { throw UnreadableInput(path: path, reason: "no log of LogLoad: say --format") }
+        guard let format = Format(beginning: beginning) else {
+            throw UnreadableInput(path: path, reason: "no log of LogLoad: say --format")
+        }
         return format
     }
 
@@ -80,7 +82,8 @@ struct Input {
             } else {
                 guard let end = memchr(rest.baseAddress!, 0x0A, rest.count) else { return at }
                 let size = UnsafeRawPointer(end) - rest.baseAddress!
-                isDone = size == 0 ? !body(.torn("")) : !body(format.parse(UnsafeRawBufferPointer(rebasing: rest[..<size])))
+                isDone =
+                    size == 0 ? !body(.torn("")) : !body(format.parse(UnsafeRawBufferPointer(rebasing: rest[..<size])))
                 at += size + 1
             }
         }
@@ -91,9 +94,13 @@ struct Input {
 
     /// Standard input can be read only once: this reads its first chunk to find the format, and keeps it.
     private static func formatOfStandardInput() throws -> Format {
-        while kept.count < 64, let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16), !chunk.isEmpty { kept += chunk }
+        while kept.count < 64, let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16), !chunk.isEmpty {
+            kept += chunk
+        }
         if kept.isEmpty { return .text }
-        guard let format = Format(beginning: kept) else { throw UnreadableInput(path: "standard input", reason: "no log of LogLoad: say --format") }
+        guard let format = Format(beginning: kept) else {
+            throw UnreadableInput(path: "standard input", reason: "no log of LogLoad: say --format")
+        }
         return format
     }
     nonisolated(unsafe) private static var kept = Data()
@@ -104,7 +111,9 @@ struct Input {
             if !kept.isEmpty, try !body(kept) { return }
             return try read(.standardInput, body)
         }
-        guard let file = FileHandle(forReadingAtPath: path) else { throw UnreadableInput(path: path, reason: String(cString: strerror(errno))) }
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw UnreadableInput(path: path, reason: String(cString: strerror(errno)))
+        }
         let tools = [".gz": "gzip", ".zst": "zstd"]
         guard let tool = tools.first(where: { path.hasSuffix($0.key) })?.value else { return try read(file, body) }
         let process = Process()

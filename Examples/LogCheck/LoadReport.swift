@@ -11,8 +11,12 @@ struct LoadReport: Decodable {
 
     /// Reads a file whose last line is the report: LogLoad's `--report`, or its whole standard error.
     init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else { throw UnreadableInput(path: path, reason: "cannot be read") }
-        guard let line = data.split(separator: 0x0A).last else { throw UnreadableInput(path: path, reason: "empty, where a report was expected") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UnreadableInput(path: path, reason: "cannot be read")
+        }
+        guard let line = data.split(separator: 0x0A).last else {
+            throw UnreadableInput(path: path, reason: "empty, where a report was expected")
+        }
         do { self = try JSONDecoder().decode(LoadReport.self, from: line) } catch {
             throw UnreadableInput(path: path, reason: "no report of LogLoad")
         }

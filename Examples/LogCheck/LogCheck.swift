@@ -27,7 +27,10 @@ struct LogCheck: ParsableCommand {
     @Option(help: "text, console, json, logfmt or msgpack; detected from the log, unless given.")
     var format: Format?
 
-    @Option(help: "acceptance: records come in the order of their numbers; task: those of each task or thread do, and files are named oldest first.")
+    @Option(
+        help:
+            "acceptance: records come in the order of their numbers; task: those of each task or thread do, and files are named oldest first."
+    )
     var order = Order.acceptance
 
     @Option(help: "The report that LogLoad has written.")

@@ -28,7 +28,9 @@ struct MessagePackReader {
         do {
             let entry = try reader.record()
             // A record that is cut short ends with the beginning of the next one.
-            if case .torn = entry, let next = beginning(in: bytes, from: 1), next < reader.at { return .garbage(size: next) }
+            if case .torn = entry, let next = beginning(in: bytes, from: 1), next < reader.at {
+                return .garbage(size: next)
+            }
             return .entry(entry, size: reader.at)
         } catch Trouble.incomplete {
             // A record that begins within this one shows that this one will never be complete.
@@ -43,7 +45,9 @@ struct MessagePackReader {
     private static func beginning(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         let key: [UInt8] = [0xA4] + Array("time".utf8) + [0xD7, 0xFF]
         guard bytes.count > start + 10 else { return nil }
-        for at in start..<(bytes.count - 9) where bytes[at] == 0xDE && bytes[(at + 3)...].starts(with: key) { return at }
+        for at in start..<(bytes.count - 9) where bytes[at] == 0xDE && bytes[(at + 3)...].starts(with: key) {
+            return at
+        }
         return nil
     }
 

@@ -20,7 +20,11 @@ struct TextLine {
             let key = String(rest[rest.index(after: blank)..<equals])
             if TextLine.heads.contains(key) { break }
             let value = rest[rest.index(after: equals)...]
-            if let number = Int(value) { fields.numbers[key] = number } else { fields.texts[key] = value == "\"\"" ? "" : String(value) }
+            if let number = Int(value) {
+                fields.numbers[key] = number
+            } else {
+                fields.texts[key] = value == "\"\"" ? "" : String(value)
+            }
             rest = rest[..<blank]
             if key == "seq" || key == "dropped" || key == "signal" { break }
         }
@@ -53,7 +57,9 @@ struct TextLine {
             let message = head.firstRange(of: " msg=")
         else { return nil }
         let text = head[message.upperBound...]
-        guard text.hasPrefix("\""), text.hasSuffix("\""), text.count > 1, logger.upperBound < message.lowerBound else { return nil }
+        guard text.hasPrefix("\""), text.hasSuffix("\""), text.count > 1, logger.upperBound < message.lowerBound else {
+            return nil
+        }
         return (head[logger.upperBound..<message.lowerBound], text.dropFirst().dropLast())
     }
 
@@ -61,7 +67,8 @@ struct TextLine {
     private static func hasForm(_ text: Substring, _ form: StaticString) -> Bool {
         let bytes = text.utf8.prefix(form.utf8CodeUnitCount)
         guard bytes.count == form.utf8CodeUnitCount else { return false }
-        return zip(bytes, UnsafeBufferPointer(start: form.utf8Start, count: form.utf8CodeUnitCount)).allSatisfy { byte, form in
+        return zip(bytes, UnsafeBufferPointer(start: form.utf8Start, count: form.utf8CodeUnitCount)).allSatisfy {
+            byte, form in
             form == UInt8(ascii: "0") ? byte >= 0x30 && byte <= 0x39 : byte == form
         }
     }
@@ -70,13 +77,18 @@ struct TextLine {
 /// One JSON object.
 enum JSONLine {
     static func entry(_ line: UnsafeRawBufferPointer) -> Entry {
-        let data = Data(bytesNoCopy: UnsafeMutableRawPointer(mutating: line.baseAddress!), count: line.count, deallocator: .none)
+        let data = Data(
+            bytesNoCopy: UnsafeMutableRawPointer(mutating: line.baseAddress!), count: line.count, deallocator: .none)
         guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
             return .torn(String(decoding: line, as: UTF8.self))
         }
         var fields = Entry.Fields()
         for (key, value) in object {
-            if let text = value as? String { fields.texts[key] = text } else if let number = value as? Int { fields.numbers[key] = number }
+            if let text = value as? String {
+                fields.texts[key] = text
+            } else if let number = value as? Int {
+                fields.numbers[key] = number
+            }
         }
         fields.logger = fields.texts["logger"] ?? ""
         fields.message = fields.texts["message"] ?? ""

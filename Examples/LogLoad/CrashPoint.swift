@@ -30,7 +30,9 @@ struct CrashPoint: CustomStringConvertible {
         guard parts.count == 2, let line = Int(parts[1]), line >= 0 else {
             throw ValidationError("\"\(text)\" is not HOW@LINE: segv@5000 crashes when 5000 records are logged")
         }
-        guard let how = How(rawValue: String(parts[0])) else { throw ValidationError("\"\(parts[0])\" is no way to crash: \(list)") }
+        guard let how = How(rawValue: String(parts[0])) else {
+            throw ValidationError("\"\(parts[0])\" is no way to crash: \(list)")
+        }
         return CrashPoint(how: how, line: line)
     }
 

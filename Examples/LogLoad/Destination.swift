@@ -38,7 +38,9 @@ enum Destination {
             }
             return .syslog(endpoint)
         case "tcp", "udp", "unix", "unixgram":
-            guard let endpoint = Endpoint(text) else { throw ValidationError("\"\(text)\" is no address: tcp:HOST:PORT, udp:HOST:PORT, unix:PATH") }
+            guard let endpoint = Endpoint(text) else {
+                throw ValidationError("\"\(text)\" is no address: tcp:HOST:PORT, udp:HOST:PORT, unix:PATH")
+            }
             return .socket(endpoint)
         default: throw ValidationError("\"\(text)\" is no destination: \(list)")
         }
@@ -68,23 +70,31 @@ enum Destination {
 
     private func handler(_ options: LogLoad, _ formatter: some Formatter) throws -> BufferedHandler {
         func stream(_ descriptor: AsyncFD) -> BufferedHandler {
-            StreamHandler(descriptor, formatter: formatter, capacity: options.capacity, overflow: options.overflow.policy)
+            StreamHandler(
+                descriptor, formatter: formatter, capacity: options.capacity, overflow: options.overflow.policy)
         }
         switch self {
         case .standardOutput: return stream(.standardOutput)
         case .standardError: return stream(.standardError)
-        case .null: return stream(AsyncFD(owning: try FileDescriptor.open("/dev/null", .writeOnly, options: .closeOnExec), label: "/dev/null"))
+        case .null:
+            return stream(
+                AsyncFD(
+                    owning: try FileDescriptor.open("/dev/null", .writeOnly, options: .closeOnExec), label: "/dev/null")
+            )
         case .file(let path):
-            return try FileHandler(FilePath(path), formatter: formatter, capacity: options.capacity, overflow: options.overflow.policy)
+            return try FileHandler(
+                FilePath(path), formatter: formatter, capacity: options.capacity, overflow: options.overflow.policy)
         case .rotated(let path):
             return try FileHandler(
                 FilePath(path), formatter: formatter, rotation: options.rotation.rotation, capacity: options.capacity,
                 overflow: options.overflow.policy)
-        case .syslog(let endpoint): return SyslogHandler(endpoint, spool: .memory(options.capacity), overflow: options.overflow.policy)
+        case .syslog(let endpoint):
+            return SyslogHandler(endpoint, spool: .memory(options.capacity), overflow: options.overflow.policy)
         case .socket(let endpoint):
             // A MessagePack record states its own end.
             return SocketHandler(
-                endpoint, formatter: formatter, framing: options.format == .msgpack ? Framing.none : nil, spool: .memory(options.capacity),
+                endpoint, formatter: formatter, framing: options.format == .msgpack ? Framing.none : nil,
+                spool: .memory(options.capacity),
                 overflow: options.overflow.policy)
         }
     }

@@ -31,7 +31,9 @@ final class Load {
         // The crash handler can write records only if the file is open: so the load waits until it is.
         try? await (handler as? LogFileHandler)?.reopen()
         let ticker = Task { await tick() }
-        let threads = ThreadLoad(count: options.threads, firstTask: options.tasks, logger: logger, pace: pace, words: words) { seq in
+        let threads = ThreadLoad(
+            count: options.threads, firstTask: options.tasks, logger: logger, pace: pace, words: words
+        ) { seq in
             if let crash = self.options.crash, seq + 1 == crash.line { crash.happen() }
             if self.isFlushDue(seq) { Task { await self.flush() } }
         }
@@ -63,7 +65,9 @@ final class Load {
         }
     }
 
-    nonisolated private func isFlushDue(_ seq: Int) -> Bool { options.flushEvery > 0 && (seq + 1) % options.flushEvery == 0 }
+    nonisolated private func isFlushDue(_ seq: Int) -> Bool {
+        options.flushEvery > 0 && (seq + 1) % options.flushEvery == 0
+    }
 
     /// Flushes, then updates the report: the records that it counts as written are written. The handler reports its own
     /// errors.
@@ -100,7 +104,8 @@ final class Load {
     private func report() async -> Report {
         let statistics = await handler.statistics
         return Report(
-            ledger: statistics.ledger, bytes: statistics.writtenBytes, maxTickGap: maxTickGap, latencies: latencies, elapsed: Clock.now - start,
+            ledger: statistics.ledger, bytes: statistics.writtenBytes, maxTickGap: maxTickGap, latencies: latencies,
+            elapsed: Clock.now - start,
             turns: EventLoop.current?.metrics.turns ?? 0, state: await handler.state.description)
     }
 }

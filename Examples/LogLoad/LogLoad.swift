@@ -65,16 +65,23 @@ struct LogLoad: ParsableCommand {
     @Option(help: "How many bytes may wait to be written.")
     var capacity = 1 << 20
 
-    @Option(help: "What a flush waits for: written (the kernel has the records), durable (the disk has them); none: there is no flush.")
+    @Option(
+        help:
+            "What a flush waits for: written (the kernel has the records), durable (the disk has them); none: there is no flush."
+    )
     var flush = FlushOption.written
 
     @Option(help: "Flush after this many records; 0: only at the end.")
     var flushEvery = 0
 
-    @Option(help: "A task on the same loop wakes in this interval of milliseconds, to measure how long the loop is held up.")
+    @Option(
+        help: "A task on the same loop wakes in this interval of milliseconds, to measure how long the loop is held up."
+    )
     var tickMs = 1
 
-    @Option(help: "Crash as soon as LINE records are logged: HOW@LINE, where HOW is \(CrashPoint.list).", transform: CrashPoint.parse)
+    @Option(
+        help: "Crash as soon as LINE records are logged: HOW@LINE, where HOW is \(CrashPoint.list).",
+        transform: CrashPoint.parse)
     var crash: CrashPoint?
 
     @Option(help: ArgumentHelp("Where the report goes, instead of the end of standard error.", valueName: "path"))
@@ -88,15 +95,19 @@ struct LogLoad: ParsableCommand {
         try require(tasks >= 0, "--tasks \(tasks): there is no negative number of tasks")
         try require(threads >= 0, "--threads \(threads): there is no negative number of threads")
         try require(tasks + threads > 0 || lines == 0, "--tasks 0 without --threads: no task and no thread logs")
-        try require(rate.map { $0 > 0 && $0.isFinite } ?? true, "--rate \(rate ?? 0): it is a number of records a second, more than 0")
+        try require(
+            rate.map { $0 > 0 && $0.isFinite } ?? true,
+            "--rate \(rate ?? 0): it is a number of records a second, more than 0")
         try require(size >= 0 && size <= 65_536, "--size \(size): from 0 to 65536 bytes")
         try require(capacity >= 16, "--capacity \(capacity): it is at least 16 bytes")
         try require(flushEvery >= 0, "--flush-every \(flushEvery): it is a number of records, 0 for only at the end")
-        try require(flushEvery == 0 || flush != .none, "--flush-every \(flushEvery) with --flush none: that is no flush at all")
+        try require(
+            flushEvery == 0 || flush != .none, "--flush-every \(flushEvery) with --flush none: that is no flush at all")
         try require(tickMs > 0, "--tick-ms \(tickMs): it is at least 1")
         if let crash { try require(crash.line <= lines, "--crash \(crash): there are only \(lines) records") }
         try rotation.validate(for: to)
-        try require(!to.isSyslog || format == .text, "--format \(format) with --to syslog: syslog has a format of its own")
+        try require(
+            !to.isSyslog || format == .text, "--format \(format) with --to syslog: syslog has a format of its own")
     }
 
     func run() throws {

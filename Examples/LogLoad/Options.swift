@@ -21,7 +21,8 @@ enum OverflowOption: Equatable {
     /// Threads wait; tasks suspend.
     case block
 
-    static let list = "suspend, drop-newest, drop-oldest, shed:LEVEL (what is below it is dropped), block (threads wait, too)"
+    static let list =
+        "suspend, drop-newest, drop-oldest, shed:LEVEL (what is below it is dropped), block (threads wait, too)"
 
     static func parse(_ text: String) throws -> OverflowOption {
         switch text {
@@ -33,7 +34,8 @@ enum OverflowOption: Equatable {
             guard text.hasPrefix("shed:") else { throw ValidationError("\"\(text)\" is no overflow policy: \(list)") }
             let name = text.dropFirst("shed:".count)
             guard let level = Level(name: name) else {
-                throw ValidationError("\"\(name)\" is no level: \(Level.allCases.map { "\($0.name)" }.joined(separator: ", "))")
+                throw ValidationError(
+                    "\"\(name)\" is no level: \(Level.allCases.map { "\($0.name)" }.joined(separator: ", "))")
             }
             return .shed(below: level)
         }

@@ -22,11 +22,15 @@ struct Report {
     }
 
     private var json: String {
-        let dropped = Ledger.DropReason.allCases.compactMap { reason in ledger.dropped[reason].map { "\"\(reason.rawValue)\": \($0)" } }
+        let dropped = Ledger.DropReason.allCases.compactMap { reason in
+            ledger.dropped[reason].map { "\"\(reason.rawValue)\": \($0)" }
+        }
         let numbers: [(String, any CustomStringConvertible)] = [
-            ("accepted", ledger.accepted), ("written", ledger.written), ("dropped", "{\(dropped.joined(separator: ", "))}"),
+            ("accepted", ledger.accepted), ("written", ledger.written),
+            ("dropped", "{\(dropped.joined(separator: ", "))}"),
             ("pending", ledger.pending), ("bytes", bytes), ("max_tick_gap_ms", Double(maxTickGap / 1000) / 1000),
-            ("p50_ns", latencies.quantile(0.5)), ("p99_ns", latencies.quantile(0.99)), ("p999_ns", latencies.quantile(0.999)),
+            ("p50_ns", latencies.quantile(0.5)), ("p99_ns", latencies.quantile(0.99)),
+            ("p999_ns", latencies.quantile(0.999)),
             ("max_ns", latencies.largest), ("clock_ns", Clock.cost), ("elapsed_ns", elapsed), ("cpu_ns", processorTime),
             ("peak_rss_kb", peakMemory), ("turns", turns), ("write_calls", ledger.writeCalls), ("state", quoted(state)),
         ]
@@ -40,7 +44,9 @@ struct Report {
     private var processorTime: Int64 {
         var usage = rusage()
         getrusage(RUSAGE_SELF.rawValue, &usage)
-        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000 }
+        return [usage.ru_utime, usage.ru_stime].reduce(0) {
+            $0 + Int64($1.tv_sec) * 1_000_000_000 + Int64($1.tv_usec) * 1000
+        }
     }
 
     /// In KiB. Not `ru_maxrss`, which includes the memory of the process that started this program by fork(2) (getrusage(2)).
@@ -49,7 +55,9 @@ struct Report {
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while fgets(&line, CInt(line.count), file) != nil {
-            let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split { " \t\n".contains($0) }
+            let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split {
+                " \t\n".contains($0)
+            }
             if words.first == "VmHWM:" { return words.count > 1 ? Int(words[1]) ?? 0 : 0 }
         }
         return 0

@@ -20,7 +20,8 @@ struct RotationOptions: ParsableArguments {
         if let rotateSize { triggers.append(.size(rotateSize)) }
         if let rotateEvery { triggers.append(.every(rotateEvery, .seconds)) }
         if triggers.isEmpty { triggers.append(.size(1 << 20)) }
-        return Rotation(triggers, keep: keep.map { .count($0) } ?? .all, compress: compress.map { $0 == .gzip ? .gzip : .zstd })
+        return Rotation(
+            triggers, keep: keep.map { .count($0) } ?? .all, compress: compress.map { $0 == .gzip ? .gzip : .zstd })
     }
 
     enum Compression: String, ExpressibleByArgument, CaseIterable { case gzip, zstd }

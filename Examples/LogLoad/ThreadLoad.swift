@@ -8,7 +8,9 @@ final class ThreadLoad: Sendable {
     private let count: Int
 
     /// - Parameter logged: called after each record, on the thread that logged it.
-    init(count: Int, firstTask: Int, logger: Logger, pace: Pace, words: Words, logged: @escaping @Sendable (Int) -> Void) {
+    init(
+        count: Int, firstTask: Int, logger: Logger, pace: Pace, words: Words, logged: @escaping @Sendable (Int) -> Void
+    ) {
         self.count = count
         let (results, continuation) = AsyncStream.makeStream(of: LatencyHistogram.self)
         self.results = results
@@ -30,7 +32,9 @@ final class ThreadLoad: Sendable {
         return histograms
     }
 
-    private static func log(_ task: Int, _ logger: Logger, _ pace: Pace, _ words: Words, _ logged: (Int) -> Void) -> LatencyHistogram {
+    private static func log(_ task: Int, _ logger: Logger, _ pace: Pace, _ words: Words, _ logged: (Int) -> Void)
+        -> LatencyHistogram
+    {
         var latencies = LatencyHistogram()
         while true {
             switch pace.draw() {

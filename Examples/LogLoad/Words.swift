@@ -6,7 +6,8 @@ struct Words: Sendable {
     init(size: Int) { padding = String(repeating: "x", count: size) }
 
     private static let messages: [StaticString] = [
-        "accepted connection", "read request", "parsed header", "looked up user", "queried database", "rendered page", "sent reply",
+        "accepted connection", "read request", "parsed header", "looked up user", "queried database", "rendered page",
+        "sent reply",
         "closed connection",
     ]
 

@@ -31,7 +31,8 @@ struct ServerOnLoop {
     private static func serve(_ id: Int, _ library: Library) async {
         var logger = Logger(label: "server")
         logger[metadataKey: "request"] = .stringConvertible(id)
-        logger.info("served", metadata: ["path": "/\(library.look(up: id))", "token": "\("s3cret", privacy: .private)"])
+        logger.info(
+            "served", metadata: ["path": "/\(library.look(up: id))", "token": "\("s3cret", privacy: .private)"])
     }
 }
 

@@ -39,7 +39,9 @@ public struct AsyncLogBackend: Sendable {
     ///     labels.
     ///   - privacy: returns the privacy that attributes of other packages ask for; nil if they ask for none. The
     ///     stricter of this and of `Privacy` itself counts. Called on the thread that logs.
-    public init(_ logger: AsyncLog.Logger, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil) {
+    public init(
+        _ logger: AsyncLog.Logger, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil
+    ) {
         self.logger = logger
         self.privacy = privacy
         CrashFlush.coverThread()
@@ -66,13 +68,15 @@ public struct AsyncLogBackend: Sendable {
     ///   `EventLoopError` if the kernel has no thread or descriptor left.
     /// - Precondition: the calling thread runs no event loop.
     public static func start(
-        name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
+        name: String = "log", level: AsyncLog.Level = .info,
+        privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
         _ handlers: @escaping @Sendable () async throws -> [Handler]
     ) throws -> AsyncLogBackend {
         let loop = try EventLoop.start(name: name)
         do {
             return AsyncLogBackend(
-                try loop.performAndWait { AsyncLog.Logger("", level: level, handlers: try await handlers()) }, privacy: privacy)
+                try loop.performAndWait { AsyncLog.Logger("", level: level, handlers: try await handlers()) },
+                privacy: privacy)
         } catch {
             loop.stop()
             throw error
@@ -85,12 +89,15 @@ public struct AsyncLogBackend: Sendable {
     ///         [try await FileHandler("/var/log/app.log", formatter: JSONFormatter())]
     ///     }
     public static func start(
-        name: String = "log", level: AsyncLog.Level = .info, privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
+        name: String = "log", level: AsyncLog.Level = .info,
+        privacy: (@Sendable (Logging.Logger.MetadataValueAttributes) -> Privacy?)? = nil,
         _ handlers: @escaping @Sendable () async throws -> [Handler]
     ) async throws -> AsyncLogBackend {
         let loop = try EventLoop.start(name: name)
         // A task of its own, so that the handlers are made on the loop, whatever actor or executor the caller has.
-        let making = Task(executorPreference: loop) { AsyncLog.Logger("", level: level, handlers: try await handlers()) }
+        let making = Task(executorPreference: loop) {
+            AsyncLog.Logger("", level: level, handlers: try await handlers())
+        }
         do {
             return AsyncLogBackend(
                 try await withTaskCancellationHandler {
@@ -111,7 +118,9 @@ public struct AsyncLogBackend: Sendable {
     /// is called `log`.
     public static let standard: AsyncLogBackend = {
         // If there is no thread or descriptor for the loop, the thread that logs writes itself.
-        guard EventLoop.current == nil, let loop = try? EventLoop.start(name: "log") else { return AsyncLogBackend(.standard("")) }
+        guard EventLoop.current == nil, let loop = try? EventLoop.start(name: "log") else {
+            return AsyncLogBackend(.standard(""))
+        }
         return AsyncLogBackend(loop.performAndWait { .standard("") })
     }()
 
@@ -139,6 +148,7 @@ extension LoggingSystem {
     /// Makes this backend the destination of all loggers. Call it once per process, before the first logger is made.
     public static func bootstrap(_ backend: AsyncLogBackend, metadataProvider: Logging.Logger.MetadataProvider? = nil) {
         bootstrap(
-            { label, provider in AsyncLogHandler(label: label, backend: backend, metadataProvider: provider) }, metadataProvider: metadataProvider)
+            { label, provider in AsyncLogHandler(label: label, backend: backend, metadataProvider: provider) },
+            metadataProvider: metadataProvider)
     }
 }

@@ -54,7 +54,10 @@ public struct AsyncLogHandler: LogHandler {
     ///   - label: the logger's name in the log: a child of the backend's logger. Directives use this name.
     ///   - backend: the destination of the records.
     ///   - metadataProvider: adds metadata to each record.
-    public init(label: String, backend: AsyncLogBackend, metadataProvider: Logging.Logger.MetadataProvider? = LoggingSystem.metadataProvider) {
+    public init(
+        label: String, backend: AsyncLogBackend,
+        metadataProvider: Logging.Logger.MetadataProvider? = LoggingSystem.metadataProvider
+    ) {
         self.backend = backend
         logger = label.isEmpty ? backend.logger : backend.logger[label]
         self.metadataProvider = metadataProvider
@@ -91,12 +94,14 @@ public struct AsyncLogHandler: LogHandler {
     /// The predecessor of `log(event:)`, for callers that use it directly.
     @available(*, deprecated, renamed: "log(event:)")
     public func log(
-        level: Logging.Logger.Level, message: Logging.Logger.Message, metadata: Logging.Logger.Metadata?, source: String, file: String,
+        level: Logging.Logger.Level, message: Logging.Logger.Message, metadata: Logging.Logger.Metadata?,
+        source: String, file: String,
         function: String, line: UInt
     ) {
         log(
             event: LogEvent(
-                level: level, message: message, metadata: metadata, source: source, file: file, function: function, line: line))
+                level: level, message: message, metadata: metadata, source: source, file: file, function: function,
+                line: line))
     }
 
     // MARK: An event
@@ -118,7 +123,8 @@ public struct AsyncLogHandler: LogHandler {
     /// The metadata of this copy, encoded.
     private var common: BoundFields? {
         guard let constant else { return nil }
-        return constant.fields ?? constant.keep(logger.encode { MetadataEncoder(privacy: backend.privacy).encode(metadata, to: &$0) })
+        return constant.fields
+            ?? constant.keep(logger.encode { MetadataEncoder(privacy: backend.privacy).encode(metadata, to: &$0) })
     }
 
     /// Takes only the parts from the event that a handler reads: `source` is computed on access.
@@ -128,7 +134,9 @@ public struct AsyncLogHandler: LogHandler {
         var source = parts.contains(.module) ? event.source : ""
         file.withUTF8 { file in
             function.withUTF8 { function in
-                source.withUTF8 { body(CallSite(file: Text(file), function: Text(function), line: event.line, module: Text($0))) }
+                source.withUTF8 {
+                    body(CallSite(file: Text(file), function: Text(function), line: event.line, module: Text($0)))
+                }
             }
         }
     }

@@ -50,7 +50,9 @@ struct MetadataEncoder {
 
     private func encode(_ convertible: any CustomStringConvertible & Sendable, to encoder: inout ValueEncoder) {
         if type(of: convertible) == MetadataEncoder.attributed {
-            encode(convertible.description, Logging.Logger.MetadataValue.stringConvertible(convertible).attributes, to: &encoder)
+            encode(
+                convertible.description, Logging.Logger.MetadataValue.stringConvertible(convertible).attributes,
+                to: &encoder)
         } else if let value = convertible as? any LogValue {
             value.encode(to: &encoder)
         } else {
@@ -60,11 +62,15 @@ struct MetadataEncoder {
 
     /// The type in which swift-log hides attributes.
     private static let attributed: any Any.Type = {
-        guard case .stringConvertible(let carrier) = Logging.Logger.MetadataValue.attributed("", attributes: []) else { return Never.self }
+        guard case .stringConvertible(let carrier) = Logging.Logger.MetadataValue.attributed("", attributes: []) else {
+            return Never.self
+        }
         return type(of: carrier)
     }()
 
-    private func encode(_ text: String, _ attributes: Logging.Logger.MetadataValueAttributes, to encoder: inout ValueEncoder) {
+    private func encode(
+        _ text: String, _ attributes: Logging.Logger.MetadataValueAttributes, to encoder: inout ValueEncoder
+    ) {
         let (ours, theirs) = (attributes[Privacy.self] ?? .public, privacy?(attributes) ?? .public)
         switch ours.stricter(theirs) {
         case .public: encoder.encode(text)

@@ -26,7 +26,10 @@ public struct LoggerService: Service, CustomStringConvertible {
     ///     cancel earlier.
     ///   - grace: how long to wait at most if the group is cancelled instead of shut down. Less than its
     ///     `maximumCancellationDuration`.
-    public init(_ logger: AsyncLog.Logger, within limit: Duration = .seconds(30), afterCancellation grace: Duration = .seconds(1)) {
+    public init(
+        _ logger: AsyncLog.Logger, within limit: Duration = .seconds(30),
+        afterCancellation grace: Duration = .seconds(1)
+    ) {
         self.logger = logger
         self.limit = limit
         self.grace = grace

@@ -35,7 +35,8 @@ public final class MetricsHandler: Handler, @unchecked Sendable {
     ///   - factory: the metrics factory; by default the one of `MetricsSystem.bootstrap` at the time of the first
     ///     record.
     public init(
-        histograms: [String: String] = [:], prefix: String = "log", levels: ClosedRange<AsyncLog.Level> = .trace ... .critical,
+        histograms: [String: String] = [:], prefix: String = "log",
+        levels: ClosedRange<AsyncLog.Level> = .trace ... .critical,
         maximumNames: Int = 1000, factory: (any MetricsFactory)? = nil
     ) {
         self.prefix = prefix
@@ -86,7 +87,9 @@ private final class Series {
     func count(_ level: AsyncLog.Level) {
         let index = Int(level.rawValue)
         if counters[index] == nil {
-            counters[index] = Counter(label: "\(prefix)_records", dimensions: [("level", "\(level.name)"), ("logger", name)], factory: factory)
+            counters[index] = Counter(
+                label: "\(prefix)_records", dimensions: [("level", "\(level.name)"), ("logger", name)], factory: factory
+            )
         }
         counters[index]!.increment()
     }

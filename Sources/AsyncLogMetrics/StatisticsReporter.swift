@@ -61,8 +61,9 @@ public final class StatisticsReporter: Sendable {
         func count(_ name: String, _ value: UInt64, _ before: UInt64?, _ dimensions: [(String, String)] = []) {
             // If two updates run at once, the later result may arrive first.
             guard value > before ?? 0 else { return }
-            Counter(label: "\(prefix)_\(name)", dimensions: [("handler", handler)] + dimensions, factory: factory).increment(
-                by: value - (before ?? 0))
+            Counter(label: "\(prefix)_\(name)", dimensions: [("handler", handler)] + dimensions, factory: factory)
+                .increment(
+                    by: value - (before ?? 0))
         }
         func set(_ name: String, _ value: some BinaryInteger) {
             Meter(label: "\(prefix)_\(name)", dimensions: [("handler", handler)], factory: factory).set(value)

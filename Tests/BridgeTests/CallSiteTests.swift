@@ -11,7 +11,8 @@ struct CallSiteTests {
     /// An event whose texts are on the heap and gone after the call.
     private func event(_ number: Int, source: String? = nil, line: UInt = 7) -> LogEvent {
         LogEvent(
-            level: .info, message: "m", metadata: nil, source: source, file: "Module\(number)/" + String(repeating: "f", count: 40) + ".swift",
+            level: .info, message: "m", metadata: nil, source: source,
+            file: "Module\(number)/" + String(repeating: "f", count: 40) + ".swift",
             function: "function\(number)(" + String(repeating: "x", count: 40) + ")", line: line)
     }
 
@@ -24,7 +25,9 @@ struct CallSiteTests {
             let handler = backend.handler(label: "app")
             for number in 0..<3 { await onThread { [self] in handler.log(event: event(number)) } }
         }
-        #expect(all[0].file == "BridgeTests/CallSiteTests.swift" && all[0].function == "places()" && all[0].line == all[1].line - 1)
+        #expect(
+            all[0].file == "BridgeTests/CallSiteTests.swift" && all[0].function == "places()"
+                && all[0].line == all[1].line - 1)
         for number in 0..<3 {
             #expect(all[2 + number].file == event(number).file)
             #expect(all[2 + number].function == event(number).function)
@@ -95,9 +98,12 @@ struct CallSiteTests {
     @available(*, deprecated, message: "of swift-log's deprecated entry")
     @Test("the entry that swift-log has deprecated still logs everything")
     func deprecated() throws {
-        let all = try lines(TextFormatter(pattern: TextPattern("{level} [{source}] {message}{fields} {file} {function} {line}"))) { backend in
+        let all = try lines(
+            TextFormatter(pattern: TextPattern("{level} [{source}] {message}{fields} {file} {function} {line}"))
+        ) { backend in
             backend.handler(label: "app").log(
-                level: .warning, message: "m", metadata: ["a": "b"], source: "Source", file: "M/F.swift", function: "f()", line: 3)
+                level: .warning, message: "m", metadata: ["a": "b"], source: "Source", file: "M/F.swift",
+                function: "f()", line: 3)
         }
         #expect(all == ["WARNING [Source] m a=b M/F.swift f() 3"])
     }

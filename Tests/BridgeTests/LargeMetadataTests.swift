@@ -38,13 +38,18 @@ struct LargeMetadataTests {
     @Test("many entries are in the order of their keys, up to the limit, and sorting them is quick")
     func many() throws {
         var metadata = Logging.Logger.Metadata()
-        for number in 0..<50_000 { metadata["key of some length \(100_000 + number)"] = number % 2 == 0 ? "text" : .stringConvertible(number) }
+        for number in 0..<50_000 {
+            metadata["key of some length \(100_000 + number)"] = number % 2 == 0 ? "text" : .stringConvertible(number)
+        }
         let all = try records { [metadata] backend in
             let begin = clock()
             backend.logger("app").info("m", metadata: metadata)
             #expect(Double(clock() - begin) / Double(CLOCKS_PER_SEC) < 5)
         }
-        #expect(all[0].fields.keys == (0..<RecordLimits.fields).map { "key of some length \(100_000 + $0)" } + ["fields_left_out"])
+        #expect(
+            all[0].fields.keys == (0..<RecordLimits.fields).map { "key of some length \(100_000 + $0)" } + [
+                "fields_left_out"
+            ])
         #expect(all[0].fields["fields_left_out"] == .int(Int64(50_000 - RecordLimits.fields)))
         #expect(all[0].fields["key of some length 100001"] == .int(1))
     }

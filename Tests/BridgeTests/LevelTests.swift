@@ -7,7 +7,9 @@ import Testing
 
 @Suite("Levels of swift-log")
 struct LevelTests {
-    @Test("a change of one logger's level or metadata does not reach its copies: the test that swift-log's documentation sets for handlers")
+    @Test(
+        "a change of one logger's level or metadata does not reach its copies: the test that swift-log's documentation sets for handlers"
+    )
     func valueSemantics() throws {
         _ = try records { backend in
             var logger1 = backend.logger("first logger")
@@ -23,7 +25,9 @@ struct LevelTests {
         }
     }
 
-    @Test("directives give each label its level, those of loggers to come included; a change at run time reaches loggers that exist")
+    @Test(
+        "directives give each label its level, those of loggers to come included; a change at run time reaches loggers that exist"
+    )
     func directives() throws {
         let all = try records(level: .info) { backend in
             let (http, pool) = (backend.logger("http"), backend.logger("db.pool"))

@@ -38,10 +38,15 @@ struct LifecycleTests {
         let pipe = try Pipe()
         let writer = pipe.writer
         let backend = try await AsyncLogBackend.start(name: "log-orderly") {
-            [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
+            [
+                StreamHandler(
+                    AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())
+            ]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }
-        let group = group([LoggerService(backend.logger), Server(logger: logger)], Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+        let group = group(
+            [LoggerService(backend.logger), Server(logger: logger)],
+            Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
         let run = Task { try await group.run() }
         while await backend.logger.ledger.accepted == 0 { try await Task.sleep(for: .milliseconds(1)) }
         await group.triggerGracefulShutdown()
@@ -57,13 +62,17 @@ struct LifecycleTests {
         let pipe = try Pipe()
         let writer = pipe.writer
         let backend = try await AsyncLogBackend.start(name: "log-deadline") {
-            [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
+            [
+                StreamHandler(
+                    AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())
+            ]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }
         let text = String(repeating: "x", count: 1000)
         for _ in 0..<200 { logger.info("\(text)") }
         let group = group(
-            [LoggerService(backend.logger)], Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }, deadline: .milliseconds(50))
+            [LoggerService(backend.logger)], Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() },
+            deadline: .milliseconds(50))
         let run = Task { try? await group.run() }
         await group.triggerGracefulShutdown()
         _ = await run.value  // for ever, if it waits for the reader
@@ -77,10 +86,14 @@ struct LifecycleTests {
         let pipe = try Pipe()
         let writer = pipe.writer
         let backend = try await AsyncLogBackend.start(name: "log-cancel") {
-            [StreamHandler(AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())]
+            [
+                StreamHandler(
+                    AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter())
+            ]
         }
         let logger = Logging.Logger(label: "server") { backend.handler(label: $0) }
-        let group = group([LoggerService(backend.logger)], Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+        let group = group(
+            [LoggerService(backend.logger)], Logging.Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
         let run = Task { try? await group.run() }
         for _ in 0..<10 { logger.info("m") }
         run.cancel()

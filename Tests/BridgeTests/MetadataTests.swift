@@ -69,7 +69,9 @@ struct MetadataTests {
 
     @Test("the call's metadata counts before the provider's, the provider's before the logger's; each key comes once")
     func precedence() throws {
-        let provider = Logging.Logger.MetadataProvider { ["p": "provider", "logger and provider": "provider", "all": "provider"] }
+        let provider = Logging.Logger.MetadataProvider {
+            ["p": "provider", "logger and provider": "provider", "all": "provider"]
+        }
         let all = try records { backend in
             var logger = backend.logger("app", metadataProvider: provider)
             logger[metadataKey: "logger"] = "logger"
@@ -80,11 +82,15 @@ struct MetadataTests {
         }
         #expect(
             all[0].fields == [
-                "logger": .text("logger"), "logger and provider": .text("provider"), "p": .text("provider"), "all": .text("call"),
+                "logger": .text("logger"), "logger and provider": .text("provider"), "p": .text("provider"),
+                "all": .text("call"),
                 "call": .text("call"),
             ])
         #expect(
-            all[1].fields == ["logger": .text("logger"), "all": .text("provider"), "logger and provider": .text("provider"), "p": .text("provider")])
+            all[1].fields == [
+                "logger": .text("logger"), "all": .text("provider"), "logger and provider": .text("provider"),
+                "p": .text("provider"),
+            ])
     }
 
     @Test("a logger's constant metadata is not encoded again for each of its records, nor for those of its copies")
@@ -109,7 +115,9 @@ struct MetadataTests {
             copy.info("m")
         }
         #expect(value.count.load(ordering: .relaxed) == 2)
-        #expect(all.map { $0.fields["n"] } == Array(repeating: .int(1), count: 11) + Array(repeating: .int(2), count: 10) + [.int(1)])
+        #expect(
+            all.map { $0.fields["n"] } == Array(repeating: .int(1), count: 11) + Array(repeating: .int(2), count: 10)
+                + [.int(1)])
     }
 
     @Test("a removed key is gone, and metadata as a whole can be set")
@@ -173,7 +181,8 @@ struct MetadataTests {
     func scope() throws {
         let all = try EventLoop.run {
             let memory = MemoryHandler()
-            let backend = AsyncLogBackend(AsyncLog.Logger("", handlers: [memory], context: { $0["context"] = 1 }).with(["service": "api"]))
+            let backend = AsyncLogBackend(
+                AsyncLog.Logger("", handlers: [memory], context: { $0["context"] = 1 }).with(["service": "api"]))
             var logger = backend.logger("app")
             withLogContext(["request": 7]) { logger.info("m", metadata: ["a": "b"]) }
             logger[metadataKey: "own"] = "x"
@@ -189,10 +198,13 @@ struct MetadataTests {
         let all = try lines(JSONFormatter(include: [.level, .logger, .message])) { backend in
             var logger = backend.logger("hb")
             logger[metadataKey: "hb.request.id"] = "4f"
-            logger.info("Request", metadata: ["hb.request.path": "/a\"b", "hb.request.status": .stringConvertible(200)])
+            logger.info(
+                "Request", metadata: ["hb.request.path": "/a\"b", "hb.request.status": .stringConvertible(200)])
         }
         #expect(
-            all == [#"{"level":"info","logger":"hb","message":"Request","hb.request.id":"4f","hb.request.path":"/a\"b","hb.request.status":200}"#])
+            all == [
+                #"{"level":"info","logger":"hb","message":"Request","hb.request.id":"4f","hb.request.path":"/a\"b","hb.request.status":200}"#
+            ])
     }
 }
 

@@ -47,7 +47,8 @@ struct MetricsTests {
     func throughTheBridge() throws {
         let metrics = TestMetrics()
         try EventLoop.run {
-            let backend = AsyncLogBackend(AsyncLog.Logger("", handlers: [MetricsHandler(histograms: ["status": "status"], factory: metrics)]))
+            let backend = AsyncLogBackend(
+                AsyncLog.Logger("", handlers: [MetricsHandler(histograms: ["status": "status"], factory: metrics)]))
             var logger = backend.logger("http")
             logger[metadataKey: "status"] = .stringConvertible(500)
             logger.info("m", metadata: ["status": .stringConvertible(200)])
@@ -56,13 +57,16 @@ struct MetricsTests {
         #expect(try metrics.expectRecorder("status", [("logger", "http")]).values == [200, 500])
     }
 
-    @Test("the handlers' ledgers are counters that grow by the difference to the last update, and dropped records have their reason")
+    @Test(
+        "the handlers' ledgers are counters that grow by the difference to the last update, and dropped records have their reason"
+    )
     func statistics() throws {
         let metrics = TestMetrics()
         let pipe = try Pipe()
         try EventLoop.run {
             let handler = StreamHandler(
-                AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer), label: "the pipe"), formatter: TextFormatter(), capacity: 100_000,
+                AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer), label: "the pipe"),
+                formatter: TextFormatter(), capacity: 100_000,
                 reserve: 0, overflow: .dropNewest)
             let logger = AsyncLog.Logger("app", handlers: [handler])
             let reporter = StatisticsReporter(logger, factory: metrics)
@@ -77,10 +81,14 @@ struct MetricsTests {
             for _ in 0..<300 { logger.nowait.info("\(text)") }
             await reporter.update()
             let ledger = await logger.ledger
-            let dropped = try metrics.expectCounter("log_records_dropped", [("handler", "0 the pipe"), ("reason", "overflow")]).totalValue
+            let dropped = try metrics.expectCounter(
+                "log_records_dropped", [("handler", "0 the pipe"), ("reason", "overflow")]
+            ).totalValue
             #expect(dropped > 0 && dropped == Int64(ledger.dropped[.overflow] ?? 0))
             #expect(try metrics.expectCounter("log_records_accepted", [("handler", "0 the pipe")]).totalValue == 301)
-            #expect(try metrics.expectMeter("log_records_pending", [("handler", "0 the pipe")]).lastValue == Double(ledger.pending))
+            #expect(
+                try metrics.expectMeter("log_records_pending", [("handler", "0 the pipe")]).lastValue
+                    == Double(ledger.pending))
             #expect(try metrics.expectMeter("log_bytes_capacity", [("handler", "0 the pipe")]).lastValue == 100_000)
             #expect(try metrics.expectMeter("log_handler_failing", [("handler", "0 the pipe")]).lastValue == 0)
             await logger.shutdown(within: .zero)
@@ -93,7 +101,9 @@ struct MetricsTests {
         let backend = try await AsyncLogBackend.start(name: "log-metrics") { [MemoryHandler()] }
         let reporter = StatisticsReporter(backend.logger, factory: metrics)
         let task = Task { try await reporter.run(every: .seconds(3600)) }
-        while (try? metrics.expectMeter("log_records_pending", [("handler", "0 MemoryHandler")])) == nil { await Task.yield() }
+        while (try? metrics.expectMeter("log_records_pending", [("handler", "0 MemoryHandler")])) == nil {
+            await Task.yield()
+        }
         backend.logger("app").info("m")
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

@@ -15,7 +15,8 @@ struct PrivacyTests {
     @Test("a private value reaches no handler, wherever in the metadata it stands")
     func redaction() throws {
         let all = try lines(JSONFormatter(include: .message)) { backend in
-            var logger = backend.logger("app", metadataProvider: .init { ["provided": "\("s3cret", privacy: .private)"] })
+            var logger = backend.logger(
+                "app", metadataProvider: .init { ["provided": "\("s3cret", privacy: .private)"] })
             logger[metadataKey: "constant"] = "\("s3cret", privacy: .private)"
             logger.info(
                 "m",
@@ -54,7 +55,11 @@ struct PrivacyTests {
         let all = try records { backend in
             let logger = backend.logger("app")
             logger.info(
-                "m", metadata: ["a": "\("x", privacy: .private)\("y", privacy: .public)", "b": "\("y", privacy: .public)\("x", privacy: .private)"])
+                "m",
+                metadata: [
+                    "a": "\("x", privacy: .private)\("y", privacy: .public)",
+                    "b": "\("y", privacy: .public)\("x", privacy: .private)",
+                ])
         }
         #expect(all[0].fields == ["a": .text("<private>"), "b": .text("<private>")])
     }
@@ -62,10 +67,13 @@ struct PrivacyTests {
     @Test("other packages' attributes are mapped and enforced; without a mapping they classify and hide nothing")
     func otherAttributes() throws {
         let metadata: Logging.Logger.Metadata = [
-            "open": .attributed("o", attributes: [Sensitivity.open]), "secret": .attributed("s", attributes: [Sensitivity.secret]),
+            "open": .attributed("o", attributes: [Sensitivity.open]),
+            "secret": .attributed("s", attributes: [Sensitivity.secret]),
             "both": .attributed("b", attributes: [Sensitivity.open, Privacy.private]),
         ]
-        let mapped = try records(privacy: { $0[Sensitivity.self] == .secret ? .private : nil }) { $0.logger("app").info("m", metadata: metadata) }
+        let mapped = try records(privacy: { $0[Sensitivity.self] == .secret ? .private : nil }) {
+            $0.logger("app").info("m", metadata: metadata)
+        }
         #expect(mapped[0].fields == ["both": .text("<private>"), "open": .text("o"), "secret": .text("<private>")])
         let unmapped = try records { $0.logger("app").info("m", metadata: metadata) }
         #expect(unmapped[0].fields == ["both": .text("<private>"), "open": .text("o"), "secret": .text("s")])

@@ -19,7 +19,9 @@ struct StartTests {
         guard let folder = opendir("/proc/self/task") else { return 0 }
         defer { closedir(folder) }
         while let entry = readdir(folder) {
-            let id = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let id = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             var text = [UInt8](repeating: 0, count: 64)
             let file = open("/proc/self/task/\(id)/comm", O_RDONLY)
             guard file >= 0 else { continue }
@@ -30,14 +32,18 @@ struct StartTests {
         return count
     }
 
-    @Test("a path that cannot be opened is an error of start, with path and reason, and the thread ends", arguments: [true, false])
+    @Test(
+        "a path that cannot be opened is an error of start, with path and reason, and the thread ends",
+        arguments: [true, false])
     func badPath(isAsynchronous: Bool) async throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/none/app.log"
         let name = isAsynchronous ? "bad-async" : "bad-sync"
         let error = await #expect(throws: IOError.self) {
             if isAsynchronous {
-                _ = try await AsyncLogBackend.start(name: name) { [try await FileHandler(FilePath(path), formatter: TextFormatter())] }
+                _ = try await AsyncLogBackend.start(name: name) {
+                    [try await FileHandler(FilePath(path), formatter: TextFormatter())]
+                }
             } else {
                 _ = try Self.start(path, name: name)
             }
@@ -54,7 +60,9 @@ struct StartTests {
         func start() throws -> AsyncLogBackend { try Self.start(path, name: "good-sync") }
         let backend =
             isAsynchronous
-            ? try await AsyncLogBackend.start(name: "good-async") { [try await FileHandler(FilePath(path), formatter: TextFormatter())] }
+            ? try await AsyncLogBackend.start(name: "good-async") {
+                [try await FileHandler(FilePath(path), formatter: TextFormatter())]
+            }
             : try start()
         #expect(access(path, F_OK) == 0)
         #expect(backend.logger.handlers.first?.loop.name == (isAsynchronous ? "good-async" : "good-sync"))

@@ -21,7 +21,9 @@ func records(
 }
 
 /// The lines that a formatter makes of what `body` logs.
-func lines<Format: Formatter>(_ formatter: Format, _ body: @escaping (AsyncLogBackend) async throws -> Void) throws -> [String] {
+func lines<Format: Formatter>(_ formatter: Format, _ body: @escaping (AsyncLogBackend) async throws -> Void) throws
+    -> [String]
+{
     try EventLoop.run {
         let collector = Collector(formatter)
         try await body(AsyncLogBackend(AsyncLog.Logger("", level: .trace, handlers: [collector])))

@@ -82,7 +82,8 @@ struct ThreadTests {
         for line in lines where line.contains(" bench: m ") {
             let fields = line.split(separator: " ").filter { $0.contains("=") }.map { $0.split(separator: "=") }
             let values = Dictionary(fields.map { (String($0[0]), String($0[1])) }) { $1 }
-            guard fields.count == 5, let source = values["source"].flatMap({ Int($0) }), let number = values["number"].flatMap({ Int($0) }),
+            guard fields.count == 5, let source = values["source"].flatMap({ Int($0) }),
+                let number = values["number"].flatMap({ Int($0) }),
                 values["text"] == "t\(number)", values["hundred"] == "\(number / 100)", values["provided"] == "1"
             else {
                 Issue.record("a torn line: \(line)")
@@ -93,7 +94,9 @@ struct ThreadTests {
         return numbers
     }
 
-    @Test("threads that may be blocked lose nothing: every record of every thread and task is there once, in order, and the ledger balances")
+    @Test(
+        "threads that may be blocked lose nothing: every record of every thread and task is there once, in order, and the ledger balances"
+    )
     func nothingLost() async throws {
         let pipe = try Pipe()
         let reader = Reader(pipe.reader)
@@ -115,14 +118,17 @@ struct ThreadTests {
         #expect(numbers.values.allSatisfy { $0 == Array(0..<Self.records) })
     }
 
-    @Test("a reader that has stopped blocks no thread; records without room are dropped, counted and reported, the rest is whole and in order")
+    @Test(
+        "a reader that has stopped blocks no thread; records without room are dropped, counted and reported, the rest is whole and in order"
+    )
     func stoppedReader() async throws {
         let pipe = try Pipe()
         let writer = pipe.writer
         let backend = try await AsyncLogBackend.start(name: "log-stopped") {
             [
                 StreamHandler(
-                    AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter(), capacity: 1 << 16,
+                    AsyncFD(borrowing: FileDescriptor(rawValue: writer), label: "the pipe"), formatter: TextFormatter(),
+                    capacity: 1 << 16,
                     overflow: .dropNewest)
             ]
         }
@@ -145,7 +151,9 @@ struct ThreadTests {
         #expect(said.reduce(0, +) == Int(ledger.droppedTotal))
     }
 
-    @Test("a flush on the loop includes what another thread has logged before, though the loop has not looked into its inbox since")
+    @Test(
+        "a flush on the loop includes what another thread has logged before, though the loop has not looked into its inbox since"
+    )
     func flushOnTheLoop() throws {
         try EventLoop.run {
             let memory = MemoryHandler()
@@ -182,5 +190,7 @@ struct ThreadTests {
 }
 
 extension Directives {
-    fileprivate static var bench: Directives { (try? Directives("info,bench=trace")) ?? { preconditionFailure("directives that are none") }() }
+    fileprivate static var bench: Directives {
+        (try? Directives("info,bench=trace")) ?? { preconditionFailure("directives that are none") }()
+    }
 }

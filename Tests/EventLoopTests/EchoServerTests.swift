@@ -17,7 +17,8 @@ struct EchoServerTests {
 
         let (output, error) = try (Pipe(), Pipe())
         let server = try ChildProcess(
-            "EchoServer", ["--port", "0", "--stats"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+            "EchoServer", ["--port", "0", "--stats"], output: .descriptor(output.writer),
+            error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
         let greeting = line(error.reader)

@@ -19,7 +19,9 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("jobs, timers, descriptors, calls from other threads: all of it is seen in the descriptor, nothing is polled for")
+    @Test(
+        "jobs, timers, descriptors, calls from other threads: all of it is seen in the descriptor, nothing is polled for"
+    )
     func plainPoll() throws {
         let guest = try EventLoop.embedded(name: "guest")
         let pipe = try Pipe()

@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Extreme durations")
 struct ExtremeDurationTests {
-    static let past: [Duration] = [.seconds(Int64.min), .nanoseconds(Int64.min), .seconds(-9_223_372_037), .seconds(-1), .zero]
+    static let past: [Duration] = [
+        .seconds(Int64.min), .nanoseconds(Int64.min), .seconds(-9_223_372_037), .seconds(-1), .zero,
+    ]
 
     @Test("a sleep of the most negative duration there is ends at once", arguments: past, [true, false])
     func sleep(duration: Duration, isManual: Bool) throws {
@@ -17,7 +19,9 @@ struct ExtremeDurationTests {
         }
     }
 
-    @Test("a timer that was due long before the machine was started fires, and a timeout of that kind is over", arguments: past)
+    @Test(
+        "a timer that was due long before the machine was started fires, and a timeout of that kind is over",
+        arguments: past)
     func timers(duration: Duration) throws {
         try EventLoop.run {
             let fired = Locked(false)

@@ -47,7 +47,9 @@ struct FairnessTests {
         }
     }
 
-    @Test("equal clients get equal shares: of many that ask again as soon as they are answered none is served much more often than another")
+    @Test(
+        "equal clients get equal shares: of many that ask again as soon as they are answered none is served much more often than another"
+    )
     func equalClients() throws {
         try EventLoop.run {
             let loop = EventLoop.current!
@@ -58,7 +60,9 @@ struct FairnessTests {
             let tasks = pairs.enumerated().flatMap { index, pair in
                 [
                     Task(executorPreference: loop) {
-                        while case let bytes = try await pair.1.read(upTo: 64), !bytes.isEmpty { try await pair.1.write(bytes) }
+                        while case let bytes = try await pair.1.read(upTo: 64), !bytes.isEmpty {
+                            try await pair.1.write(bytes)
+                        }
                     },
                     Task(executorPreference: loop) {
                         while served.total < 200 * clients {

@@ -16,7 +16,11 @@ struct NothingLeftTests {
         ("clock", { _ in try await Task.sleep(for: .seconds(60), clock: .loop) }),
         (
             "timeout",
-            { _ in try await withTimeout(.seconds(60)) { try await withTimeout(.seconds(90)) { try await EventLoop.sleep(for: .seconds(120)) } } }
+            { _ in
+                try await withTimeout(.seconds(60)) {
+                    try await withTimeout(.seconds(90)) { try await EventLoop.sleep(for: .seconds(120)) }
+                }
+            }
         ),
         ("interval", { _ in for await _ in EventLoop.interval(every: .seconds(60)) {} }),
         (
@@ -50,7 +54,9 @@ struct NothingLeftTests {
         ("offload", { _ in try await EventLoop.offload(abandonOnCancel: true) { _ = usleep(1000) } }),
     ]
 
-    @Test("cancelled at the n-th step, for every n: the task ends, and no waiter, timer or descriptor stays", arguments: waits.indices)
+    @Test(
+        "cancelled at the n-th step, for every n: the task ends, and no waiter, timer or descriptor stays",
+        arguments: waits.indices)
     func cancelAtEveryStep(wait: Int) throws {
         let pipe = try Pipe()
         let reader = pipe.reader

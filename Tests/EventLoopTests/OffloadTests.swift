@@ -28,7 +28,9 @@ struct OffloadTests {
         }
     }
 
-    @Test("never more bodies at a time than there may be threads; the others wait in the order in which they came", arguments: [1, 3])
+    @Test(
+        "never more bodies at a time than there may be threads; the others wait in the order in which they came",
+        arguments: [1, 3])
     func bounded(threads: Int) throws {
         let running = Locked(0)
         let most = Locked(0)
@@ -56,10 +58,16 @@ struct OffloadTests {
         }
         #expect((1...threads).contains(most.value))
         // With more threads than one, bodies that begin together may report it in any order.
-        if threads == 1 { #expect(order.value == Array(0..<50)) } else { #expect(order.value.sorted() == Array(0..<50)) }
+        if threads == 1 {
+            #expect(order.value == Array(0..<50))
+        } else {
+            #expect(order.value.sorted() == Array(0..<50))
+        }
     }
 
-    @Test("a call cancelled while it waits for a thread never begins; one that has begun is waited for, or abandoned if the caller asked for it")
+    @Test(
+        "a call cancelled while it waits for a thread never begins; one that has begun is waited for, or abandoned if the caller asked for it"
+    )
     func cancellation() throws {
         let gate = DispatchlessSemaphore()
         let ranWaiting = Locked(false)
@@ -76,7 +84,9 @@ struct OffloadTests {
             let heard = try await running.value
             #expect(heard)
 
-            let abandoned = Task(executorPreference: loop) { try await EventLoop.offload(abandonOnCancel: true) { gate.wait(seconds: 30) } }
+            let abandoned = Task(executorPreference: loop) {
+                try await EventLoop.offload(abandonOnCancel: true) { gate.wait(seconds: 30) }
+            }
             while loop.waiters < 1 { await Task.yield() }
             abandoned.cancel()
             await #expect(throws: CancellationError.self) { try await abandoned.value }
@@ -122,7 +132,9 @@ struct OffloadTests {
             #expect(addresses.map(\.family) == [AF_INET])
             #expect(addresses[0].bytes[2...7] == [0, 80, 127, 0, 0, 1])
             #expect(try await !EventLoop.resolve("localhost", service: "http").isEmpty)
-            let error = await #expect(throws: ResolveError.self) { try await EventLoop.resolve("127.0.0.1", service: "no such service") }
+            let error = await #expect(throws: ResolveError.self) {
+                try await EventLoop.resolve("127.0.0.1", service: "no such service")
+            }
             #expect(error?.code == EAI_SERVICE)
             #expect("\(error!)".hasPrefix("resolve 127.0.0.1:no such service: "))
         }

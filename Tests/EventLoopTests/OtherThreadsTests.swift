@@ -62,7 +62,9 @@ struct OtherThreadsTests {
                     nonisolated(unsafe) let block = pool.take()
                     memset(block, Int32(mark), size)
                     loop.perform {
-                        if !UnsafeRawBufferPointer(start: block, count: size).allSatisfy({ $0 == mark }) { spoiled.add(1, ordering: .relaxed) }
+                        if !UnsafeRawBufferPointer(start: block, count: size).allSatisfy({ $0 == mark }) {
+                            spoiled.add(1, ordering: .relaxed)
+                        }
                         memset(block, 0, size)
                         pool.put(block)
                         if round == 20_000 { finished.signal() }
@@ -74,7 +76,9 @@ struct OtherThreadsTests {
         #expect(spoiled.load(ordering: .relaxed) == 0)
     }
 
-    @Test("what is asked of a loop in the moment in which its thread leaves is done by one of the two, and stays with neither")
+    @Test(
+        "what is asked of a loop in the moment in which its thread leaves is done by one of the two, and stays with neither"
+    )
     func leaving() throws {
         let rounds = 10_000
         let loop = try EventLoop(name: "left")
@@ -100,7 +104,9 @@ struct OtherThreadsTests {
         #expect(done.load(ordering: .acquiring) == rounds)
     }
 
-    @Test("a call behind an envelope that wakes lazily wakes a coalescing loop; an envelope that wakes lazily wakes a sleeping one")
+    @Test(
+        "a call behind an envelope that wakes lazily wakes a coalescing loop; an envelope that wakes lazily wakes a sleeping one"
+    )
     func lazyWakeup() throws {
         let loop = try EventLoop(name: "pushed")
         loop.claim()
@@ -130,11 +136,15 @@ struct OtherThreadsTests {
         #expect(!deliverAll() && delivered.hasSuffix("h"), "a call does not wake lazily")
     }
 
-    @Test("a loop coalesces wake-ups while records keep coming, sleeps after an interval without one, and never coalesces for a single one")
+    @Test(
+        "a loop coalesces wake-ups while records keep coming, sleeps after an interval without one, and never coalesces for a single one"
+    )
     func coalescing() {
         var coalescing = WakeupCoalescing()
         var now = Instant(nanoseconds: 1_000_000_000)
-        func until(_ hasArrived: Bool) -> Duration? { coalescing.until(hasArrived: hasArrived, now: now).map { $0 - now } }
+        func until(_ hasArrived: Bool) -> Duration? {
+            coalescing.until(hasArrived: hasArrived, now: now).map { $0 - now }
+        }
 
         #expect(until(false) == nil)
         #expect(until(true) == nil, "it came alone")
@@ -150,7 +160,9 @@ struct OtherThreadsTests {
         #expect(until(false) == nil)
     }
 
-    @Test("a call from another thread that turns the loop itself, as exit does, gets at what stands behind it in the inbox")
+    @Test(
+        "a call from another thread that turns the loop itself, as exit does, gets at what stands behind it in the inbox"
+    )
     func turnFromWithinTheInbox() throws {
         let loop = try EventLoop.start(name: "nested")
         defer { loop.stop() }

@@ -8,7 +8,8 @@ struct ProcessTests {
     /// Runs LoopProgram to its end; what it wrote to standard output and standard error, and how it ended.
     private func run(_ command: String) throws -> (output: String, error: String, end: ChildProcess.End) {
         let (output, error) = try (Pipe(), Pipe())
-        let child = try ChildProcess("LoopProgram", [command], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LoopProgram", [command], output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
         let text = readText(output.reader)
@@ -16,7 +17,9 @@ struct ProcessTests {
         return (text, complaint, try child.wait())
     }
 
-    @Test("Task, Task.detached, groups, the main actor and Task.sleep all live on the one thread, and sleep by the loop's timers")
+    @Test(
+        "Task, Task.detached, groups, the main actor and Task.sleep all live on the one thread, and sleep by the loop's timers"
+    )
     func oneThread() throws {
         let (output, error, end) = try run("one-thread")
         #expect(output == "threads 1, timers 3, strays 0, at home [true, true], slept true\n")
@@ -44,7 +47,9 @@ struct ProcessTests {
         #expect(try run("interrupted").output == "survived\n")
     }
 
-    @Test("where the kernel, or the container, has no epoll_pwait2, the loop waits by the millisecond", arguments: ["old-kernel", "old-container"])
+    @Test(
+        "where the kernel, or the container, has no epoll_pwait2, the loop waits by the millisecond",
+        arguments: ["old-kernel", "old-container"])
     func withoutPwait2(command: String) throws {
         let (output, error, end) = try run(command)
         #expect(output == "woken by 1 byte\n")
@@ -52,10 +57,13 @@ struct ProcessTests {
         #expect(end == .exited(0))
     }
 
-    @Test("where the kernel refuses pidfd_open, the end of a child is told all the same, and waiting for it does not hold the loop up")
+    @Test(
+        "where the kernel refuses pidfd_open, the end of a child is told all the same, and waiting for it does not hold the loop up"
+    )
     func withoutPidfd() throws {
         let (output, error, end) = try run("no-pidfd")
-        #expect(output == "exited with 3, collected true\nkilled by SIGKILL, collected true\nnot known, collected true\n")
+        #expect(
+            output == "exited with 3, collected true\nkilled by SIGKILL, collected true\nnot known, collected true\n")
         #expect(error == "")
         #expect(end == .exited(0))
     }
@@ -63,7 +71,9 @@ struct ProcessTests {
     // MARK: Signals
 
     /// Starts LoopProgram and sends it a signal whenever it has said the next of `cues`.
-    private func run(_ command: String, _ cues: [(line: String, signals: [CInt])]) throws -> (rest: String, end: ChildProcess.End) {
+    private func run(_ command: String, _ cues: [(line: String, signals: [CInt])]) throws -> (
+        rest: String, end: ChildProcess.End
+    ) {
         let output = try Pipe()
         let child = try ChildProcess("LoopProgram", [command], output: .descriptor(output.writer))
         output.closeWriter()
@@ -115,7 +125,9 @@ struct ProcessTests {
         #expect(end == .signalled(SIGTERM))
     }
 
-    @Test("a signal that was sent during a subscription does not kill when it arrives after the last subscription has ended")
+    @Test(
+        "a signal that was sent during a subscription does not kill when it arrives after the last subscription has ended"
+    )
     func lateSignal() throws {
         let (output, _, end) = try run("late-signal")
         #expect(output == "alive\n")
@@ -124,7 +136,9 @@ struct ProcessTests {
 
     // MARK: Fork and exec
 
-    @Test("a forked child that uses its parent's loop is told so, and the parent's loop works on", arguments: ["fork-call", "fork-turn"])
+    @Test(
+        "a forked child that uses its parent's loop is told so, and the parent's loop works on",
+        arguments: ["fork-call", "fork-turn"])
     func fork(command: String) throws {
         let (output, error, end) = try run(command)
         #expect(output.hasPrefix("killed by SIG"))

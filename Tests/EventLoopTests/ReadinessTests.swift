@@ -51,7 +51,10 @@ struct ReadinessTests {
             if model.isClosed {
                 if id != nil { Issue.record("a closed descriptor resumed a waiter") }
             } else {
-                if id != model.waiter { Issue.record("an edge resumed \(String(describing: id)), but \(String(describing: model.waiter)) waits") }
+                if id != model.waiter {
+                    Issue.record(
+                        "an edge resumed \(String(describing: id)), but \(String(describing: model.waiter)) waits")
+                }
                 model.resume(id)
                 model.waiter = nil
                 model.isReady = true
@@ -70,7 +73,8 @@ struct ReadinessTests {
         case .park:
             model.lastID += 1
             let parking = machine.park(model.lastID)
-            let expected: Readiness.Parking = model.isClosed ? .closed : model.waiter != nil ? .busy : model.isReady ? .ready : .parked
+            let expected: Readiness.Parking =
+                model.isClosed ? .closed : model.waiter != nil ? .busy : model.isReady ? .ready : .parked
             if parking != expected { Issue.record("park said \(parking), expected \(expected)") }
             if parking == .parked { model.waiter = model.lastID }
         case .cancelNewest, .cancelOldest:
@@ -89,7 +93,8 @@ struct ReadinessTests {
             model.isClosed = true
         }
         let attempt = machine.attempt
-        let expected: Readiness.Attempt = model.isClosed ? .closed : model.isReady && model.waiter == nil ? .go(model.edges) : .wait
+        let expected: Readiness.Attempt =
+            model.isClosed ? .closed : model.isReady && model.waiter == nil ? .go(model.edges) : .wait
         if attempt != expected { Issue.record("after \(operation): \(attempt), expected \(expected)") }
     }
 

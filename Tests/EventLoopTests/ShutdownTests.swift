@@ -58,7 +58,9 @@ struct ShutdownTests {
                 try? await EventLoop.sleep(for: .seconds(3600))
                 steps.withLock { $0.append("cancelled at \(clock.now.nanoseconds / 1_000_000_000)") }
             }
-            loop.onShutdown(within: .seconds(5)) { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }
+            loop.onShutdown(within: .seconds(5)) {
+                await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+            }
         }
         #expect(steps.value == ["cancelled at 8", "last at 8"])
     }

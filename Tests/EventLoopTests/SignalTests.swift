@@ -90,7 +90,9 @@ struct SignalTests {
     @Test("a signal that cannot be caught is refused", arguments: [SIGKILL, SIGSTOP, SIGSEGV, 0, 65, -1] as [CInt])
     func uncatchable(number: CInt) throws {
         try EventLoop.run {
-            let error = #expect(throws: EventLoopError.self) { try EventLoop.signals([EventLoop.Signal(rawValue: number)]) }
+            let error = #expect(throws: EventLoopError.self) {
+                try EventLoop.signals([EventLoop.Signal(rawValue: number)])
+            }
             #expect(error?.errno == .invalidArgument)
         }
     }

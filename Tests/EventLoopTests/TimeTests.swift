@@ -36,7 +36,9 @@ struct TimeTests {
         }
     }
 
-    @Test("tasks that sleep until the same instant wake in the order of falling asleep, others in the order of their deadlines")
+    @Test(
+        "tasks that sleep until the same instant wake in the order of falling asleep, others in the order of their deadlines"
+    )
     func order() throws {
         let order = try EventLoop.run(clock: ManualClock()) {
             await withTaskGroup(of: Int.self) { group in
@@ -205,7 +207,8 @@ struct TimeTests {
     // MARK: Intervals
 
     /// When ticks come, if the work after the first one takes `work`; in periods.
-    private func ticks(_ missed: Interval.MissedTicks, work: Double, count: Int) throws -> [(due: Double, came: Double)] {
+    private func ticks(_ missed: Interval.MissedTicks, work: Double, count: Int) throws -> [(due: Double, came: Double)]
+    {
         let clock = ManualClock()
         return try EventLoop.run(clock: clock) {
             var ticks: [(Double, Double)] = []
@@ -222,7 +225,8 @@ struct TimeTests {
     @Test(
         "the policies for missed ticks do what they say",
         arguments: [
-            (.skip, [1, 2, 5, 6], [1, 4.5, 5, 6]), (.burst, [1, 2, 3, 4], [1, 4.5, 4.5, 4.5]), (.delay, [1, 2, 5.5, 6.5], [1, 4.5, 5.5, 6.5]),
+            (.skip, [1, 2, 5, 6], [1, 4.5, 5, 6]), (.burst, [1, 2, 3, 4], [1, 4.5, 4.5, 4.5]),
+            (.delay, [1, 2, 5.5, 6.5], [1, 4.5, 5.5, 6.5]),
         ] as [(Interval.MissedTicks, [Double], [Double])])
     func missedTicks(policy: Interval.MissedTicks, due: [Double], came: [Double]) throws {
         let ticks = try ticks(policy, work: 3.5, count: 4)
@@ -257,7 +261,9 @@ struct TimeTests {
         try EventLoop.run(clock: clock) {
             let seen = Locked<[Int64]>([])
             let ticker = Task(executorPreference: EventLoop.current!) {
-                for await _ in EventLoop.interval(every: .seconds(1)) { seen.withLock { $0.append(clock.now.nanoseconds / 1_000_000_000) } }
+                for await _ in EventLoop.interval(every: .seconds(1)) {
+                    seen.withLock { $0.append(clock.now.nanoseconds / 1_000_000_000) }
+                }
             }
             await clock.advance(by: .zero)
             #expect(seen.withLock { $0 } == [])

@@ -13,7 +13,9 @@ struct TimerTests {
         var timers: [EventLoop.Timer] = []
     }
 
-    @Test("calls are made at their time: earlier ones first, those of the same instant in the order of asking, among tasks that sleep")
+    @Test(
+        "calls are made at their time: earlier ones first, those of the same instant in the order of asking, among tasks that sleep"
+    )
     func order() throws {
         let clock = ManualClock()
         try EventLoop.run(clock: clock) {
@@ -44,7 +46,9 @@ struct TimerTests {
         }
     }
 
-    @Test("a call that is cancelled is not made, and its closure is freed at once; cancelling again, or afterwards, does nothing")
+    @Test(
+        "a call that is cancelled is not made, and its closure is freed at once; cancelling again, or afterwards, does nothing"
+    )
     func cancel() throws {
         try EventLoop.run(clock: ManualClock()) {
             let loop = EventLoop.current!
@@ -118,7 +122,9 @@ struct TimerTests {
         }
     }
 
-    @Test("threads set and cancel: what was not cancelled is called once, what was cancelled in time never, and nothing stays")
+    @Test(
+        "threads set and cancel: what was not cancelled is called once, what was cancelled in time never, and nothing stays"
+    )
     func threads() throws {
         let loop = try EventLoop.start(name: "timers")
         defer { loop.stop() }
@@ -181,7 +187,9 @@ struct TimerTests {
                 let first = heap.first
                 heap.removeFirst()
                 let expected = model.removeFirst()
-                if first?.deadline.nanoseconds != expected.0 || first?.sequence != expected.1 { Issue.record("\(String(describing: first))") }
+                if first?.deadline.nanoseconds != expected.0 || first?.sequence != expected.1 {
+                    Issue.record("\(String(describing: first))")
+                }
             }
             if sequence % 1000 == 0 {
                 heap.removeAll { $0.sequence % 3 == 0 }

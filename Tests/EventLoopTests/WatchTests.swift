@@ -99,7 +99,8 @@ struct WatchTests {
         }
     }
 
-    @Test("a descriptor that the kernel does not watch is always ready", arguments: ["/dev/null", "/proc/self/exe", "/"])
+    @Test(
+        "a descriptor that the kernel does not watch is always ready", arguments: ["/dev/null", "/proc/self/exe", "/"])
     func alwaysReady(path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         defer { close(descriptor) }
@@ -121,7 +122,8 @@ struct WatchTests {
             await Task.yield()
             let error = await #expect(throws: WatchError.self) { try await watch.readable() }
             #expect(error?.code == .busy)
-            #expect("\(error!)" == "wait for [reading] of descriptor \(pipe.reader): another task already waits for this")
+            #expect(
+                "\(error!)" == "wait for [reading] of descriptor \(pipe.reader): another task already waits for this")
             let either = await #expect(throws: WatchError.self) { try await watch.ready(for: [.writing, .reading]) }
             #expect(either?.code == .busy)
             sendByte(pipe.writer)
@@ -187,7 +189,9 @@ struct WatchTests {
         try EventLoop.run(clock: clock) { () async throws in
             let loop = EventLoop.current!
             let watch = watch(pipe.reader)
-            let error = await #expect(throws: TimeoutError.self) { try await withTimeout(.seconds(5)) { try await watch.readable() } }
+            let error = await #expect(throws: TimeoutError.self) {
+                try await withTimeout(.seconds(5)) { try await watch.readable() }
+            }
             #expect((error?.cause as? WatchError)?.code == .cancelled)
             #expect(clock.now.nanoseconds == 5_000_000_000)
             #expect(loop.waiters == 0)
@@ -249,7 +253,9 @@ struct WatchTests {
         }
     }
 
-    @Test("the events of a duplicate do not reach the new owner of the number, and a task that waited for the old one is woken")
+    @Test(
+        "the events of a duplicate do not reach the new owner of the number, and a task that waited for the old one is woken"
+    )
     func reuseAcrossDup() throws {
         let (old, new) = try (Pipe(), Pipe())
         try EventLoop.run {

@@ -10,7 +10,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                .product(name: "AsyncLog", package: "swift-async-log"), .product(name: "EventLoop", package: "swift-async-log"),
+                .product(name: "AsyncLog", package: "swift-async-log"),
+                .product(name: "EventLoop", package: "swift-async-log"),
             ])
     ],
     swiftLanguageModes: [.v6]

@@ -10,7 +10,9 @@ struct LoadTests {
         _ arguments: [String], isInOrder: Bool = true, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Outcome {
         let verdict = try run("logcheck", arguments)
-        #expect(verdict.end == .exited(isInOrder ? 0 : 1), "\(verdict.text)\(verdict.error)", sourceLocation: sourceLocation)
+        #expect(
+            verdict.end == .exited(isInOrder ? 0 : 1), "\(verdict.text)\(verdict.error)", sourceLocation: sourceLocation
+        )
         return verdict
     }
 
@@ -19,15 +21,20 @@ struct LoadTests {
     @Test(
         "flags that make no sense are refused with the reason and the status 64",
         arguments: [
-            (["--to", "nowhere"], "\"nowhere\" is no destination"), (["--to", "tcp:host"], "\"tcp:host\" is no address"),
+            (["--to", "nowhere"], "\"nowhere\" is no destination"),
+            (["--to", "tcp:host"], "\"tcp:host\" is no address"),
             (["--format", "xml"], "\"xml\" is no format: text, console, json, logfmt, msgpack"),
             (["--lines=-1"], "no negative number of records"),
-            (["--lines", "many"], "many"), (["--tasks", "0"], "no task and no thread logs"), (["--rate", "0"], "more than 0"),
-            (["--overflow", "shed:loud"], "\"loud\" is no level"), (["--overflow", "explode"], "\"explode\" is no overflow policy"),
+            (["--lines", "many"], "many"), (["--tasks", "0"], "no task and no thread logs"),
+            (["--rate", "0"], "more than 0"),
+            (["--overflow", "shed:loud"], "\"loud\" is no level"),
+            (["--overflow", "explode"], "\"explode\" is no overflow policy"),
             (["--crash", "bang@5"], "\"bang\" is no way to crash: trap, segv, abort, exit, kill, thread"),
             (["--crash", "segv"], "\"segv\" is not HOW@LINE"),
-            (["--crash", "segv@10001"], "there are only 10000 records"), (["--flush", "often"], "often"), (["--capacity", "1"], "at least 16 bytes"),
-            (["--flush", "none", "--flush-every", "5"], "no flush at all"), (["--keep", "3"], "go with --to rotate:PATH"),
+            (["--crash", "segv@10001"], "there are only 10000 records"), (["--flush", "often"], "often"),
+            (["--capacity", "1"], "at least 16 bytes"),
+            (["--flush", "none", "--flush-every", "5"], "no flush at all"),
+            (["--keep", "3"], "go with --to rotate:PATH"),
             (["--size=-1"], "0 to 65536"),
             (["--tick-ms", "0"], "at least 1"), (["--frobnicate"], "Unknown option"),
         ])
@@ -41,7 +48,9 @@ struct LoadTests {
     func report() throws {
         let outcome = try run("LogLoad", ["--lines", "3000", "--tasks", "7", "--format", "json"])
         #expect(outcome.end == .exited(0))
-        for (key, value) in [("accepted", "3000"), ("written", "3000"), ("dropped", "{}"), ("pending", "0"), ("state", "ready")] {
+        for (key, value) in [
+            ("accepted", "3000"), ("written", "3000"), ("dropped", "{}"), ("pending", "0"), ("state", "ready"),
+        ] {
             #expect(outcome.reported(key) == value, "\(key)")
         }
         #expect(try outcome.reportedNumber("bytes") == Double(outcome.output.count))
@@ -61,9 +70,9 @@ struct LoadTests {
         #expect(try logcheck(outcome.output, ["--lines", "100"]).end == .exited(0))
     }
 
-    // MARK: Who reads
+    // MARK: The reader
 
-    @Test("a reader that is stopped and goes on loses nothing, holds nobody up, and fills no memory")
+    @Test("a reader that is stopped and goes on loses nothing, blocks no thread, and fills no memory")
     func stoppedReader() throws {
         let folder = try TemporaryFolder()
         let (fifo, copy, report) = (folder.file("fifo"), folder.file("copy"), folder.file("report"))
@@ -71,10 +80,12 @@ struct LoadTests {
         // Keeps the FIFO's ends together, and tells how full it is.
         let watcher = open(fifo, O_RDWR | O_CLOEXEC)
         try #require(watcher >= 0)
-        let reader = try ChildProcess("/bin/cat", input: .path(fifo, flags: O_RDONLY), output: .path(copy, flags: O_WRONLY | O_CREAT))
+        let reader = try ChildProcess(
+            "/bin/cat", input: .path(fifo, flags: O_RDONLY), output: .path(copy, flags: O_WRONLY | O_CREAT))
         reader.signal(SIGSTOP)
         let load = try ChildProcess(
-            "LogLoad", ["--lines", "20000", "--size", "900", "--tasks", "3", "--report", report], output: .path(fifo, flags: O_WRONLY))
+            "LogLoad", ["--lines", "20000", "--size", "900", "--tasks", "3", "--report", report],
+            output: .path(fifo, flags: O_WRONLY))
         var full: CInt = 0
         while full < 60_000 || state(of: load.pid) != "S" {
             _ = ioctl(watcher, UInt(FIONREAD), &full)
@@ -95,10 +106,14 @@ struct LoadTests {
     @Test("a full device: everything is dropped, counted, and said; the state has the reason, the status is 1")
     func fullDevice() throws {
         let error = try Pipe()
-        let child = try ChildProcess("LogLoad", ["--lines", "3000"], output: .path("/dev/full", flags: O_WRONLY), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogLoad", ["--lines", "3000"], output: .path("/dev/full", flags: O_WRONLY),
+            error: .descriptor(error.writer))
         let outcome = Outcome(error: String(decoding: error.readToEnd(), as: UTF8.self), end: try child.wait())
         #expect(outcome.end == .exited(1))
-        #expect(outcome.reported("accepted") == "3000" && outcome.reported("written") == "0" && outcome.reported("pending") == "0")
+        #expect(
+            outcome.reported("accepted") == "3000" && outcome.reported("written") == "0"
+                && outcome.reported("pending") == "0")
         #expect(outcome.reported("dropped") == "{\"failure\": 3000}")
         #expect(outcome.reported("state") == "failed: write standard output: no space left on device (ENOSPC)")
         #expect(outcome.error.contains("3000 of 3000 records dropped"), "\(outcome.error)")
@@ -129,7 +144,8 @@ struct LoadTests {
         let (output, error) = (try Pipe(), try Pipe())
         let report = folder.file("report")
         let child = try ChildProcess(
-            "LogLoad", ["--report", report] + arguments, output: .descriptor(output.writer), error: .descriptor(error.writer))
+            "LogLoad", ["--report", report] + arguments, output: .descriptor(output.writer),
+            error: .descriptor(error.writer))
         output.closeWriter()
         while output.readableBytes < 50_000 || state(of: child.pid) != "S" { sched_yield() }
         var outcome = Outcome()
@@ -144,7 +160,9 @@ struct LoadTests {
         "what does not fit in is dropped as the policy says: counted in the books, reported in the log, and in no other place",
         arguments: ["drop-newest", "drop-oldest", "shed:warning"], ["text", "msgpack"])
     func drops(policy: String, format: String) throws {
-        let arguments = ["--lines", "4000", "--tasks", "3", "--overflow", policy, "--capacity", "30000", "--format", format]
+        let arguments = [
+            "--lines", "4000", "--tasks", "3", "--overflow", policy, "--capacity", "30000", "--format", format,
+        ]
         let (outcome, verdict) = try runWithLateReader(arguments)
         #expect(verdict.end == .exited(0), "\(verdict.text)")
         #expect(outcome.end == .exited(0))
@@ -152,7 +170,7 @@ struct LoadTests {
         #expect(outcome.reported("dropped")?.hasPrefix("{\"\(reason)\": ") == true, "\(outcome.error)")
     }
 
-    @Test("suspend: tasks wait, nothing is lost, and nobody overtakes", arguments: ["30000", "300"])
+    @Test("suspend: tasks wait, nothing is lost, and no record overtakes another", arguments: ["30000", "300"])
     func suspend(capacity: String) throws {
         let (outcome, verdict) = try runWithLateReader(["--lines", "4000", "--tasks", "50", "--capacity", capacity])
         #expect(verdict.end == .exited(0), "\(verdict.text)")
@@ -162,7 +180,10 @@ struct LoadTests {
     @Test("block: threads wait, and lose nothing")
     func block() throws {
         let (outcome, verdict) = try runWithLateReader(
-            ["--lines", "8000", "--tasks", "1", "--threads", "2", "--size", "300", "--overflow", "block", "--capacity", "30000"])
+            [
+                "--lines", "8000", "--tasks", "1", "--threads", "2", "--size", "300", "--overflow", "block",
+                "--capacity", "30000",
+            ])
         #expect(verdict.end == .exited(0), "\(verdict.text)")
         #expect(outcome.reported("dropped") == "{}")
     }
@@ -178,7 +199,8 @@ struct LoadTests {
         let outcome = try run(
             "LogLoad",
             [
-                "--lines", "6000", "--tasks", "10", "--threads", "1", "--overflow", "block", "--to", "rotate:" + folder.file("app.log"), "--report",
+                "--lines", "6000", "--tasks", "10", "--threads", "1", "--overflow", "block", "--to",
+                "rotate:" + folder.file("app.log"), "--report",
                 report,
             ]
                 + arguments)
@@ -191,21 +213,25 @@ struct LoadTests {
         #expect(Outcome(error: try readText(path: report)).reported("state") == "ready")
     }
 
-    @Test("SIGKILL while files rotate tears at most the last record, and loses nothing that was flushed", arguments: 0..<5)
+    @Test(
+        "SIGKILL while files rotate tears at most the last record, and loses nothing that was flushed", arguments: 0..<5
+    )
     func killedWhileRotating(round: Int) throws {
         let folder = try TemporaryFolder()
         let report = folder.file("report")
         let child = try ChildProcess(
             "LogLoad",
             [
-                "--lines", "1000000", "--tasks", "3", "--size", "500", "--flush-every", "50", "--report", report, "--rotate-size", "50000", "--to",
+                "--lines", "1000000", "--tasks", "3", "--size", "500", "--flush-every", "50", "--report", report,
+                "--rotate-size", "50000", "--to",
                 "rotate:" + folder.file("app.log"),
             ])
         while access(report, F_OK) != 0 { usleep(200) }
         usleep(UInt32.random(in: 0..<20_000))
         child.signal(SIGKILL)
         #expect(try child.wait() == .signalled(SIGKILL))
-        _ = try check(names(in: folder.path).filter { $0.hasPrefix("app") }.map(folder.file) + ["--killed", "--report", report])
+        _ = try check(
+            names(in: folder.path).filter { $0.hasPrefix("app") }.map(folder.file) + ["--killed", "--report", report])
     }
 
     // MARK: Ends
@@ -215,10 +241,12 @@ struct LoadTests {
         arguments: ["trap", "segv", "abort", "exit"], ["text", "console", "json", "logfmt", "msgpack"])
     func crashes(how: String, format: String) throws {
         let signal = ["segv": "SIGSEGV", "abort": "SIGABRT"][how] ?? "SIG"
-        let outcome = try run("LogLoad", ["--lines", "1200", "--tasks", "4", "--crash", "\(how)@1000", "--format", format])
+        let outcome = try run(
+            "LogLoad", ["--lines", "1200", "--tasks", "4", "--crash", "\(how)@1000", "--format", format])
         let verdict = try logcheck(outcome.output, ["--lines", "1000"])
         #expect(verdict.end == .exited(0), "\(verdict.text)")
-        #expect(how == "exit" || verdict.lines.contains { $0.hasPrefix("crash") && $0.contains(signal) }, "\(verdict.text)")
+        #expect(
+            how == "exit" || verdict.lines.contains { $0.hasPrefix("crash") && $0.contains(signal) }, "\(verdict.text)")
         #expect((how == "exit") == (outcome.end == .exited(0)))
     }
 
@@ -227,10 +255,13 @@ struct LoadTests {
         let folder = try TemporaryFolder()
         let path = folder.file("app.log")
         let size = kind == "rotate:" ? ["--rotate-size", "90000"] : []
-        let outcome = try run("LogLoad", ["--lines", "3000", "--tasks", "2", "--crash", "abort@3000", "--to", kind + path] + size)
+        let outcome = try run(
+            "LogLoad", ["--lines", "3000", "--tasks", "2", "--crash", "abort@3000", "--to", kind + path] + size)
         #expect(outcome.end == .signalled(SIGABRT))
         let verdict = try check(names(in: folder.path).map(folder.file) + ["--lines", "3000"])
-        #expect(verdict.lines.contains { $0.hasPrefix("crash") && $0.hasSuffix("SIGABRT, 0 unwritten, 0 undelivered") }, "\(verdict.text)")
+        #expect(
+            verdict.lines.contains { $0.hasPrefix("crash") && $0.hasSuffix("SIGABRT, 0 unwritten, 0 undelivered") },
+            "\(verdict.text)")
     }
 
     @Test("SIGKILL between two records leaves whole records, and all that were flushed")
@@ -241,7 +272,8 @@ struct LoadTests {
         #expect(outcome.end == .signalled(SIGKILL))
         let verdict = try logcheck(outcome.output, ["--killed", "--report", report])
         #expect(
-            verdict.end == .exited(0) && verdict.lines.contains { $0.hasPrefix("flushed") && $0.hasSuffix("2000 records: all there") },
+            verdict.end == .exited(0)
+                && verdict.lines.contains { $0.hasPrefix("flushed") && $0.hasSuffix("2000 records: all there") },
             "\(verdict.text)")
     }
 
@@ -253,7 +285,10 @@ struct LoadTests {
         let mode = round % 3 == 0 ? "durable" : "written"
         let child = try ChildProcess(
             "LogLoad",
-            ["--lines", "1000000", "--tasks", "3", "--size", "500", "--format", format, "--flush", mode, "--flush-every", "50", "--report", report],
+            [
+                "--lines", "1000000", "--tasks", "3", "--size", "500", "--format", format, "--flush", mode,
+                "--flush-every", "50", "--report", report,
+            ],
             output: .path(log, flags: O_WRONLY | O_CREAT | O_APPEND))
         // From the first report on, at some moment of the next ten milliseconds.
         while access(report, F_OK) != 0 { usleep(200) }

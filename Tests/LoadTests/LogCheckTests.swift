@@ -13,7 +13,8 @@ struct Sample {
         let output = try run("LogLoad", ["--lines", "\(lines)", "--format", format, "--size", "5"]).output
         records =
             format == "msgpack"
-            ? Sample.maps(output) : output.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map { Array($0) + [0x0A] }
+            ? Sample.maps(output)
+            : output.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map { Array($0) + [0x0A] }
         #expect(records.count == lines)
     }
 
@@ -32,14 +33,20 @@ struct LogCheckTests {
     static let formats = ["text", "console", "json", "logfmt", "msgpack"]
 
     private func expect(
-        _ outcome: Outcome, _ parts: String..., isInOrder: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+        _ outcome: Outcome, _ parts: String..., isInOrder: Bool = false,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) {
-        #expect(outcome.end == .exited(isInOrder ? 0 : 1), "\(outcome.text)\(outcome.error)", sourceLocation: sourceLocation)
-        #expect(outcome.text.hasSuffix("verdict       in order\n") == isInOrder, "\(outcome.text)", sourceLocation: sourceLocation)
+        #expect(
+            outcome.end == .exited(isInOrder ? 0 : 1), "\(outcome.text)\(outcome.error)", sourceLocation: sourceLocation
+        )
+        #expect(
+            outcome.text.hasSuffix("verdict       in order\n") == isInOrder, "\(outcome.text)",
+            sourceLocation: sourceLocation)
         for part in parts {
             let words = part.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
             let lines = outcome.lines.map { $0.split(separator: " ").joined(separator: " ") }
-            #expect(lines.contains { $0.hasPrefix(words) }, "\(part) in\n\(outcome.text)", sourceLocation: sourceLocation)
+            #expect(
+                lines.contains { $0.hasPrefix(words) }, "\(part) in\n\(outcome.text)", sourceLocation: sourceLocation)
         }
     }
 
@@ -48,7 +55,9 @@ struct LogCheckTests {
     @Test("a whole log is in order, in the format that is found out or said", arguments: formats)
     func whole(format: String) throws {
         let sample = try Sample(format)
-        expect(try logcheck(sample.bytes), "records 60, numbers 0 to 59", "torn 0", "duplicated 0", "out of order 0", "missing 0", isInOrder: true)
+        expect(
+            try logcheck(sample.bytes), "records 60, numbers 0 to 59", "torn 0", "duplicated 0", "out of order 0",
+            "missing 0", isInOrder: true)
         expect(try logcheck(sample.bytes, ["--format", format, "--lines", "60"]), isInOrder: true)
     }
 
@@ -57,7 +66,9 @@ struct LogCheckTests {
         var sample = try Sample(format)
         sample.records.removeSubrange(10...12)
         sample.records.remove(at: 30)
-        expect(try logcheck(sample.bytes), "records 56, numbers 0 to 59", "missing 4: 10-12, 33", "verdict NOT in order: 4 missing")
+        expect(
+            try logcheck(sample.bytes), "records 56, numbers 0 to 59", "missing 4: 10-12, 33",
+            "verdict NOT in order: 4 missing")
     }
 
     @Test("what is missing at the end is said, if the number of records is known")
@@ -66,14 +77,18 @@ struct LogCheckTests {
         sample.records.removeLast(5)
         expect(try logcheck(sample.bytes, ["--lines", "60"]), "missing 5: 55-59")
         expect(try logcheck(sample.bytes), "records 55, numbers 0 to 54", isInOrder: true)
-        expect(try logcheck(sample.bytes, ["--lines", "50"]), "verdict NOT in order: numbers up to 54, where 50 were logged")
+        expect(
+            try logcheck(sample.bytes, ["--lines", "50"]),
+            "verdict NOT in order: numbers up to 54, where 50 were logged")
     }
 
     @Test("what is there twice is said", arguments: formats)
     func duplicated(format: String) throws {
         var sample = try Sample(format)
         sample.records.insert(sample.records[20], at: 40)
-        expect(try logcheck(sample.bytes), "records 61, numbers 0 to 59", "duplicated 1: 20", "out of order 0", "missing 0")
+        expect(
+            try logcheck(sample.bytes), "records 61, numbers 0 to 59", "duplicated 1: 20", "out of order 0", "missing 0"
+        )
     }
 
     @Test("what is out of order is said", arguments: formats)
@@ -87,7 +102,8 @@ struct LogCheckTests {
     @Test("records of several tasks may overtake each other, if it is the tasks' order that counts; not those of one")
     func orderOfTasks() throws {
         var sample = try Sample("text")
-        sample.records[20] = Array(String(decoding: sample.records[20], as: UTF8.self).replacing("task=0", with: "task=1").utf8)
+        sample.records[20] = Array(
+            String(decoding: sample.records[20], as: UTF8.self).replacing("task=0", with: "task=1").utf8)
         sample.records.swapAt(20, 25)
         expect(try logcheck(sample.bytes), "out of order 5: 21-24, 20")
         expect(try logcheck(sample.bytes, ["--order", "task"]), "out of order 4: 21-24")
@@ -155,7 +171,8 @@ struct LogCheckTests {
         var fewer = sample
         fewer.records.remove(at: 40)
         expect(
-            try logcheck(fewer.bytes), "drop reports 1, of 3 records: not what is missing", "verdict NOT in order: 4 missing, where the log says 3")
+            try logcheck(fewer.bytes), "drop reports 1, of 3 records: not what is missing",
+            "verdict NOT in order: 4 missing, where the log says 3")
         var elsewhere = sample
         elsewhere.records[10] = drops(3, 31, 33)
         expect(try logcheck(elsewhere.bytes), "verdict NOT in order: no drop report is about 10")
@@ -178,12 +195,18 @@ struct LogCheckTests {
             return ["--report", path]
         }
         var sample = try Sample("text")
-        expect(try logcheck(sample.bytes, report(60, 60, 0)), "ledger accepted 60, written 60, dropped 0, pending 0: equal", isInOrder: true)
-        expect(try logcheck(sample.bytes, report(62, 62, 0)), "missing 2: 60-61", "ledger accepted 62, written 62, dropped 0, pending 0: not what")
+        expect(
+            try logcheck(sample.bytes, report(60, 60, 0)),
+            "ledger accepted 60, written 60, dropped 0, pending 0: equal", isInOrder: true)
+        expect(
+            try logcheck(sample.bytes, report(62, 62, 0)), "missing 2: 60-61",
+            "ledger accepted 62, written 62, dropped 0, pending 0: not what")
         expect(try logcheck(sample.bytes, report(60, 50, 5)), "verdict NOT in order: the ledger does not balance")
         sample.records.replaceSubrange(10...12, with: [drops(3, 11, 13)])
         expect(try logcheck(sample.bytes, report(60, 57, 3)), isInOrder: true)
-        expect(try logcheck(sample.bytes, report(60, 58, 2)), "verdict NOT in order: 57 records, where the ledger has 58 as written")
+        expect(
+            try logcheck(sample.bytes, report(60, 58, 2)),
+            "verdict NOT in order: 57 records, where the ledger has 58 as written")
     }
 
     @Test("of a program that was killed, what its report says was flushed is there, and the last record may be torn")
@@ -194,7 +217,9 @@ struct LogCheckTests {
         var sample = try Sample("text")
         sample.records[52].removeLast(30)
         sample.records.removeLast(7)
-        expect(try logcheck(sample.bytes, ["--killed", "--report", path]), "flushed 50 records: all there", isInOrder: true)
+        expect(
+            try logcheck(sample.bytes, ["--killed", "--report", path]), "flushed 50 records: all there", isInOrder: true
+        )
         sample.records.removeLast(5)
         expect(try logcheck(sample.bytes, ["--killed", "--report", path]), "flushed 50 records: 2 missing")
     }
@@ -239,8 +264,10 @@ struct LogCheckTests {
         let folder = try TemporaryFolder()
         try write(Array("what is this\n".utf8), to: folder.file("other"))
         for (arguments, status, text) in [
-            ([folder.file("none")], CInt(2), "none: No such file or directory"), ([folder.file("other")], 2, "say --format"),
-            (["--report", folder.file("none"), "/dev/null"], 2, "cannot be read"), (["--format", "xml"], 64, "xml"), (["--lines", "x"], 64, "x"),
+            ([folder.file("none")], CInt(2), "none: No such file or directory"),
+            ([folder.file("other")], 2, "say --format"),
+            (["--report", folder.file("none"), "/dev/null"], 2, "cannot be read"), (["--format", "xml"], 64, "xml"),
+            (["--lines", "x"], 64, "x"),
         ] {
             let outcome = try run("logcheck", arguments)
             #expect(outcome.end == .exited(status) && outcome.error.contains(text), "\(arguments): \(outcome)")

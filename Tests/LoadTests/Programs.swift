@@ -14,7 +14,9 @@ struct Outcome {
 
     /// The value of a key of LogLoad's report: a number, or what stands in quotes or braces.
     func reported(_ key: String) -> String? {
-        guard let begin = error.split(separator: "\n").last?.firstRange(of: "\"\(key)\": ")?.upperBound else { return nil }
+        guard let begin = error.split(separator: "\n").last?.firstRange(of: "\"\(key)\": ")?.upperBound else {
+            return nil
+        }
         let rest = error[begin...]
         switch rest.first {
         case "{": return rest.firstIndex(of: "}").map { String(rest[...$0]) }
@@ -23,14 +25,17 @@ struct Outcome {
         }
     }
 
-    func reportedNumber(_ key: String) throws -> Double { try #require(reported(key).flatMap(Double.init), "\(key) in \(error)") }
+    func reportedNumber(_ key: String) throws -> Double {
+        try #require(reported(key).flatMap(Double.init), "\(key) in \(error)")
+    }
 }
 
 /// Runs a program with what it reads as a file, and reads what it writes.
 func run(_ program: String, _ arguments: [String], input: ChildProcess.Stream = .null) throws -> Outcome {
     let output = try Pipe()
     let error = try Pipe()
-    let child = try ChildProcess(program, arguments, input: input, output: .descriptor(output.writer), error: .descriptor(error.writer))
+    let child = try ChildProcess(
+        program, arguments, input: input, output: .descriptor(output.writer), error: .descriptor(error.writer))
     error.closeWriter()
     var outcome = Outcome()
     outcome.output = output.readToEnd()
@@ -64,7 +69,10 @@ func names(in folder: String) throws -> [String] {
     defer { closedir(handle) }
     var names: [String] = []
     while let entry = readdir(handle) {
-        names.append(withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } })
+        names.append(
+            withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            })
     }
     return names.filter { $0 != "." && $0 != ".." }.sorted()
 }

@@ -24,7 +24,8 @@ public final class ChildProcess {
     ///   - program: its product name, or an absolute path.
     ///   - environment: added to the runner's own.
     public init(
-        _ program: String, _ arguments: [String] = [], input: Stream = .null, output: Stream = .null, error: Stream = .null,
+        _ program: String, _ arguments: [String] = [], input: Stream = .null, output: Stream = .null,
+        error: Stream = .null,
         environment: [String: String] = [:]
     ) throws {
         let path = ChildProcess.path(of: program)
@@ -68,7 +69,9 @@ public final class ChildProcess {
     }
 
     /// Where a program of this package lies, or the absolute path itself.
-    public static func path(of program: String) -> String { program.hasPrefix("/") ? program : products + "/" + program }
+    public static func path(of program: String) -> String {
+        program.hasPrefix("/") ? program : products + "/" + program
+    }
 
     /// How a child ended.
     public enum End: Equatable, Sendable {

@@ -20,5 +20,7 @@ public final class Collector<Format: Formatter>: Handler, @unchecked Sendable {
     }
 
     /// The lines as text, without the line feeds at their ends.
-    public var texts: [String] { lines.map { String(decoding: $0.last == 10 ? $0.dropLast() : $0[...], as: UTF8.self) } }
+    public var texts: [String] {
+        lines.map { String(decoding: $0.last == 10 ? $0.dropLast() : $0[...], as: UTF8.self) }
+    }
 }

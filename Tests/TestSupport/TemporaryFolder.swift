@@ -20,7 +20,9 @@ private func removeAll(_ path: String) {
     if unlink(path) == 0 { return }
     if let folder = opendir(path) {
         while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             if name != ".", name != ".." { removeAll(path + "/" + name) }
         }
         closedir(folder)

@@ -90,7 +90,8 @@ public final class AsyncFD: @unchecked Sendable {
     /// - Parameter isOurs: the open file description was made with O_NONBLOCK by us and is not shared.
     /// - Parameter kind: if it is known already.
     package init(
-        _ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, kind: Kind? = nil, features: KernelFeatures = .init()
+        _ descriptor: FileDescriptor, owns: Bool, label: String?, isOurs: Bool = false, kind: Kind? = nil,
+        features: KernelFeatures = .init()
     ) {
         self.descriptor = descriptor
         self.owns = owns
@@ -124,7 +125,10 @@ public final class AsyncFD: @unchecked Sendable {
             teardown.forget()
             if mayWait { loop.offloadIO({ teardown.closeNumbers() }, then: {}) } else { teardown.closeNumbers() }
             #if DEBUG
-            if let leak { StandardErrorFallback.report("AsyncFD: \(leak) was never closed; it is closed now, with its last reference") }
+            if let leak {
+                StandardErrorFallback.report(
+                    "AsyncFD: \(leak) was never closed; it is closed now, with its last reference")
+            }
             #endif
         }
     }
@@ -138,7 +142,9 @@ public final class AsyncFD: @unchecked Sendable {
     /// Independent of the descriptor's flags (`fcntl(F_GETFL)`), which stay what they were.
     public var isBlocking: Bool {
         get async {
-            await onLoop(orElse: true) { $0.withPath(.read, \.access) == .polled || $0.withPath(.write, \.access) == .polled }
+            await onLoop(orElse: true) {
+                $0.withPath(.read, \.access) == .polled || $0.withPath(.write, \.access) == .polled
+            }
         }
     }
 
@@ -188,7 +194,9 @@ public final class AsyncFD: @unchecked Sendable {
         do {
             let other = direction.isRead ? writing : reading
             let registration =
-                if let other, other.descriptor == descriptor, !other.hasStandIn, let shared = other.registration { shared } else {
+                if let other, other.descriptor == descriptor, !other.hasStandIn, let shared = other.registration {
+                    shared
+                } else {
                     try register(direction)
                 }
             withPath(direction) { $0.registration = registration }
@@ -233,7 +241,8 @@ public final class AsyncFD: @unchecked Sendable {
     func offloadLimit(_ direction: Direction) -> Int {
         guard kind != .file else { return .max }
         if Syscalls.isReady(descriptor.rawValue, events: direction.isRead ? POLLIN : POLLOUT) { return 1024 }
-        if let registration = withPath(direction, \.registration), case .go(let edge) = registration.attempt(direction) {
+        if let registration = withPath(direction, \.registration), case .go(let edge) = registration.attempt(direction)
+        {
             registration.clear(direction, edge, by: .wouldBlock)
         }
         return 0
@@ -243,7 +252,9 @@ public final class AsyncFD: @unchecked Sendable {
     var numberForWriting: CInt { withPath(.write, \.descriptor) }
 
     /// Whether it never blocks, as far as epoll knows.
-    func isAlwaysReady(_ direction: Direction) -> Bool { withPath(direction) { $0.access == .direct && $0.registration == nil && !isOurs } }
+    func isAlwaysReady(_ direction: Direction) -> Bool {
+        withPath(direction) { $0.access == .direct && $0.registration == nil && !isOurs }
+    }
 
     /// The path in its place; made at its first use.
     @inline(__always)
@@ -270,7 +281,9 @@ public final class AsyncFD: @unchecked Sendable {
                 isWatched = error.errno == .fileExists  // by another object for the same number
             }
         }
-        var path = IOPath(direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched, features: features)
+        var path = IOPath(
+            direction, of: descriptor.rawValue, kind: kind, isNonBlocking: isOurs, isWatched: isWatched,
+            features: features)
         path.registration = registration
         return path
     }
@@ -278,14 +291,18 @@ public final class AsyncFD: @unchecked Sendable {
     // MARK: Going to the loop
 
     /// Runs `body` on the loop's thread. Returns `idle` if no thread can be started for it.
-    func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async -> Value {
+    func onLoop<Value: Sendable>(orElse idle: Value, _ body: @escaping @Sendable (AsyncFD) async -> Value) async
+        -> Value
+    {
         if loop.isCurrent { return await body(self) }
         guard loop.ensureOwner() else { return idle }
         return await loop.visit { await body(self) }
     }
 
     /// Runs `body` on the loop's thread.
-    func onLoop<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError)
+    func onLoop<Value: Sendable>(
+        _ operation: String, _ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value
+    ) async throws(IOError)
         -> Value
     {
         if loop.isCurrent { return try await body(self) }

@@ -27,7 +27,8 @@ extension AsyncFD {
         isClosed = true
         for writer in batchWriters { writer.descriptorCloses() }
         tellWriters()
-        let teardown = Teardown(reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
+        let teardown = Teardown(
+            reading: reading.take(), writing: writing.take(), owned: owns ? descriptor.rawValue : nil)
         teardown.forget()
         if hasExtras { extras.fileWrites.close() }
         afterUses = { [self] in

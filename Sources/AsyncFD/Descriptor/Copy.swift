@@ -27,7 +27,9 @@ import SystemPackage
 /// - Complexity: one or two system calls per pipe's worth (64 KiB) or, between files, per 16 MiB.
 @discardableResult
 public func copy(from source: AsyncFD, to destination: AsyncFD) async throws(IOError) -> Int64 {
-    guard source.loop === destination.loop else { throw IOError("copy", on: "\(source.label) to \(destination.label)", .differentLoops) }
+    guard source.loop === destination.loop else {
+        throw IOError("copy", on: "\(source.label) to \(destination.label)", .differentLoops)
+    }
     return try await source.reading { source async throws(IOError) in
         destination.pushBatchWriters()
         try await destination.takeTurn()
@@ -88,10 +90,13 @@ private struct Copying {
         guard fromOurs, toOurs, !source.awaitsFirstByte else { return nil }
         switch (source.kind, destination.kind) {
         case (.file, .file): return KernelPath(call: Syscalls.copyFileRange, isOffLoop: true, step: Self.fileStep)
-        case (.file, .pipe) where !destination.isOurs: return KernelPath(call: Syscalls.splice, isOffLoop: true, step: Self.step)
-        case (.file, .socket), (.file, .pipe): return KernelPath(call: Syscalls.sendfile, isOffLoop: true, step: Self.step)
+        case (.file, .pipe) where !destination.isOurs:
+            return KernelPath(call: Syscalls.splice, isOffLoop: true, step: Self.step)
+        case (.file, .socket), (.file, .pipe):
+            return KernelPath(call: Syscalls.sendfile, isOffLoop: true, step: Self.step)
         case (.pipe, .file): return KernelPath(call: Syscalls.splice, isOffLoop: true, step: Self.step)
-        case (.pipe, .pipe), (.pipe, .socket), (.socket, .pipe): return KernelPath(call: Syscalls.splice, isOffLoop: false, step: Self.step)
+        case (.pipe, .pipe), (.pipe, .socket), (.socket, .pipe):
+            return KernelPath(call: Syscalls.splice, isOffLoop: false, step: Self.step)
         // A device that epoll does not watch never blocks: /dev/null.
         case (.pipe, .characterDevice) where destination.isAlwaysReady(.write):
             return KernelPath(call: Syscalls.splice, isOffLoop: false, step: Self.step)
@@ -125,7 +130,8 @@ private struct Copying {
                 count += Int64(moved)
                 hasMoved = true
             case .wouldBlock: try await waitForEither()
-            case .failed(.invalidArgument), .failed(Errno(rawValue: EXDEV)), .failed(.noFunction), .failed(.notSupportedOnSocket),
+            case .failed(.invalidArgument), .failed(Errno(rawValue: EXDEV)), .failed(.noFunction),
+                .failed(.notSupportedOnSocket),
                 .failed(.badFileDescriptor):
                 return false
             case .failed(let errno): throw IOError("copy", on: "\(source.label) to \(destination.label)", errno)

@@ -16,7 +16,8 @@ struct DescriptorUses: ~Copyable, Sendable {
     func begin() -> Bool {
         var seen = state.load(ordering: .relaxed)
         while seen & Self.closed == 0 {
-            let (exchanged, original) = state.weakCompareExchange(expected: seen, desired: seen + 1, ordering: .acquiring)
+            let (exchanged, original) = state.weakCompareExchange(
+                expected: seen, desired: seen + 1, ordering: .acquiring)
             if exchanged { return true }
             seen = original
         }

@@ -93,8 +93,10 @@ extension AsyncFD {
         let outcome: FileWrites.Outcome = await parkTask { continuation in
             if Task.isCancelled {
                 extras.fileWrites.skip()
-                continuation.resume(returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
-            } else if extras.fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation)) {
+                continuation.resume(
+                    returning: FileWrites.Outcome(written: 0, failure: IOError("write", on: label, .cancelled)))
+            } else if extras.fileWrites.add(FileWrites.Write(ticket: ticket, bytes: bytes, continuation: continuation))
+            {
                 takeFileTurn()
             }
         } onCancel: { [loop] in
@@ -124,12 +126,16 @@ extension AsyncFD {
         // The kernel's position is behind what has been read ahead; the caller's position is before it.
         let rewind = isBeingRead ? 0 : input.count
         if rewind > 0 { input.consume(rewind) }
-        let pieces = Pieces(batch.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count) })
+        let pieces = Pieces(
+            batch.map {
+                iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.bytes.baseAddress), iov_len: $0.bytes.count)
+            })
         offloadIO({ number in
             if rewind > 0 { _ = Syscalls.seek(number, Int64(-rewind), SEEK_CUR) }
             return pieces.writeAll(to: number)
         }) { [self] (moved: Int, errno: Errno?) in
-            let answers = extras.fileWrites.completed(batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
+            let answers = extras.fileWrites.completed(
+                batch, moved: moved, failure: errno.map { IOError("write", on: label, $0) })
             for (write, outcome) in answers { write.continuation.resume(returning: outcome) }
             // Other writers, prints and logs, get their turn between batches.
             leaveTurn()

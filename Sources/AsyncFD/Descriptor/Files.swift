@@ -37,8 +37,11 @@ extension AsyncFD {
                 do throws(IOError) {
                     let outcome = try await descriptor.call("write") { number in
                         let rest = UnsafeRawBufferPointer(rebasing: memory.bytes[from...])
-                        let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress), iov_len: rest.count)
-                        return withUnsafePointer(to: vector) { Syscalls.write(number, Vectors(start: $0, count: 1), at: offset + Int64(from)) }
+                        let vector = iovec(
+                            iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress), iov_len: rest.count)
+                        return withUnsafePointer(to: vector) {
+                            Syscalls.write(number, Vectors(start: $0, count: 1), at: offset + Int64(from))
+                        }
                     }
                     written += try descriptor.count(outcome, "write")
                 } catch {
@@ -51,7 +54,9 @@ extension AsyncFD {
     }
 
     /// Writes all bytes of the array at `offset`.
-    public func write(_ bytes: [UInt8], at offset: Int64) async throws(IOError) { try await write(bytes.span.bytes, at: offset) }
+    public func write(_ bytes: [UInt8], at offset: Int64) async throws(IOError) {
+        try await write(bytes.span.bytes, at: offset)
+    }
 
     /// Where the next `read` or `write` happens, in bytes from the beginning of the file.
     public var position: Int64 {
@@ -119,13 +124,17 @@ extension AsyncFD {
     // MARK: Loop thread
 
     /// A call on another thread, for an open descriptor and a task that is not cancelled.
-    private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Value) async throws(IOError) -> Value {
+    private func call<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Value)
+        async throws(IOError) -> Value
+    {
         if isClosed { throw IOError(operation, on: label, .closed) }
         if Task.isCancelled { throw IOError(operation, on: label, .cancelled) }
         return await offloadIO(body)
     }
 
-    private func result<Value: Sendable>(_ operation: String, _ body: @escaping @Sendable (CInt) -> Result<Value, Errno>) async throws(IOError)
+    private func result<Value: Sendable>(
+        _ operation: String, _ body: @escaping @Sendable (CInt) -> Result<Value, Errno>
+    ) async throws(IOError)
         -> Value
     {
         switch try await call(operation, body) {

@@ -89,7 +89,9 @@ struct InputBuffer: ~Copyable {
 
     /// The position of the first line feed at or behind `position`.
     func lineFeed(from position: Int) -> Int? {
-        guard let base, position < count, let found = memchr(base + start + position, 0x0A, count - position) else { return nil }
+        guard let base, position < count, let found = memchr(base + start + position, 0x0A, count - position) else {
+            return nil
+        }
         return UnsafeRawPointer(found) - UnsafeRawPointer(base + start)
     }
 }

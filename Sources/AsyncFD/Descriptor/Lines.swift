@@ -50,7 +50,9 @@ extension AsyncFD {
             let lines: Lines
 
             /// The next line; nil at the end of the stream.
-            public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> String? { try await lines.next() }
+            public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> String? {
+                try await lines.next()
+            }
 
             /// The next line; nil at the end of the stream.
             public func next() async throws(IOError) -> String? { try await lines.next() }
@@ -63,7 +65,9 @@ extension AsyncFD {
                     if let length = descriptor.input.lineFeed(from: scanned) { return try take(length, andEnd: 1) }
                     scanned = descriptor.input.count
                     if scanned > maximumLength + 1 { throw IOError("read", on: descriptor.label, .tooLong) }
-                    guard try await descriptor.fillInput() else { return scanned == 0 ? nil : try take(scanned, andEnd: 0) }
+                    guard try await descriptor.fillInput() else {
+                        return scanned == 0 ? nil : try take(scanned, andEnd: 0)
+                    }
                 }
             }
         }
@@ -77,7 +81,9 @@ extension AsyncFD {
             switch invalidText {
             case .repair: return String(decoding: line, as: UTF8.self)
             case .fail:
-                guard let text = String(validating: line, as: UTF8.self) else { throw IOError("read", on: descriptor.label, .invalidText) }
+                guard let text = String(validating: line, as: UTF8.self) else {
+                    throw IOError("read", on: descriptor.label, .invalidText)
+                }
                 return text
             }
         }
@@ -99,11 +105,15 @@ extension AsyncFD {
             let descriptor: AsyncFD
 
             /// The next byte; nil at the end of the stream.
-            public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> UInt8? { try await next() }
+            public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> UInt8? {
+                try await next()
+            }
 
             /// The next byte; nil at the end of the stream.
             public func next() async throws(IOError) -> UInt8? {
-                if descriptor.loop.isCurrent, !descriptor.isBeingRead, let byte = descriptor.input.takeByte() { return byte }
+                if descriptor.loop.isCurrent, !descriptor.isBeingRead, let byte = descriptor.input.takeByte() {
+                    return byte
+                }
                 return try await descriptor.reading { descriptor async throws(IOError) in
                     if descriptor.input.isEmpty { _ = try await descriptor.fillInput() }
                     return descriptor.input.takeByte()

@@ -61,7 +61,9 @@ struct IOPath {
     var registration: Registration?
     /// The same without counting a reference: the path keeps it.
     var slot: Unmanaged<Registration>? {
-        mutating get { withUnsafePointer(to: &registration) { UnsafeRawPointer($0).load(as: Unmanaged<Registration>?.self) } }
+        mutating get {
+            withUnsafePointer(to: &registration) { UnsafeRawPointer($0).load(as: Unmanaged<Registration>?.self) }
+        }
     }
     private(set) var descriptor: CInt
     private(set) var access: Access
@@ -80,7 +82,10 @@ struct IOPath {
     private var isTCP: Bool?
 
     /// - Parameter isWatched: for character devices, whether epoll can watch it. Those that it cannot never block.
-    init(_ direction: Direction, of descriptor: CInt, kind: AsyncFD.Kind, isNonBlocking: Bool, isWatched: Bool, features: KernelFeatures) {
+    init(
+        _ direction: Direction, of descriptor: CInt, kind: AsyncFD.Kind, isNonBlocking: Bool, isWatched: Bool,
+        features: KernelFeatures
+    ) {
         self.descriptor = descriptor
         self.direction = direction
         self.kind = kind
@@ -93,7 +98,11 @@ struct IOPath {
         switch kind {
         case .pipe:
             // The calls that take flags take a quarter longer than those that do not.
-            if isNonBlocking || !features.noWait { doWithoutFlags() } else { access = .noWait(flags: noWaitFlags(features)) }
+            if isNonBlocking || !features.noWait {
+                doWithoutFlags()
+            } else {
+                access = .noWait(flags: noWaitFlags(features))
+            }
         case .socket: access = .message
         case .file: access = .offloaded
         case .terminal: if !isNonBlocking { reopen() }
@@ -120,7 +129,9 @@ struct IOPath {
     private mutating func reopen() {
         if !direction.isRead { cfd_survive_sigpipe() }
         let mode = direction.isRead ? O_RDONLY : O_WRONLY
-        guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor), case .success(let number) = Syscalls.reopen(descriptor, mode) else {
+        guard features.reopening, !Syscalls.isPseudoterminalMaster(descriptor),
+            case .success(let number) = Syscalls.reopen(descriptor, mode)
+        else {
             access = kind == .terminal && !direction.isRead ? .offloaded : .polled
             return
         }
@@ -141,11 +152,16 @@ struct IOPath {
     mutating func move(_ vectors: Vectors) -> IOOutcome {
         switch access {
         case .direct: return plain(vectors)
-        case .message: return direction.isRead ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
+        case .message:
+            return direction.isRead ? Syscalls.receive(descriptor, vectors) : Syscalls.send(descriptor, vectors)
         case .polled: return polled(vectors)
         case .noWait(let flags):
-            let outcome = direction.isRead ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
-            guard case .failed(let errno) = outcome, errno == .notSupportedOnSocket || errno == .invalidArgument else { return outcome }
+            let outcome =
+                direction.isRead
+                ? Syscalls.read(descriptor, vectors, flags: flags) : Syscalls.write(descriptor, vectors, flags: flags)
+            guard case .failed(let errno) = outcome, errno == .notSupportedOnSocket || errno == .invalidArgument else {
+                return outcome
+            }
             // An older kernel. First it may only lack RWF_NOSIGNAL, then RWF_NOWAIT on pipes.
             if flags & cfd_RWF_NOSIGNAL != 0 {
                 cfd_survive_sigpipe()

@@ -21,7 +21,9 @@ extension EventLoop {
     }
 
     /// The same for callers that are no tasks: `done` gets the result, on the loop.
-    package func offloadIO<Value: Sendable>(_ body: @escaping @Sendable () -> Value, then done: @escaping (Value) -> Void) {
+    package func offloadIO<Value: Sendable>(
+        _ body: @escaping @Sendable () -> Value, then done: @escaping (Value) -> Void
+    ) {
         let result = ResultBox<Value>()
         offloadIO({ result.value = body() }) { done(result.value!) }
     }
@@ -54,7 +56,9 @@ extension AsyncFD {
     }
 
     /// The same for callers that are no tasks: `done` gets the result, on the loop.
-    package func offloadIO<Value: Sendable>(_ body: @escaping @Sendable (CInt) -> Value, then done: @escaping (Value) -> Void) {
+    package func offloadIO<Value: Sendable>(
+        _ body: @escaping @Sendable (CInt) -> Value, then done: @escaping (Value) -> Void
+    ) {
         let number = numberInUse()
         loop.offloadIO({ body(number) }) { [self] (result: Value) in
             endUse(of: number)

@@ -22,7 +22,8 @@ import SystemPackage
 /// - Throws: `IOError` with the path: `open "/etc/shadow": permission denied (EACCES)`. `.isDirectory` for a directory,
 ///   unless `options` has `.directory`. `.cancelled` when the task is cancelled; nothing stays open then.
 public func open(
-    _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = [], permissions: FilePermissions? = nil
+    _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions? = nil
 ) async throws(IOError) -> AsyncFD {
     let request = OpenRequest(path: path, mode: mode, options: options, permissions: permissions)
     let loop = EventLoop.current ?? .main
@@ -48,7 +49,8 @@ private struct OpenRequest: Sendable {
             if Task.isCancelled { throw IOError("open", on: label, .cancelled) }
             switch await loop.offloadIO({ attempt() }) {
             case .success(let (number, kind)):
-                let descriptor = AsyncFD(FileDescriptor(rawValue: number), owns: true, label: label, isOurs: true, kind: kind)
+                let descriptor = AsyncFD(
+                    FileDescriptor(rawValue: number), owns: true, label: label, isOurs: true, kind: kind)
                 if Task.isCancelled {
                     await descriptor.close()
                     throw IOError("open", on: label, .cancelled)

@@ -18,7 +18,8 @@ extension AsyncFD {
     public func read(upTo limit: Int) async throws(IOError) -> [UInt8] {
         precondition(limit > 0, "read: limit must be at least 1")
         if loop.isCurrent { return try await readHere(upTo: limit) }
-        return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit) }
+        return try await onLoop("read") { descriptor async throws(IOError) in try await descriptor.readHere(upTo: limit)
+        }
     }
 
     @inline(__always)  // each asynchronous function on the way costs as much as the rest of what stands here
@@ -28,7 +29,8 @@ extension AsyncFD {
         if !input.isEmpty { return input.take(min(limit, input.count)) }
         if loop.shouldYield() { await Task.yield() }
         while true {
-            let bytes = awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(upTo: limit) : try readNow(upTo: limit)
+            let bytes =
+                awaitsFirstByte || isOffloaded(.read) ? try await attemptRead(upTo: limit) : try readNow(upTo: limit)
             if let bytes { return bytes }
             try await wait(.read, "read")
         }
@@ -38,7 +40,8 @@ extension AsyncFD {
     /// none. Nil: no bytes yet, wait.
     private func readNow(upTo limit: Int) throws(IOError) -> [UInt8]? {
         let memory = UnsafeMutableRawBufferPointer(start: cfd_read_buffer(), count: Int(cfd_read_buffer_size))
-        guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)])) else { return nil }
+        guard let count = try readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<min(limit, memory.count)]))
+        else { return nil }
         return [UInt8](UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
 
@@ -57,7 +60,8 @@ extension AsyncFD {
         case .wouldBlock: return nil
         // When the other side is closed, a terminal returns EIO and a pipe returns 0: both are the end.
         case .failed(.ioError) where kind == .terminal: return 0
-        case .failed(let errno): throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
+        case .failed(let errno):
+            throw isClosed ? IOError("read", on: label, .closed) : IOError("read", on: label, errno)
         }
     }
 
@@ -89,7 +93,8 @@ extension AsyncFD {
         if loop.isCurrent {
             count = try await readHereAlone(memory.bytes)
         } else {
-            count = try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes) }
+            count = try await reading { descriptor async throws(IOError) in try await descriptor.readHere(memory.bytes)
+            }
         }
         unsafe buffer.withUnsafeMutableBytes { _, initialized in initialized += count }
         return count
@@ -128,7 +133,9 @@ extension AsyncFD {
     // MARK: Loop thread
 
     /// Makes the caller the one reader, on the loop.
-    func reading<Value: Sendable>(_ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value) async throws(IOError) -> Value {
+    func reading<Value: Sendable>(_ body: @escaping @Sendable (AsyncFD) async throws(IOError) -> Value)
+        async throws(IOError) -> Value
+    {
         try await onLoop("read") { descriptor async throws(IOError) in
             try descriptor.beginReading()
             defer { descriptor.isBeingRead = false }

@@ -137,7 +137,8 @@ final class SharedWriteTurn: Sendable {
     /// Takes the turn for a loop that waits, if it is free or a loop that has ended has it.
     func takeFromEndedLoop(_ number: UInt) -> Bool {
         parts.withLock { parts in
-            guard let index = parts.waiting.firstIndex(where: { $0.number == number }) else { return false }  // it is being granted
+            // it is being granted
+            guard let index = parts.waiting.firstIndex(where: { $0.number == number }) else { return false }
             guard takeLocked(number, &parts) else { return false }
             parts.waiting.remove(at: index)
             if parts.waiting.isEmpty { state.store(number * 2, ordering: .relaxed) }
@@ -152,7 +153,9 @@ final class SharedWriteTurn: Sendable {
             let seen = state.load(ordering: .acquiring)
             let isFree = seen == 0 || parts.loops[seen / 2]?.hasOwner != true
             let wanted = isFree ? number * 2 + isAwaited : seen | 1
-            if state.compareExchange(expected: seen, desired: wanted, ordering: .acquiringAndReleasing).exchanged { return isFree }
+            if state.compareExchange(expected: seen, desired: wanted, ordering: .acquiringAndReleasing).exchanged {
+                return isFree
+            }
         }
     }
 }

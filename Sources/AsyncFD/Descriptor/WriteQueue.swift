@@ -40,7 +40,9 @@ struct WriteQueue {
     /// The ticket that the next `wait` gets.
     var nextTicket: Ticket { waiting.nextTicket }
 
-    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) { waiting.enter(Place(writer: writer, descriptor: descriptor)) }
+    mutating func wait(_ writer: Writer, _ descriptor: ObjectIdentifier) {
+        waiting.enter(Place(writer: writer, descriptor: descriptor))
+    }
 
     /// A task has been cancelled before it could `wait`: uses up its ticket.
     mutating func skip() { waiting.skip() }

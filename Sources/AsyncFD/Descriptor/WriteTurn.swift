@@ -109,7 +109,9 @@ extension AsyncFD {
     /// connections need no entry in a table, although a program could hand the number of one to a second object.
     var writers: WriteTurn {
         if let turn { return turn }
-        let made = isOurs && kind == .socket ? SharedWriteTurn.unshared(loop) : SharedWriteTurn.part(of: loop, descriptor.rawValue)
+        let made =
+            isOurs && kind == .socket
+            ? SharedWriteTurn.unshared(loop) : SharedWriteTurn.part(of: loop, descriptor.rawValue)
         turn = made
         return made
     }

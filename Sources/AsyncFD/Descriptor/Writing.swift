@@ -22,9 +22,13 @@ extension AsyncFD {
     @inline(__always)  // see `readHere`
     private func write(_ memory: SendableBytes) async throws(IOError) {
         guard loop.isCurrent else {
-            return try await onLoop("write") { descriptor async throws(IOError) in try await descriptor.writeHere(memory.bytes) }
+            return try await onLoop("write") { descriptor async throws(IOError) in
+                try await descriptor.writeHere(memory.bytes)
+            }
         }
-        if isClosed || memory.bytes.isEmpty || !batchWriters.isEmpty || kind == .file || isOffloaded(.write) || !writers.enter(self) {
+        if isClosed || memory.bytes.isEmpty || !batchWriters.isEmpty || kind == .file || isOffloaded(.write)
+            || !writers.enter(self)
+        {
             try await writeHere(memory.bytes)
         } else {
             let begun = try writeNow(memory.bytes)
@@ -169,7 +173,8 @@ extension AsyncFD {
             }
             switch outcome {
             case .bytes(let count): return count
-            case .failed(let errno): throw isClosed ? IOError("write", on: label, .closed) : IOError("write", on: label, errno)
+            case .failed(let errno):
+                throw isClosed ? IOError("write", on: label, .closed) : IOError("write", on: label, errno)
             case .wouldBlock: try await wait(.write, "write")
             }
         }
@@ -208,13 +213,16 @@ private struct VectorCursor {
         }
     }
 
-    private func fill<Result>(_ vectors: UnsafeMutableBufferPointer<iovec>, _ count: Int, _ body: (Vectors) -> Result) -> Result {
+    private func fill<Result>(_ vectors: UnsafeMutableBufferPointer<iovec>, _ count: Int, _ body: (Vectors) -> Result)
+        -> Result
+    {
         let next = index + count
         guard next < buffers.count, count < vectors.count else { return body(Vectors(rebasing: vectors[..<count])) }
         return buffers[next].withUnsafeBytes { bytes in
             let skipped = count == 0 ? offset : 0
             vectors[count] = iovec(
-                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress).map { $0 + skipped }, iov_len: bytes.count - skipped)
+                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress).map { $0 + skipped },
+                iov_len: bytes.count - skipped)
             return fill(vectors, count + 1, body)
         }
     }

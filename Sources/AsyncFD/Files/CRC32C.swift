@@ -15,7 +15,9 @@ enum CRC32C {
             for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1 }
             tables[byte] = value
         }
-        for index in 256..<8 * 256 { tables[index] = tables[index - 256] >> 8 ^ tables[Int(tables[index - 256] & 0xFF)] }
+        for index in 256..<8 * 256 {
+            tables[index] = tables[index - 256] >> 8 ^ tables[Int(tables[index - 256] & 0xFF)]
+        }
         return tables
     }()
 

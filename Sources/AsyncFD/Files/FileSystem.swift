@@ -39,8 +39,12 @@ package struct FileStatus: Sendable {
 /// Blocking; a thread of the pool.
 package enum FileSystem {
     /// Opens a file for appending; creates it, with these permissions less the process' umask, if it is not there.
-    package static func openForAppending(_ path: FilePath, permissions: FilePermissions, followingLink: Bool) throws(IOError) -> CInt {
-        try get("open", path, Syscalls.openFile(path, O_WRONLY | O_APPEND | O_CREAT, permissions.rawValue, followingLink: followingLink))
+    package static func openForAppending(_ path: FilePath, permissions: FilePermissions, followingLink: Bool)
+        throws(IOError) -> CInt
+    {
+        try get(
+            "open", path,
+            Syscalls.openFile(path, O_WRONLY | O_APPEND | O_CREAT, permissions.rawValue, followingLink: followingLink))
     }
 
     package static func openForReading(_ path: FilePath) throws(IOError) -> CInt {
@@ -49,7 +53,8 @@ package enum FileSystem {
 
     /// A new file with the permissions of `model`, and its owner as far as the process may set it.
     package static func create(_ path: FilePath, like model: FileStatus) throws(IOError) -> CInt {
-        let number = try get("open", path, Syscalls.openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0o600, followingLink: false))
+        let number = try get(
+            "open", path, Syscalls.openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0o600, followingLink: false))
         _ = Syscalls.setOwner(number, model.user, model.group)
         if let errno = Syscalls.setPermissions(number, model.permissions.rawValue) {
             Syscalls.close(number)
@@ -74,7 +79,9 @@ package enum FileSystem {
     }
 
     /// The path without links and dots.
-    package static func resolve(_ path: FilePath) throws(IOError) -> FilePath { try get("realpath", path, Syscalls.resolve(path)) }
+    package static func resolve(_ path: FilePath) throws(IOError) -> FilePath {
+        try get("realpath", path, Syscalls.resolve(path))
+    }
 
     /// What a path that does not begin at the root begins at.
     package static func absolute(_ path: FilePath) throws(IOError) -> FilePath {
@@ -82,7 +89,9 @@ package enum FileSystem {
     }
 
     /// The names in a folder, in no order, without `.` and `..`.
-    package static func list(_ folder: FilePath) throws(IOError) -> [String] { try get("readdir", folder, Syscalls.list(folder)).map(\.name) }
+    package static func list(_ folder: FilePath) throws(IOError) -> [String] {
+        try get("readdir", folder, Syscalls.list(folder)).map(\.name)
+    }
 
     /// The same, of regular files alone.
     package static func listFiles(_ folder: FilePath) throws(IOError) -> [String] {
@@ -98,9 +107,13 @@ package enum FileSystem {
     /// The folder, and those above it that are missing.
     package static func makeFolders(_ path: FilePath) throws(IOError) {
         guard let errno = Syscalls.makeFolder(path, 0o755), errno != .fileExists else { return }
-        guard errno == .noSuchFileOrDirectory, !path.removingLastComponent().isEmpty else { throw IOError("mkdir", on: quoted(path), errno) }
+        guard errno == .noSuchFileOrDirectory, !path.removingLastComponent().isEmpty else {
+            throw IOError("mkdir", on: quoted(path), errno)
+        }
         try makeFolders(path.removingLastComponent())
-        if let errno = Syscalls.makeFolder(path, 0o755), errno != .fileExists { throw IOError("mkdir", on: quoted(path), errno) }
+        if let errno = Syscalls.makeFolder(path, 0o755), errno != .fileExists {
+            throw IOError("mkdir", on: quoted(path), errno)
+        }
     }
 
     /// - Throws: `.alreadyExists` if there is something at `to`.
@@ -108,7 +121,9 @@ package enum FileSystem {
         try check("rename", from, Syscalls.renameWithoutReplacing(from, to))
     }
 
-    package static func rename(_ from: FilePath, replacing to: FilePath) throws(IOError) { try check("rename", from, Syscalls.rename(from, to)) }
+    package static func rename(_ from: FilePath, replacing to: FilePath) throws(IOError) {
+        try check("rename", from, Syscalls.rename(from, to))
+    }
 
     /// Does nothing if there is nothing at the path.
     package static func remove(_ path: FilePath) throws(IOError) {
@@ -146,7 +161,9 @@ package enum FileSystem {
         Syscalls.surviveFileSizeLimit()
         var byte = byte
         let outcome = withUnsafeMutableBytes(of: &byte) { memory in
-            withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) { Syscalls.write(descriptor, Vectors(start: $0, count: 1)) }
+            withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: 1)) {
+                Syscalls.write(descriptor, Vectors(start: $0, count: 1))
+            }
         }
         switch outcome {
         case .bytes: break
@@ -155,7 +172,8 @@ package enum FileSystem {
         }
     }
 
-    package static func setModificationTime(_ descriptor: CInt, of path: FilePath, _ nanoseconds: Int64) throws(IOError) {
+    package static func setModificationTime(_ descriptor: CInt, of path: FilePath, _ nanoseconds: Int64) throws(IOError)
+    {
         try check("futimens", path, Syscalls.setModificationTime(descriptor, nanoseconds))
     }
 
@@ -189,7 +207,9 @@ package enum FileSystem {
         if let errno { throw IOError(operation, on: quoted(path), errno) }
     }
 
-    private static func get<Value>(_ operation: String, _ path: FilePath, _ result: Result<Value, Errno>) throws(IOError) -> Value {
+    private static func get<Value>(_ operation: String, _ path: FilePath, _ result: Result<Value, Errno>)
+        throws(IOError) -> Value
+    {
         switch result {
         case .success(let value): return value
         case .failure(let errno): throw IOError(operation, on: quoted(path), errno)
@@ -205,5 +225,7 @@ extension IOError {
     package static func closedFile(_ path: FilePath) -> IOError { IOError("write", on: "\"\(path)\"", .closed) }
 
     /// No thread runs the loop that would do this, and none can be started.
-    package static func noLoop(_ operation: String, on label: String) -> IOError { IOError(operation, on: label, .noEventLoop) }
+    package static func noLoop(_ operation: String, on label: String) -> IOError {
+        IOError(operation, on: label, .noEventLoop)
+    }
 }

@@ -54,7 +54,10 @@ package final class FileWatcher {
 
     /// Blocks; a thread of the pool. The file that is open as `file` is watched for being renamed and removed.
     package static func watch(_ file: CInt, on inotify: CInt) -> Watch? {
-        try? Syscalls.addWatch(inotify, FilePath("/proc/self/fd/\(file)"), UInt32(IN_MOVE_SELF) | UInt32(IN_ATTRIB) | UInt32(IN_DELETE_SELF)).get()
+        try? Syscalls.addWatch(
+            inotify, FilePath("/proc/self/fd/\(file)"),
+            UInt32(IN_MOVE_SELF) | UInt32(IN_ATTRIB) | UInt32(IN_DELETE_SELF)
+        ).get()
     }
 
     /// Calls `body` at each event of `watch`, as long as `owner` lives.
@@ -88,7 +91,9 @@ package final class FileWatcher {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 8)
         defer { memory.deallocate() }
         let vector = iovec(iov_base: memory.baseAddress, iov_len: memory.count)
-        while case .bytes(let count) = withUnsafePointer(to: vector, { Syscalls.read(descriptor, Vectors(start: $0, count: 1)) }), count > 0 {
+        while case .bytes(let count) = withUnsafePointer(
+            to: vector, { Syscalls.read(descriptor, Vectors(start: $0, count: 1)) }), count > 0
+        {
             var offset = 0
             while offset < count {
                 let event = memory.loadUnaligned(fromByteOffset: offset, as: inotify_event.self)

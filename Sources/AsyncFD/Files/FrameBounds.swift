@@ -15,7 +15,9 @@ package enum FrameBounds: Sendable {
         var start = 0
         while start < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
-            guard let length = length(rest), Self.isText(UnsafeRawBufferPointer(rebasing: rest[..<length])) else { break }
+            guard let length = length(rest), Self.isText(UnsafeRawBufferPointer(rebasing: rest[..<length])) else {
+                break
+            }
             lengths.append(length)
             start += length
         }
@@ -37,6 +39,7 @@ package enum FrameBounds: Sendable {
 
     /// UTF-8 with no control characters but those that formats use: tabs, line ends, and the ESC of colours.
     private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F || [0x09, 0x0A, 0x0D, 0x1B].contains($0) } && String(validating: bytes, as: UTF8.self) != nil
+        bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F || [0x09, 0x0A, 0x0D, 0x1B].contains($0) }
+            && String(validating: bytes, as: UTF8.self) != nil
     }
 }

@@ -55,7 +55,9 @@ extension SpoolFile {
         batch.end = start
         // Damage at the very end: how many records there were is known as long as it is this run of the program that
         // has written them.
-        if start >= end, end == self.end, batch.expected > 0, case let next = nextNumber.load(ordering: .relaxed), next > batch.expected {
+        if start >= end, end == self.end, batch.expected > 0, case let next = nextNumber.load(ordering: .relaxed),
+            next > batch.expected
+        {
             batch.lost += Int(clamping: next - batch.expected)
             batch.expected = next
         }
@@ -63,7 +65,9 @@ extension SpoolFile {
     }
 
     /// Returns how many of the bytes have been parsed, and how many bytes the next piece must have at least.
-    private func sift(_ bytes: UnsafeRawBufferPointer, at start: Int, isLast: Bool, into batch: inout Batch) -> (used: Int, needed: Int) {
+    private func sift(_ bytes: UnsafeRawBufferPointer, at start: Int, isLast: Bool, into batch: inout Batch) -> (
+        used: Int, needed: Int
+    ) {
         var position = 0
         while position < bytes.count {
             switch SpoolFormat.item(in: bytes, at: position) {
@@ -100,7 +104,9 @@ extension SpoolFile {
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             while filled < count {
                 let rest = iovec(iov_base: buffer.baseAddress! + filled, iov_len: count - filled)
-                switch withUnsafePointer(to: rest, { Syscalls.read(number, Vectors(start: $0, count: 1), at: Int64(offset + filled)) }) {
+                switch withUnsafePointer(
+                    to: rest, { Syscalls.read(number, Vectors(start: $0, count: 1), at: Int64(offset + filled)) })
+                {
                 case .bytes(0): return
                 case .bytes(let more): filled += more
                 case .wouldBlock: return failure = .resourceTemporarilyUnavailable

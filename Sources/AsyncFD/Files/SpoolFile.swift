@@ -57,7 +57,8 @@ package final class SpoolFile: Sendable {
     /// open; with ELOOP if it is a symbolic link; with `.notPrivate` if it is not the user's alone.
     package static func open(_ path: String, title: String, _ bounds: FrameBounds) -> Result<Contents, IOError> {
         do throws(IOError) {
-            let number = try get("open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
+            let number = try get(
+                "open", path, Syscalls.openFile(FilePath(path), O_RDWR | O_CREAT, 0o600, followingLink: false))
             let tail: CInt
             do throws(IOError) {
                 tail = try claim(number, path)
@@ -78,14 +79,19 @@ package final class SpoolFile: Sendable {
     /// Makes sure of whose the file is, locks it, and opens its end.
     private static func claim(_ number: CInt, _ path: String) throws(IOError) -> CInt {
         let status = try get("fstat", path, Syscalls.status(number))
-        guard status.st_mode & S_IFMT == S_IFREG else { throw IOError("open", on: "\"\(path)\"", Errno.invalidArgument) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw IOError("open", on: "\"\(path)\"", Errno.invalidArgument)
+        }
         guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
             let mode = String(status.st_mode & 0o7777, radix: 8)
             throw IOError("open", on: "\"\(path)\" (owner \(status.st_uid), mode \(mode))", .notPrivate)
         }
         if let errno = Syscalls.lock(number) { throw IOError("lock", on: "\"\(path)\"", errno) }
-        let tail = try get("open", path, Syscalls.openFile(FilePath(path), O_WRONLY | O_APPEND, 0, followingLink: false))
-        guard case .success(let same) = Syscalls.status(tail), same.st_ino == status.st_ino, same.st_dev == status.st_dev else {
+        let tail = try get(
+            "open", path, Syscalls.openFile(FilePath(path), O_WRONLY | O_APPEND, 0, followingLink: false))
+        guard case .success(let same) = Syscalls.status(tail), same.st_ino == status.st_ino,
+            same.st_dev == status.st_dev
+        else {
             // Another process has put another file in its place in this very moment.
             Syscalls.close(tail)
             throw IOError("open", on: "\"\(path)\"", Errno.staleNFSFileHandle)
@@ -118,7 +124,9 @@ package final class SpoolFile: Sendable {
         guard found != nil || first != nil else { throw error("open", .invalidArgument) }
         nextNumber.store(max(1, expected), ordering: .relaxed)
         let torn = try adoptUnchecked(lastEnd, size, isBehindMark ? bounds : nil)
-        return Contents(file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn, isHeaderDamaged: found == nil)
+        return Contents(
+            file: self, head: min(head, end), number: found?.number ?? first ?? 1, torn: torn,
+            isHeaderDamaged: found == nil)
     }
 
     /// What stands behind the last mark is a crash handler's, or a torn record; with nil for `bounds` it is damage.
@@ -130,8 +138,10 @@ package final class SpoolFile: Sendable {
         if let errno = Syscalls.truncate(number, Int64(start)) { throw error("truncate", errno) }
         let outcome = bytes.withUnsafeBytes { bytes in
             let lengths = bounds?.frames(bytes) ?? []
-            let piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: lengths.reduce(0, +))
-            return lengths.isEmpty ? .bytes(0) : withUnsafePointer(to: piece) { append(Vectors(start: $0, count: 1), lengths) }
+            let piece = iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: lengths.reduce(0, +))
+            return lengths.isEmpty
+                ? .bytes(0) : withUnsafePointer(to: piece) { append(Vectors(start: $0, count: 1), lengths) }
         }
         switch outcome {
         case .bytes(let whole): return size - start - whole
@@ -160,7 +170,8 @@ package final class SpoolFile: Sendable {
         let payload = [UInt8](unsafeUninitializedCapacity: total) { buffer, filled in
             for piece in pieces where filled < total {
                 let count = min(piece.iov_len, total - filled)
-                (buffer.baseAddress! + filled).update(from: piece.iov_base!.assumingMemoryBound(to: UInt8.self), count: count)
+                (buffer.baseAddress! + filled).update(
+                    from: piece.iov_base!.assumingMemoryBound(to: UInt8.self), count: count)
                 filled += count
             }
         }
@@ -168,10 +179,12 @@ package final class SpoolFile: Sendable {
             var start = 0
             for (index, length) in lengths.enumerated() {
                 SpoolFormat.append(
-                    to: &bytes, number: first + UInt64(index), UnsafeRawBufferPointer(rebasing: payload[start..<start + length]))
+                    to: &bytes, number: first + UInt64(index),
+                    UnsafeRawBufferPointer(rebasing: payload[start..<start + length]))
                 start += length
             }
-            SpoolFormat.append(to: &bytes, number: first + UInt64(lengths.count), UnsafeRawBufferPointer(start: nil, count: 0))
+            SpoolFormat.append(
+                to: &bytes, number: first + UInt64(lengths.count), UnsafeRawBufferPointer(start: nil, count: 0))
         }
         if let errno = writeAll(bytes) ?? (isRemoved ? .staleNFSFileHandle : nil) {
             // What is there in part would only be found damaged later.
@@ -184,7 +197,9 @@ package final class SpoolFile: Sendable {
     }
 
     /// The file has no name any more.
-    package var isRemoved: Bool { if case .success(let status) = Syscalls.status(number) { status.st_nlink == 0 } else { false } }
+    package var isRemoved: Bool {
+        if case .success(let status) = Syscalls.status(number) { status.st_nlink == 0 } else { false }
+    }
 
     /// How many records from `head` on, which is where the record `number` stands, are lost to the next run of the program, because the file has been removed.
     package func unreachable(from head: Int, _ number: UInt64) -> UInt64 {
@@ -196,7 +211,9 @@ package final class SpoolFile: Sendable {
         bytes.withUnsafeBytes { bytes in
             var written = 0
             while written < bytes.count {
-                let rest = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress! + written), iov_len: bytes.count - written)
+                let rest = iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress! + written),
+                    iov_len: bytes.count - written)
                 switch withUnsafePointer(to: rest, { Syscalls.write(tail, Vectors(start: $0, count: 1)) }) {
                 case .bytes(0): return .ioError
                 case .bytes(let count): written += count
@@ -211,12 +228,16 @@ package final class SpoolFile: Sendable {
     // MARK: The header
 
     /// Notes that what stands before `head` has been sent; `number` is that of the record there.
-    package func setHead(_ head: Int, _ number: UInt64) throws(IOError) { try write(SpoolFormat.header(title, head: head, number: number)) }
+    package func setHead(_ head: Int, _ number: UInt64) throws(IOError) {
+        try write(SpoolFormat.header(title, head: head, number: number))
+    }
 
     /// Empties the file.
     package func clear() throws(IOError) {
         // In this order: a crash between the two leaves a head behind the end, which is an empty spool, too.
-        if let errno = Syscalls.truncate(number, Int64(min(SpoolFormat.headerSize, try size()))) { throw error("truncate", errno) }
+        if let errno = Syscalls.truncate(number, Int64(min(SpoolFormat.headerSize, try size()))) {
+            throw error("truncate", errno)
+        }
         let next = nextNumber.load(ordering: .relaxed)
         var bytes = SpoolFormat.header(title, head: SpoolFormat.headerSize, number: next)
         SpoolFormat.append(to: &bytes, number: next, UnsafeRawBufferPointer(start: nil, count: 0))
@@ -241,7 +262,9 @@ package final class SpoolFile: Sendable {
 
     func error(_ operation: String, _ errno: Errno) -> IOError { IOError(operation, on: "\"\(path)\"", errno) }
 
-    private static func get<Value>(_ operation: String, _ path: String, _ result: Result<Value, Errno>) throws(IOError) -> Value {
+    private static func get<Value>(_ operation: String, _ path: String, _ result: Result<Value, Errno>) throws(IOError)
+        -> Value
+    {
         switch result {
         case .success(let value): return value
         case .failure(let errno): throw IOError(operation, on: "\"\(path)\"", errno)

@@ -45,8 +45,12 @@ package enum SpoolFormat {
     static func readHeader(_ bytes: [UInt8], _ title: String) -> (head: Int, number: UInt64)? {
         let prefix = prefix(title).utf8
         guard bytes.count >= 64, bytes.starts(with: prefix) else { return nil }
-        let fields = String(decoding: bytes[prefix.count..<63], as: UTF8.self).split(separator: " ").map { UInt64($0, radix: 16) }
-        guard fields.count == 3, let head = fields[0].flatMap({ Int(exactly: $0) }), let number = fields[1], head >= headerSize else { return nil }
+        let fields = String(decoding: bytes[prefix.count..<63], as: UTF8.self).split(separator: " ").map {
+            UInt64($0, radix: 16)
+        }
+        guard fields.count == 3, let head = fields[0].flatMap({ Int(exactly: $0) }), let number = fields[1],
+            head >= headerSize
+        else { return nil }
         return Array(bytes[..<64]) == header(title, head: head, number: number) ? (head, number) : nil
     }
 
@@ -66,7 +70,9 @@ package enum SpoolFormat {
     /// The 24 bytes before a record; with no bytes: a mark.
     static func append(to memory: inout [UInt8], number: UInt64, _ record: UnsafeRawBufferPointer) {
         let start = memory.count
-        func put<Number: FixedWidthInteger>(_ value: Number) { withUnsafeBytes(of: value.littleEndian) { memory.append(contentsOf: $0) } }
+        func put<Number: FixedWidthInteger>(_ value: Number) {
+            withUnsafeBytes(of: value.littleEndian) { memory.append(contentsOf: $0) }
+        }
         put(marker)
         put(UInt32(record.count))
         put(number)
@@ -95,7 +101,9 @@ package enum SpoolFormat {
         if length == 0 { return .mark(end: begin) }
         guard length <= bytes.count - begin else { return .begun(end: begin + length) }
         let record = begin..<begin + length
-        guard CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[record])) == checksum else { return garbage(bytes, start) }
+        guard CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[record])) == checksum else {
+            return garbage(bytes, start)
+        }
         return .record(record, number: number)
     }
 
@@ -114,7 +122,9 @@ package enum SpoolFormat {
         return bytes.count
     }
 
-    private static func recordHeader(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> (length: Int, number: UInt64, checksum: UInt32)? {
+    private static func recordHeader(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> (
+        length: Int, number: UInt64, checksum: UInt32
+    )? {
         guard bytes.count - start >= recordHeaderSize, word(bytes, start) == marker else { return nil }
         let head = UnsafeRawBufferPointer(rebasing: bytes[start..<start + 20])
         guard word(bytes, start + 20) == CRC32C.checksum(head) else { return nil }

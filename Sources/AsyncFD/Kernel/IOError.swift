@@ -111,15 +111,24 @@ public struct IOError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     private static let names: [Errno: String] = [
-        .brokenPipe: "EPIPE", .noSpace: "ENOSPC", .diskQuotaExceeded: "EDQUOT", .badFileDescriptor: "EBADF", .permissionDenied: "EACCES",
-        .notPermitted: "EPERM", .noSuchFileOrDirectory: "ENOENT", .ioError: "EIO", .connectionReset: "ECONNRESET", .readOnlyFileSystem: "EROFS",
-        .tooManyOpenFiles: "EMFILE", .tooManyOpenFilesInSystem: "ENFILE", .isDirectory: "EISDIR", .notDirectory: "ENOTDIR", .fileTooLarge: "EFBIG",
-        .invalidArgument: "EINVAL", .noMemory: "ENOMEM", .fileExists: "EEXIST", .connectionRefused: "ECONNREFUSED", .timedOut: "ETIMEDOUT",
-        .socketNotConnected: "ENOTCONN", .noSuchAddressOrDevice: "ENXIO", .notSupported: "ENOTSUP", .resourceTemporarilyUnavailable: "EAGAIN",
-        .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL", .networkUnreachable: "ENETUNREACH",
-        .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE", .connectionAbort: "ECONNABORTED",
-        .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT", .textFileBusy: "ETXTBSY",
-        .addressRequired: "EDESTADDRREQ", .staleNFSFileHandle: "ESTALE", .tooManySymbolicLinkLevels: "ELOOP", .fileNameTooLong: "ENAMETOOLONG",
+        .brokenPipe: "EPIPE", .noSpace: "ENOSPC", .diskQuotaExceeded: "EDQUOT", .badFileDescriptor: "EBADF",
+        .permissionDenied: "EACCES",
+        .notPermitted: "EPERM", .noSuchFileOrDirectory: "ENOENT", .ioError: "EIO", .connectionReset: "ECONNRESET",
+        .readOnlyFileSystem: "EROFS",
+        .tooManyOpenFiles: "EMFILE", .tooManyOpenFilesInSystem: "ENFILE", .isDirectory: "EISDIR",
+        .notDirectory: "ENOTDIR", .fileTooLarge: "EFBIG",
+        .invalidArgument: "EINVAL", .noMemory: "ENOMEM", .fileExists: "EEXIST", .connectionRefused: "ECONNREFUSED",
+        .timedOut: "ETIMEDOUT",
+        .socketNotConnected: "ENOTCONN", .noSuchAddressOrDevice: "ENXIO", .notSupported: "ENOTSUP",
+        .resourceTemporarilyUnavailable: "EAGAIN",
+        .noBufferSpace: "ENOBUFS", .addressInUse: "EADDRINUSE", .addressNotAvailable: "EADDRNOTAVAIL",
+        .networkUnreachable: "ENETUNREACH",
+        .noRouteToHost: "EHOSTUNREACH", .illegalSeek: "ESPIPE", .messageTooLong: "EMSGSIZE",
+        .connectionAbort: "ECONNABORTED",
+        .notSocket: "ENOTSOCK", .socketIsConnected: "EISCONN", .addressFamilyNotSupported: "EAFNOSUPPORT",
+        .textFileBusy: "ETXTBSY",
+        .addressRequired: "EDESTADDRREQ", .staleNFSFileHandle: "ESTALE", .tooManySymbolicLinkLevels: "ELOOP",
+        .fileNameTooLong: "ENAMETOOLONG",
     ]
 }
 

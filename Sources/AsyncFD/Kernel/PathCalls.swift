@@ -8,7 +8,9 @@ import SystemPackage
 
 extension Syscalls {
     /// open(2) as `open`, but without following a link at the path's end (`ELOOP`).
-    static func openFile(_ path: FilePath, _ flags: CInt, _ permissions: mode_t, followingLink: Bool) -> Result<CInt, Errno> {
+    static func openFile(_ path: FilePath, _ flags: CInt, _ permissions: mode_t, followingLink: Bool) -> Result<
+        CInt, Errno
+    > {
         open(path, followingLink ? flags : flags | O_NOFOLLOW, permissions)
     }
 
@@ -37,7 +39,9 @@ extension Syscalls {
         }
     }
 
-    static func remove(_ path: FilePath) -> Errno? { path.withPlatformString { path in retried { Glibc.unlink(path) }.errno } }
+    static func remove(_ path: FilePath) -> Errno? {
+        path.withPlatformString { path in retried { Glibc.unlink(path) }.errno }
+    }
 
     static func makeSymbolicLink(to target: String, at path: FilePath) -> Errno? {
         path.withPlatformString { path in retried { Glibc.symlink(target, path) }.errno }
@@ -47,7 +51,8 @@ extension Syscalls {
     static func readSymbolicLink(_ path: FilePath) -> Result<String, Errno> {
         var text = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = path.withPlatformString { path in
-            text.withUnsafeMutableBytes { text in retried { Glibc.readlink(path, text.baseAddress!.assumingMemoryBound(to: CChar.self), text.count) }
+            text.withUnsafeMutableBytes { text in
+                retried { Glibc.readlink(path, text.baseAddress!.assumingMemoryBound(to: CChar.self), text.count) }
             }
         }
         return length.map { String(decoding: text[..<$0], as: UTF8.self) }
@@ -81,8 +86,12 @@ extension Syscalls {
         var entries: [(name: String, isRegular: Bool?)] = []
         while true {
             errno = 0
-            guard let entry = readdir(stream!) else { return errno == 0 ? .success(entries) : .failure(Errno(rawValue: errno)) }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+            guard let entry = readdir(stream!) else {
+                return errno == 0 ? .success(entries) : .failure(Errno(rawValue: errno))
+            }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+            }
             let type = Int(entry.pointee.d_type)
             if name != ".", name != ".." { entries.append((name, type == Int(DT_UNKNOWN) ? nil : type == Int(DT_REG))) }
         }
@@ -93,7 +102,9 @@ extension Syscalls {
     }
 
     /// Whether the file may be run by this process.
-    static func mayRun(_ path: FilePath) -> Bool { path.withPlatformString { path in retried { access(path, X_OK) } }.errno == nil }
+    static func mayRun(_ path: FilePath) -> Bool {
+        path.withPlatformString { path in retried { access(path, X_OK) } }.errno == nil
+    }
 
     /// All that is pending of the file system that the descriptor is on.
     static func syncFileSystem(_ descriptor: CInt) -> Errno? { retried { cfd_syncfs(descriptor) }.errno }
@@ -101,16 +112,23 @@ extension Syscalls {
     /// Times of last access and modification, in nanoseconds since 1970.
     static func setModificationTime(_ descriptor: CInt, _ nanoseconds: Int64) -> Errno? {
         let time = timespec(tv_sec: time_t(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-        return [time, time].withUnsafeBufferPointer { times in retried { futimens(descriptor, times.baseAddress) }.errno }
+        return [time, time].withUnsafeBufferPointer { times in retried { futimens(descriptor, times.baseAddress) }.errno
+        }
     }
 
-    static func setPermissions(_ descriptor: CInt, _ permissions: mode_t) -> Errno? { retried { fchmod(descriptor, permissions) }.errno }
+    static func setPermissions(_ descriptor: CInt, _ permissions: mode_t) -> Errno? {
+        retried { fchmod(descriptor, permissions) }.errno
+    }
 
-    static func setOwner(_ descriptor: CInt, _ user: uid_t, _ group: gid_t) -> Errno? { retried { fchown(descriptor, user, group) }.errno }
+    static func setOwner(_ descriptor: CInt, _ user: uid_t, _ group: gid_t) -> Errno? {
+        retried { fchown(descriptor, user, group) }.errno
+    }
 
     // MARK: inotify(7)
 
-    static func makeInotify() -> Result<CInt, Errno> { retried { inotify_init1(CInt(IN_CLOEXEC) | CInt(IN_NONBLOCK)) }.flatMap(above2) }
+    static func makeInotify() -> Result<CInt, Errno> {
+        retried { inotify_init1(CInt(IN_CLOEXEC) | CInt(IN_NONBLOCK)) }.flatMap(above2)
+    }
 
     static func addWatch(_ inotify: CInt, _ path: FilePath, _ events: UInt32) -> Result<CInt, Errno> {
         path.withPlatformString { path in retried { inotify_add_watch(inotify, path, events) } }

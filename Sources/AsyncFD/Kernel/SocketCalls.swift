@@ -7,14 +7,17 @@ import SystemPackage
 extension Syscalls {
     /// socket(2), non-blocking, close-on-exec.
     static func socket(_ family: CInt, _ type: CInt) -> Result<CInt, Errno> {
-        retried { Glibc.socket(family, type | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0) }.flatMap(above2)
+        retried { Glibc.socket(family, type | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0) }.flatMap(
+            above2)
     }
 
     static func socketPair(_ type: CInt, isBlocking: Bool) -> Result<(CInt, CInt), Errno> {
         var ends: (CInt, CInt) = (-1, -1)
         let flags = CInt(SOCK_CLOEXEC.rawValue) | (isBlocking ? 0 : CInt(SOCK_NONBLOCK.rawValue))
         let made = retried {
-            withUnsafeMutableBytes(of: &ends) { socketpair(AF_UNIX, type | flags, 0, $0.assumingMemoryBound(to: CInt.self).baseAddress) }
+            withUnsafeMutableBytes(of: &ends) {
+                socketpair(AF_UNIX, type | flags, 0, $0.assumingMemoryBound(to: CInt.self).baseAddress)
+            }
         }
         return made.flatMap { _ in bothAbove2(ends) }
     }
@@ -23,13 +26,17 @@ extension Syscalls {
         address.withSocketAddress { name, length in retried { Glibc.bind(descriptor, name, length) }.errno }
     }
 
-    static func listen(_ descriptor: CInt, _ backlog: CInt) -> Errno? { retried { Glibc.listen(descriptor, backlog) }.errno }
+    static func listen(_ descriptor: CInt, _ backlog: CInt) -> Errno? {
+        retried { Glibc.listen(descriptor, backlog) }.errno
+    }
 
     /// connect(2). EINPROGRESS: wait for writability, then ask `pendingError`.
     ///
     /// Not repeated when interrupted: the kernel goes on connecting, as if it had said EINPROGRESS (connect(2)).
     static func connect(_ descriptor: CInt, _ address: AsyncFD.Address) -> Errno? {
-        let result = address.withSocketAddress { name, length in retried(repeating: false) { Glibc.connect(descriptor, name, length) }.errno }
+        let result = address.withSocketAddress { name, length in
+            retried(repeating: false) { Glibc.connect(descriptor, name, length) }.errno
+        }
         return result == .interrupted ? .nowInProgress : result
     }
 
@@ -38,7 +45,9 @@ extension Syscalls {
         retried { cfd_accept(descriptor, nil, nil) }.flatMap(above2)
     }
 
-    static func shutdown(_ descriptor: CInt, _ how: CInt) -> Errno? { retried { Glibc.shutdown(descriptor, how) }.errno }
+    static func shutdown(_ descriptor: CInt, _ how: CInt) -> Errno? {
+        retried { Glibc.shutdown(descriptor, how) }.errno
+    }
 
     static func localAddress(_ descriptor: CInt) -> Result<AsyncFD.Address, Errno> { address(descriptor, getsockname) }
 
@@ -62,7 +71,9 @@ extension Syscalls {
     }
 
     /// Whether it is a socket for a plain stream of TCP (not of MPTCP).
-    static func isTCP(_ descriptor: CInt) -> Bool { option(descriptor, SOL_SOCKET, SO_PROTOCOL) == .success(CInt(IPPROTO_TCP)) }
+    static func isTCP(_ descriptor: CInt) -> Bool {
+        option(descriptor, SOL_SOCKET, SO_PROTOCOL) == .success(CInt(IPPROTO_TCP))
+    }
 
     static func setOption(_ descriptor: CInt, _ level: CInt, _ name: CInt, _ value: CInt) -> Errno? {
         var value = value

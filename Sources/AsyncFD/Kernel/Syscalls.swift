@@ -55,7 +55,9 @@ enum Syscalls {
 
     /// sendmsg(2), without waiting and without SIGPIPE. `descriptors` are passed along (unix(7)).
     static func send(_ descriptor: CInt, _ vectors: Vectors, passing descriptors: [CInt]) -> IOOutcome {
-        outcome(vectors) { cfd_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count)) }
+        outcome(vectors) {
+            cfd_send_descriptors(descriptor, $0.baseAddress, CInt($0.count), descriptors, CInt(descriptors.count))
+        }
     }
 
     /// recv(2) of a byte that stays where it is: no bytes are the end of the stream.
@@ -66,13 +68,16 @@ enum Syscalls {
 
     /// recvmsg(2), without waiting, with the descriptors that came along: at most `limit`. `truncated`: there were
     /// more, and they are gone.
-    static func receive(_ descriptor: CInt, _ vectors: Vectors, passedAtMost limit: Int) -> (IOOutcome, passed: [CInt], truncated: Bool) {
+    static func receive(_ descriptor: CInt, _ vectors: Vectors, passedAtMost limit: Int) -> (
+        IOOutcome, passed: [CInt], truncated: Bool
+    ) {
         var truncated: CInt = 0
         var result = IOOutcome.wouldBlock
         let passed = [CInt](unsafeUninitializedCapacity: limit) { buffer, initialized in
             result = outcome(vectors) { vectors in
                 var count = CInt(limit)
-                let size = cfd_receive_descriptors(descriptor, vectors.baseAddress, CInt(vectors.count), buffer.baseAddress, &count, &truncated)
+                let size = cfd_receive_descriptors(
+                    descriptor, vectors.baseAddress, CInt(vectors.count), buffer.baseAddress, &count, &truncated)
                 initialized = Int(count)
                 return size
             }
@@ -97,7 +102,9 @@ enum Syscalls {
     /// sendmmsg(2) on a connected socket: each of the vectors is a datagram. The outcome's bytes are those of the
     /// datagrams that were sent.
     static func sendDatagrams(_ descriptor: CInt, _ vectors: Vectors) -> IOOutcome {
-        let result = outcome(vectors, mayBeShort: false) { Int(cfd_send_datagrams(descriptor, $0.baseAddress, CInt($0.count))) }
+        let result = outcome(vectors, mayBeShort: false) {
+            Int(cfd_send_datagrams(descriptor, $0.baseAddress, CInt($0.count)))
+        }
         guard case .bytes(let count) = result else { return result }
         return .bytes(Vectors(rebasing: vectors[..<count]).byteCount)
     }
@@ -125,11 +132,17 @@ enum Syscalls {
 
     // MARK: Moving bytes inside the kernel
 
-    static func splice(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_splice(from, to, count) } }
+    static func splice(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome {
+        struck ?? outcome { cfd_splice(from, to, count) }
+    }
 
-    static func sendfile(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_sendfile(from, to, count) } }
+    static func sendfile(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome {
+        struck ?? outcome { cfd_sendfile(from, to, count) }
+    }
 
-    static func copyFileRange(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome { struck ?? outcome { cfd_copy_file_range(from, to, count) } }
+    static func copyFileRange(_ from: CInt, _ to: CInt, _ count: Int) -> IOOutcome {
+        struck ?? outcome { cfd_copy_file_range(from, to, count) }
+    }
 
     // MARK: Asking
 
@@ -189,7 +202,11 @@ enum Syscalls {
     /// Two ends of a pipe, close-on-exec.
     static func pipe(isBlocking: Bool) -> Result<(reader: CInt, writer: CInt), Errno> {
         var ends: (CInt, CInt) = (-1, -1)
-        let made = retried { withUnsafeMutableBytes(of: &ends) { cfd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, isBlocking ? 1 : 0) } }
+        let made = retried {
+            withUnsafeMutableBytes(of: &ends) {
+                cfd_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, isBlocking ? 1 : 0)
+            }
+        }
         return made.flatMap { _ in bothAbove2(ends).map { (reader: $0.0, writer: $0.1) } }
     }
 
@@ -226,7 +243,9 @@ enum Syscalls {
         retried { lseek(descriptor, off_t(offset), origin) }.map { Int64($0) }
     }
 
-    static func truncate(_ descriptor: CInt, _ size: Int64) -> Errno? { retried { ftruncate(descriptor, off_t(size)) }.errno }
+    static func truncate(_ descriptor: CInt, _ size: Int64) -> Errno? {
+        retried { ftruncate(descriptor, off_t(size)) }.errno
+    }
 
     static func sync(_ descriptor: CInt, dataOnly: Bool) -> Errno? {
         retried { dataOnly ? fdatasync(descriptor) : fsync(descriptor) }.errno

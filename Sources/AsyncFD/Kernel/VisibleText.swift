@@ -17,7 +17,9 @@ package enum VisibleText {
             case "\r": line += "\\r"
             default:
                 let digits = String(scalar.value, radix: 16)
-                line += "\\u{" + String(repeating: "0", count: max(0, (scalar.value > 0xFF ? 4 : 2) - digits.count)) + digits + "}"
+                line +=
+                    "\\u{" + String(repeating: "0", count: max(0, (scalar.value > 0xFF ? 4 : 2) - digits.count))
+                    + digits + "}"
             }
         }
         return line

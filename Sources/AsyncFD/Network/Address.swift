@@ -31,7 +31,8 @@ extension AsyncFD {
         /// An IPv6 address of 16 bytes with a port; `scope` is the number of the interface, for link-local addresses.
         public static func ipv6(_ octets: [UInt8], port: UInt16, scope: UInt32 = 0) -> Address {
             precondition(octets.count == 16, "ipv6: octets must have 16 bytes")
-            return Address(family: AF_INET6, bigEndian(port) + [0, 0, 0, 0] + octets + withUnsafeBytes(of: scope) { Array($0) })
+            return Address(
+                family: AF_INET6, bigEndian(port) + [0, 0, 0, 0] + octets + withUnsafeBytes(of: scope) { Array($0) })
         }
 
         /// This machine only, over IPv4.
@@ -75,14 +76,17 @@ extension AsyncFD {
         private static func internet(_ text: String) -> Address? {
             guard let colon = text.lastIndex(of: ":") else { return nil }
             let digits = text[text.index(after: colon)...]
-            guard !digits.isEmpty, digits.utf8.allSatisfy({ 48...57 ~= $0 }), let port = UInt16(digits) else { return nil }
+            guard !digits.isEmpty, digits.utf8.allSatisfy({ 48...57 ~= $0 }), let port = UInt16(digits) else {
+                return nil
+            }
             let host = text[..<colon]
             guard host.hasPrefix("["), host.hasSuffix("]") else {
                 var octets = [UInt8](repeating: 0, count: 4)
                 guard inet_pton(AF_INET, String(host), &octets) == 1 else { return nil }
                 return .ipv4(octets[0], octets[1], octets[2], octets[3], port: port)
             }
-            let parts = host.dropFirst().dropLast().split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = host.dropFirst().dropLast().split(
+                separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
             var octets = [UInt8](repeating: 0, count: 16)
             guard inet_pton(AF_INET6, String(parts[0]), &octets) == 1 else { return nil }
             guard parts.count == 2 else { return .ipv6(octets, port: port) }

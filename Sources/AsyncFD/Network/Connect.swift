@@ -71,7 +71,9 @@ final class ConnectionAttempts: @unchecked Sendable {
         deadline = timeout.map { .now + $0 }
     }
 
-    func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError) -> AsyncFD {
+    func onLoop(_ body: @escaping @Sendable (ConnectionAttempts) async throws(IOError) -> AsyncFD) async throws(IOError)
+        -> AsyncFD
+    {
         if loop.isCurrent { return try await body(self) }
         return try await loop.visit("connect", label) { () throws(IOError) in try await body(self) }
     }
@@ -79,8 +81,12 @@ final class ConnectionAttempts: @unchecked Sendable {
     /// The deadline does not interrupt the resolver, but ends the wait for its answer.
     func resolve(_ host: String, _ port: UInt16) async throws(IOError) -> [AsyncFD.Address] {
         do {
-            guard let deadline else { return try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init) }
-            return try await withDeadline(deadline) { try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init) }
+            guard let deadline else {
+                return try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init)
+            }
+            return try await withDeadline(deadline) {
+                try await EventLoop.resolve(host, service: "\(port)").map(AsyncFD.Address.init)
+            }
         } catch is TimeoutError {
             throw IOError("connect", on: label, IOError.Code.timedOut)
         } catch is CancellationError {
@@ -107,7 +113,9 @@ final class ConnectionAttempts: @unchecked Sendable {
     func run(_ addresses: [AsyncFD.Address]) async throws(IOError) -> AsyncFD {
         waiting = addresses
         let timer = deadline.map { deadline in
-            loop.after(deadline - .now) { [self] in finish(.failure(IOError("connect", on: label, IOError.Code.timedOut))) }
+            loop.after(deadline - .now) { [self] in
+                finish(.failure(IOError("connect", on: label, IOError.Code.timedOut)))
+            }
         }
         let result: Result<CInt, IOError> = await parkTask { continuation in
             completion = { continuation.resume(returning: $0) }
@@ -134,7 +142,9 @@ final class ConnectionAttempts: @unchecked Sendable {
         stagger = nil
         guard result == nil else { return }
         guard !waiting.isEmpty else {
-            if pending.isEmpty, retry == nil { finish(.failure(lastError ?? IOError("connect", on: label, .unresolved))) }
+            if pending.isEmpty, retry == nil {
+                finish(.failure(lastError ?? IOError("connect", on: label, .unresolved)))
+            }
             return
         }
         start(waiting.removeFirst())
@@ -145,7 +155,9 @@ final class ConnectionAttempts: @unchecked Sendable {
         switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
         case .failure(let errno): failed(IOError("socket", on: label, errno))
         case .success(let socket):
-            if address.isInternet { _ = Syscalls.setOption(socket, SocketOption.noDelay.level, SocketOption.noDelay.name, 1) }
+            if address.isInternet {
+                _ = Syscalls.setOption(socket, SocketOption.noDelay.level, SocketOption.noDelay.name, 1)
+            }
             switch Syscalls.connect(socket, address) {
             case nil: finish(.success(socket))
             case .nowInProgress?: wait(for: socket)
@@ -171,7 +183,9 @@ final class ConnectionAttempts: @unchecked Sendable {
 
     private func wait(for socket: CInt) {
         do throws(EventLoopError) {
-            guard let registration = try loop.register(socket) else { preconditionFailure("a socket that epoll does not watch") }
+            guard let registration = try loop.register(socket) else {
+                preconditionFailure("a socket that epoll does not watch")
+            }
             pending.append((socket, registration))
             registration.whenReady(.write) { [self] wake in
                 if case .ready = wake { connected(socket) }

@@ -13,7 +13,9 @@ extension AsyncFD {
     ///     try await socket.send(bytes, to: sender)
     ///
     /// - Parameter family: the socket's address family if no `address` is given.
-    public static func datagrams(on address: Address? = nil, family: Address.Family = .ipv4) async throws(IOError) -> AsyncFD {
+    public static func datagrams(on address: Address? = nil, family: Address.Family = .ipv4) async throws(IOError)
+        -> AsyncFD
+    {
         func label(_ address: Address?) -> String { "datagrams" + (address.map { " on \($0)" } ?? "") }
         switch Syscalls.socket(address?.family ?? family.number, CInt(SOCK_DGRAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: label(address), errno)
@@ -23,7 +25,8 @@ extension AsyncFD {
                 throw IOError("bind", on: label(address), errno)
             }
             // With the port that the kernel has chosen, if 0 was asked for.
-            return AsyncFD(socket: number, label: label(address.map { (try? Syscalls.localAddress(number).get()) ?? $0 }))
+            return AsyncFD(
+                socket: number, label: label(address.map { (try? Syscalls.localAddress(number).get()) ?? $0 }))
         }
     }
 
@@ -36,8 +39,11 @@ extension AsyncFD {
             defer { descriptor.leaveTurn() }
             _ = try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
-                    let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-                    return withUnsafePointer(to: vector) { Syscalls.send(number, Vectors(start: $0, count: 1), to: address) }
+                    let vector = iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+                    return withUnsafePointer(to: vector) {
+                        Syscalls.send(number, Vectors(start: $0, count: 1), to: address)
+                    }
                 }
             }
         }

@@ -17,7 +17,10 @@ package final class Dial: @unchecked Sendable {
     /// - Parameters:
     ///   - timeout: for all of it. It does not interrupt the resolver, but ends the wait for its answer.
     ///   - completion: called once, not from within this call. The descriptor is the caller's to close.
-    package init(_ endpoint: Endpoint, on loop: EventLoop, timeout: Duration, then completion: @escaping (Result<AsyncFD, IOError>) -> Void) {
+    package init(
+        _ endpoint: Endpoint, on loop: EventLoop, timeout: Duration,
+        then completion: @escaping (Result<AsyncFD, IOError>) -> Void
+    ) {
         self.endpoint = endpoint
         self.loop = loop
         self.completion = completion
@@ -35,17 +38,25 @@ package final class Dial: @unchecked Sendable {
         guard completion != nil else { return }
         switch endpoint {
         case .unix(let path), .unixDatagrams(let path):
-            let address = path.hasPrefix("@") ? AsyncFD.Address.abstract(String(path.dropFirst())) : AsyncFD.Address.unix(FilePath(path))
+            let address =
+                path.hasPrefix("@")
+                ? AsyncFD.Address.abstract(String(path.dropFirst())) : AsyncFD.Address.unix(FilePath(path))
             guard let address else { return finish(.failure(error(Errno.fileNameTooLong))) }
             reach([address])
         case .tcp(let host, let port), .udp(let host, let port):
-            if let address = AsyncFD.Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") { return reach([address]) }
+            if let address = AsyncFD.Address(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") {
+                return reach([address])
+            }
             stopLooking = loop.findAddresses(of: host, service: "\(port)") { [self] answer in
                 stopLooking = nil
                 switch answer {
                 case .success(let addresses): reach(addresses.map(AsyncFD.Address.init))
                 case .failure(let failure):
-                    finish(.failure(IOError("connect", on: "\(endpoint) (\(String(cString: gai_strerror(failure.code))))", .unresolved)))
+                    finish(
+                        .failure(
+                            IOError(
+                                "connect", on: "\(endpoint) (\(String(cString: gai_strerror(failure.code))))",
+                                .unresolved)))
                 }
             }
         }
@@ -97,7 +108,9 @@ package final class Dial: @unchecked Sendable {
     /// connection.
     private static func keepAlive(_ socket: CInt) {
         _ = Syscalls.setOption(socket, SocketOption.keepAlive.level, SocketOption.keepAlive.name, 1)
-        for (name, value) in [(TCP_KEEPIDLE, CInt(30)), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 3), (TCP_USER_TIMEOUT, 30_000)] {
+        for (name, value) in [
+            (TCP_KEEPIDLE, CInt(30)), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 3), (TCP_USER_TIMEOUT, 30_000),
+        ] {
             _ = Syscalls.setOption(socket, CInt(IPPROTO_TCP), name, value)
         }
     }
@@ -124,7 +137,9 @@ extension AsyncFD {
         defer { memory.deallocate() }
         for _ in 0..<16 {
             if isClosed { return }
-            switch withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: memory.count), { moveNow(.read, Vectors(start: $0, count: 1)) })
+            switch withUnsafePointer(
+                to: iovec(iov_base: memory.baseAddress, iov_len: memory.count),
+                { moveNow(.read, Vectors(start: $0, count: 1)) })
             {
             case .bytes(0) where !isDatagrams: return body(IOError("read", on: label, .endOfStream))
             case .bytes: continue

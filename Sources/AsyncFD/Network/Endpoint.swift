@@ -36,9 +36,15 @@ extension Endpoint: LosslessStringConvertible {
         case "unix" where !rest.isEmpty: self = .unix(String(rest))
         case "unixgram" where !rest.isEmpty: self = .unixDatagrams(String(rest))
         case "tcp", "udp":
-            guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else { return nil }
+            guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else {
+                return nil
+            }
             var host = rest[..<colon]
-            if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") { return nil }
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                host = host.dropFirst().dropLast()
+            } else if host.contains(":") {
+                return nil
+            }
             guard !host.isEmpty else { return nil }
             self = text.hasPrefix("tcp") ? .tcp(String(host), port: port) : .udp(String(host), port: port)
         default: return nil

@@ -40,7 +40,8 @@ public final class Listener: AsyncSequence, Sendable {
     ///     it works again. Says so on standard error unless set. Loop thread.
     /// - Throws: `IOError` that names the address: `.addressInUse`, `.permissionDenied`, …
     public init(
-        on address: AsyncFD.Address, backlog: Int32 = 4096, reusePort: Bool = false, onTrouble: (@Sendable (IOError) -> Void)? = nil
+        on address: AsyncFD.Address, backlog: Int32 = 4096, reusePort: Bool = false,
+        onTrouble: (@Sendable (IOError) -> Void)? = nil
     ) async throws(IOError) {
         self.onTrouble = onTrouble ?? { StandardErrorFallback.report("\($0); connections wait, trying again") }
         let number = try Listener.listen(on: address, backlog, reusePort)
@@ -48,7 +49,8 @@ public final class Listener: AsyncSequence, Sendable {
         socket = AsyncFD(socket: number, label: "listener \(self.address)")
     }
 
-    private static func listen(on address: AsyncFD.Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt {
+    private static func listen(on address: AsyncFD.Address, _ backlog: Int32, _ reusePort: Bool) throws(IOError) -> CInt
+    {
         switch Syscalls.socket(address.family, CInt(SOCK_STREAM.rawValue)) {
         case .failure(let errno): throw IOError("socket", on: "\(address)", errno)
         case .success(let number):
@@ -60,7 +62,9 @@ public final class Listener: AsyncSequence, Sendable {
                     throw IOError("setsockopt", on: "\(address)", errno)
                 }
             }
-            for (operation, call) in [("bind", { Syscalls.bind(number, address) }), ("listen", { Syscalls.listen(number, backlog) })] {
+            for (operation, call) in [
+                ("bind", { Syscalls.bind(number, address) }), ("listen", { Syscalls.listen(number, backlog) }),
+            ] {
                 if let errno = call() {
                     Syscalls.close(number)
                     throw IOError(operation, on: "\(address)", errno)
@@ -95,7 +99,9 @@ public final class Listener: AsyncSequence, Sendable {
                 case .failed(let errno) where Listener.concernsTheConnection(errno): continue
                 case .failed(let errno) where Listener.passes(errno):
                     if pause == Listener.firstPause { onTrouble(IOError("accept", on: socket.label, errno)) }
-                    if await socket.loop.sleep(until: .now + pause) == .cancelled { throw IOError("accept", on: socket.label, .cancelled) }
+                    if await socket.loop.sleep(until: .now + pause) == .cancelled {
+                        throw IOError("accept", on: socket.label, .cancelled)
+                    }
                     pause = Swift.min(pause * 2, Listener.longestPause)
                 case .failed(let errno): throw IOError("accept", on: socket.label, errno)
                 }
@@ -111,8 +117,11 @@ public final class Listener: AsyncSequence, Sendable {
 
     /// Errors of the network that accept(2) passes on: that connection is lost, the next may work.
     private static func concernsTheConnection(_ errno: Errno) -> Bool {
-        [ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT, EPROTO, ENONET]
-            .contains(errno.rawValue)
+        [
+            ECONNABORTED, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM, EOPNOTSUPP, ETIMEDOUT,
+            EPROTO, ENONET,
+        ]
+        .contains(errno.rawValue)
     }
 
     /// Errors of missing resources, which may be there later.
@@ -127,7 +136,9 @@ public final class Listener: AsyncSequence, Sendable {
         let listener: Listener
 
         /// The next connection; nil once the listener is closed.
-        public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> AsyncFD? { try await next() }
+        public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(IOError) -> AsyncFD? {
+            try await next()
+        }
 
         /// The next connection; nil once the listener is closed.
         public func next() async throws(IOError) -> AsyncFD? {

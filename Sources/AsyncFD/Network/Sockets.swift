@@ -13,7 +13,10 @@ extension AsyncFD {
     public static func socketPair(isShared: Bool = true) async throws(IOError) -> (AsyncFD, AsyncFD) {
         switch Syscalls.socketPair(CInt(SOCK_STREAM.rawValue), isBlocking: isShared) {
         case .success(let (first, second)):
-            return (AsyncFD(made: first, kind: .socket, isShared: isShared), AsyncFD(made: second, kind: .socket, isShared: isShared))
+            return (
+                AsyncFD(made: first, kind: .socket, isShared: isShared),
+                AsyncFD(made: second, kind: .socket, isShared: isShared)
+            )
         case .failure(let errno): throw IOError("socketpair", on: "Unix socket", errno)
         }
     }
@@ -33,7 +36,10 @@ extension AsyncFD {
     public static func pipe(isShared: Bool = true) async throws(IOError) -> (reader: AsyncFD, writer: AsyncFD) {
         switch Syscalls.pipe(isBlocking: isShared) {
         case .success(let (reader, writer)):
-            return (AsyncFD(made: reader, kind: .pipe, isShared: isShared), AsyncFD(made: writer, kind: .pipe, isShared: isShared))
+            return (
+                AsyncFD(made: reader, kind: .pipe, isShared: isShared),
+                AsyncFD(made: writer, kind: .pipe, isShared: isShared)
+            )
         case .failure(let errno): throw IOError("pipe", on: "new pipe", errno)
         }
     }
@@ -97,7 +103,9 @@ extension AsyncFD {
                 try await descriptor.takeTurn()
             }
             defer { if half != .reading { descriptor.leaveTurn() } }
-            if let errno = Syscalls.shutdown(descriptor.descriptor.rawValue, half.how) { throw IOError("shutdown", on: descriptor.label, errno) }
+            if let errno = Syscalls.shutdown(descriptor.descriptor.rawValue, half.how) {
+                throw IOError("shutdown", on: descriptor.label, errno)
+            }
         }
     }
 
@@ -127,7 +135,8 @@ extension AsyncFD {
     /// - Precondition: there is at least one byte, and at most 253 descriptors (unix(7)).
     /// - Throws: as `write`; if `bytesWritten` is 0, nothing was passed.
     public func send(_ bytes: [UInt8], passing descriptors: [FileDescriptor]) async throws(IOError) {
-        precondition(!bytes.isEmpty, "send: bytes must not be empty, since descriptors are passed along with a byte (unix(7))")
+        precondition(
+            !bytes.isEmpty, "send: bytes must not be empty, since descriptors are passed along with a byte (unix(7))")
         precondition(descriptors.count <= 253, "send: at most 253 descriptors can be passed at once (unix(7))")
         let numbers = descriptors.map(\.rawValue)
         let sent = try await onLoop("send") { descriptor async throws(IOError) in
@@ -135,8 +144,11 @@ extension AsyncFD {
             defer { descriptor.leaveTurn() }
             return try await descriptor.moved(.write, "send") { number in
                 bytes.withUnsafeBytes { bytes in
-                    let vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-                    return withUnsafePointer(to: vector) { Syscalls.send(number, Vectors(start: $0, count: 1), passing: numbers) }
+                    let vector = iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+                    return withUnsafePointer(to: vector) {
+                        Syscalls.send(number, Vectors(start: $0, count: 1), passing: numbers)
+                    }
                 }
             }
         }
@@ -158,7 +170,9 @@ extension AsyncFD {
     ///
     /// - Throws: `.tooManyOpenFiles` if the kernel has had to drop descriptors because the process may open no more;
     ///   the others are closed.
-    public func receive(upTo limit: Int, descriptorsUpTo most: Int) async throws(IOError) -> (bytes: [UInt8], descriptors: [AsyncFD]) {
+    public func receive(upTo limit: Int, descriptorsUpTo most: Int) async throws(IOError) -> (
+        bytes: [UInt8], descriptors: [AsyncFD]
+    ) {
         precondition(limit > 0, "receive: limit must be at least 1")
         return try await reading { descriptor async throws(IOError) in
             let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 16)
@@ -167,7 +181,9 @@ extension AsyncFD {
             var truncated = false
             let count = try await descriptor.moved(.read, "receive") { number in
                 let outcome: IOOutcome
-                (outcome, passed, truncated) = withUnsafePointer(to: iovec(iov_base: memory.baseAddress, iov_len: limit)) {
+                (outcome, passed, truncated) = withUnsafePointer(
+                    to: iovec(iov_base: memory.baseAddress, iov_len: limit)
+                ) {
                     Syscalls.receive(number, Vectors(start: $0, count: 1), passedAtMost: most)
                 }
                 return outcome

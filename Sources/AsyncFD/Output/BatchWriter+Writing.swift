@@ -77,7 +77,8 @@ extension BatchWriter {
     /// The oldest bytes of this writer's turn; all bytes, if no other writer waits for its turn.
     private func pending(_ descriptor: AsyncFD, atMost limit: Int) -> Vectors {
         if !descriptor.writers.hasWaiting { turnEnd = appended }
-        return Vectors(rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
+        return Vectors(
+            rebasing: vectors[..<queue.fill(vectors, limit: min(limit, Int(turnEnd &- left) - begun), behind: begun)])
     }
 
     /// As many records as fit into `allowed` bytes, one at least, each in a datagram of its own.
@@ -90,7 +91,10 @@ extension BatchWriter {
             room -= length
             return length
         }
-        return completed(inSection { descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) } })
+        return completed(
+            inSection {
+                descriptor.attempt(.write) { Syscalls.sendDatagrams($0, Vectors(rebasing: vectors[..<count])) }
+            })
     }
 
     private func completed(_ outcome: IOOutcome) -> BatchWriterState.Action {
@@ -103,7 +107,9 @@ extension BatchWriter {
         case .wouldBlock: return machine.wouldBlock()
         case .failed(let errno):
             if errno == .staleNFSFileHandle, destination?.didLoseFile() == true { return lostFile() }
-            if delivery == .datagrams, errno == .messageTooLong { return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno)) }
+            if delivery == .datagrams, errno == .messageTooLong {
+                return skip(IOError("send", on: descriptor?.label ?? "nowhere", errno))
+            }
             return failed(writeError(errno))
         }
     }
@@ -171,7 +177,9 @@ extension BatchWriter {
 
     private func awaitReadiness() {
         do throws(IOError) {
-            guard let registration = try descriptor?.registration(for: .write) else { return carryOut(machine.isWritable()) }
+            guard let registration = try descriptor?.registration(for: .write) else {
+                return carryOut(machine.isWritable())
+            }
             // Registering may have needed another number.
             if number != cfd_pending_descriptor(queue.pending) { cfd_pending_renumber(queue.pending, number) }
             let number = wait.number
@@ -181,7 +189,9 @@ extension BatchWriter {
                 descriptor?.endWait(.write)
                 // Only the writer that has the turn waits for room. Should another waiter exist all the same, retrying
                 // at once would loop for ever.
-                carryOut(wake == .busy ? failed(IOError("write", on: descriptor?.label ?? "nowhere", .busy)) : machine.isWritable())
+                carryOut(
+                    wake == .busy
+                        ? failed(IOError("write", on: descriptor?.label ?? "nowhere", .busy)) : machine.isWritable())
             }
             wait.begin(registration, waiter)
         } catch {

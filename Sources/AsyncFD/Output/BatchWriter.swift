@@ -110,7 +110,9 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
 
     /// Replaces the record that the crash handler writes behind the pending bytes. The crash handler owns it from now
     /// on.
-    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) { cfd_pending_set_crash_record(queue.pending, record) }
+    package func setCrashRecord(_ record: UnsafeMutablePointer<cfd_crash_record>?) {
+        cfd_pending_set_crash_record(queue.pending, record)
+    }
 
     /// Adds to the number of records that wait for room. A crash loses them, and the crash record counts them.
     package func addUnwritten(_ records: Int) { cfd_pending_add_unwritten(queue.pending, Int64(records)) }
@@ -212,7 +214,9 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
     /// Suspends until everything appended so far is in the kernel.
     package func flush() async throws(IOError) {
         guard !queue.isEmpty else { return }
-        if machine.isPaused, let failure = machine.failure, destination?.willRecover(isEnding: false) != true { throw failure }
+        if machine.isPaused, let failure = machine.failure, destination?.willRecover(isEnding: false) != true {
+            throw failure
+        }
         let position = appended
         let error = await withUnsafeContinuation { continuation in
             flushes.enter(position, continuation)

@@ -18,7 +18,9 @@ struct BatchWriterWait {
     mutating func begin(_ ticket: WriteQueue.Ticket) { cause = .turn(ticket) }
 
     /// A wait for room begins.
-    mutating func begin(_ registration: Registration, _ waiter: Readiness.WaiterID) { cause = .room(registration, waiter) }
+    mutating func begin(_ registration: Registration, _ waiter: Readiness.WaiterID) {
+        cause = .room(registration, waiter)
+    }
 
     /// What was waited for has come.
     mutating func end() {

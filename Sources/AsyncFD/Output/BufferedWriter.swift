@@ -40,7 +40,8 @@ public final class BufferedWriter: @unchecked Sendable {
     ///   - lowWaterMark: in bytes; a quarter of the other if not given.
     public init(_ descriptor: AsyncFD, highWaterMark: Int = 65_536, lowWaterMark: Int? = nil) {
         let low = lowWaterMark ?? highWaterMark / 4
-        precondition(highWaterMark > 0 && low >= 0 && low <= highWaterMark, "water marks: 0 ≤ low ≤ high, and high is not 0")
+        precondition(
+            highWaterMark > 0 && low >= 0 && low <= highWaterMark, "water marks: 0 ≤ low ≤ high, and high is not 0")
         self.descriptor = descriptor
         self.highWaterMark = highWaterMark
         self.lowWaterMark = low
@@ -145,7 +146,8 @@ extension BufferedWriter: Destination {
 
     package func didFail(_ error: IOError) { resumeWaiting(.ready) }
     package func didGiveUp(_ count: Int, because error: IOError?) {
-        StandardErrorFallback.report("\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
+        StandardErrorFallback.report(
+            "\(descriptor.label): \(count) buffered bytes lost: \(error?.reason ?? "the reader did not read in time")")
     }
     package func didRelease() { isAttached = false }
 }

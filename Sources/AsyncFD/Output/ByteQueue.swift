@@ -182,7 +182,9 @@ package struct ByteQueue: ~Copyable {
     }
 
     private mutating func emptyChunk(_ size: Int) -> Chunk {
-        guard size <= ByteQueue.chunkSize, let spare = spares else { return ByteQueue.makeChunk(max(size, ByteQueue.chunkSize)) }
+        guard size <= ByteQueue.chunkSize, let spare = spares else {
+            return ByteQueue.makeChunk(max(size, ByteQueue.chunkSize))
+        }
         spares = spare.pointee.next
         spareCount -= 1
         spare.pointee.next = nil
@@ -190,7 +192,9 @@ package struct ByteQueue: ~Copyable {
     }
 
     private mutating func recycle(_ chunk: Chunk) {
-        guard chunk.pointee.capacity == ByteQueue.chunkSize, spareCount < ByteQueue.spareLimit else { return cfd_chunk_free(chunk) }
+        guard chunk.pointee.capacity == ByteQueue.chunkSize, spareCount < ByteQueue.spareLimit else {
+            return cfd_chunk_free(chunk)
+        }
         chunk.pointee.start = 0
         chunk.pointee.end = 0
         chunk.pointee.next = spares

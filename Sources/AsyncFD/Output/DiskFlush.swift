@@ -30,7 +30,9 @@ final class DiskFlush {
         let served = waiting
         waiting = []
         guard let descriptor = writer.descriptor else {
-            for waiter in served { waiter.resume(returning: writer.failure ?? IOError("fdatasync", on: label, .closed)) }
+            for waiter in served {
+                waiter.resume(returning: writer.failure ?? IOError("fdatasync", on: label, .closed))
+            }
             return
         }
         isUnderWay = true

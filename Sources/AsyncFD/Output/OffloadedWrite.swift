@@ -79,7 +79,9 @@ struct PinnedVectors: @unchecked Sendable {
         // Some of it has been written already, in the course of a crash that was survived.
         guard done == begun else { return .bytes(0) }
         let outcome = IOPath.moveOffLoop(.write, descriptor, vectors)
-        if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 { return .failed(.staleNFSFileHandle) }
+        if mustHaveName, case .success(let status) = Syscalls.status(descriptor), status.st_nlink == 0 {
+            return .failed(.staleNFSFileHandle)
+        }
         if case .bytes(let count) = outcome { cfd_pending_did_write(pending, count) }
         return outcome
     }

@@ -91,7 +91,11 @@ extension AsyncFD {
             let copy = text
             await buffer.waitForRoom(size) { room in
                 var text = copy
-                if case .refused(let reason) = room { buffer.drop(reason) } else { AsyncFD.put(&text, size, into: buffer) }
+                if case .refused(let reason) = room {
+                    buffer.drop(reason)
+                } else {
+                    AsyncFD.put(&text, size, into: buffer)
+                }
             }
         } else {
             AsyncFD.put(&text, size, into: buffer)
@@ -116,7 +120,9 @@ extension AsyncFD {
         buffer.commit(size)
     }
 
-    private var ledgerOfPrints: Ledger { hasExtras ? extras.printer.map { $0.buffer.ledger + extras.pastPrints } ?? extras.pastPrints : Ledger() }
+    private var ledgerOfPrints: Ledger {
+        hasExtras ? extras.printer.map { $0.buffer.ledger + extras.pastPrints } ?? extras.pastPrints : Ledger()
+    }
 
     private func printerMade() -> Printer {
         if let printer { return printer }
@@ -148,7 +154,9 @@ final class Printer: RecordReporter {
 
     func reportAtEnd(_ drops: DropSummary, because error: IOError?) {
         failureIsUnreported = false
-        report("\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "the reader did not read them in time")")
+        report(
+            "\(drops.total) of \(buffer.ledger.accepted) prints lost: \(error?.reason ?? "the reader did not read them in time")"
+        )
     }
 
     /// Reported a second later and not at once, so that a program that is about to end reports it only once, with the

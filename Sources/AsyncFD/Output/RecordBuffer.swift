@@ -67,7 +67,9 @@ package final class RecordBuffer: @unchecked Sendable {
     /// - Parameters:
     ///   - reserve: how many bytes of the capacity are kept for records of severity `reservedFrom` and above.
     package convenience init(_ descriptor: AsyncFD, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
-        self.init(BatchWriter(descriptor), label: descriptor.label, capacity: capacity, reserve: reserve, reservedFrom: reservedFrom)
+        self.init(
+            BatchWriter(descriptor), label: descriptor.label, capacity: capacity, reserve: reserve,
+            reservedFrom: reservedFrom)
     }
 
     package init(_ writer: BatchWriter, label: String, capacity: Int, reserve: Int = 0, reservedFrom: UInt8 = .max) {
@@ -135,7 +137,8 @@ package final class RecordBuffer: @unchecked Sendable {
             next += 1
             return books.write()
         }
-        writer.records.append(PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
+        writer.records.append(
+            PendingRecords.Record(length: UInt32(size), severity: severity, isReport: false, sequence: next))
         next += 1
         append(size)
     }

@@ -46,7 +46,8 @@ extension LogFile {
             switch switching {
             case .open: .opened(try place.open(inotify))
             case .reopen(let awaitsNewFile): try place.reopen(number, awaitsNewFile: awaitsNewFile, inotify)
-            case .rotate(let limit): try place.rotate(number, at: path, moment: moment, after: last, ifLargerThan: limit, inotify)
+            case .rotate(let limit):
+                try place.rotate(number, at: path, moment: moment, after: last, ifLargerThan: limit, inotify)
             }
         } then: { [self] result in
             finish(switching, result)
@@ -55,7 +56,9 @@ extension LogFile {
 
     private func finish(_ switching: RotationMachine.Switch, _ result: Result<LogPlace.Outcome, IOError>) {
         if isClosed {
-            if case .success(.opened(let file)) = result { AsyncFD(forgettable: file.number, label: buffer.label).closeHere() }
+            if case .success(.opened(let file)) = result {
+                AsyncFD(forgettable: file.number, label: buffer.label).closeHere()
+            }
             return
         }
         switch result {
@@ -127,7 +130,9 @@ extension LogFile {
     /// At the moment at which the file ends by the clock, be there something to write or not.
     func setTimer() {
         // What is overdue comes with the next write, or when a failed rotation is tried again.
-        guard let second = machine.deadline, deadlineTimer?.second != second, second > wallSecond, !isClosed else { return }
+        guard let second = machine.deadline, deadlineTimer?.second != second, second > wallSecond, !isClosed else {
+            return
+        }
         if let (_, id) = deadlineTimer { id.cancel() }
         let wait = Duration.nanoseconds(max(0, second &* 1_000_000_000 &- WallClock.now))
         deadlineTimer = (second, loop.after(wait) { [weak self] in self?.deadlineHasCome() })
@@ -135,6 +140,10 @@ extension LogFile {
 
     private func deadlineHasCome() {
         deadlineTimer = nil
-        if machine.timerFired(second: wallSecond, pending: buffer.pendingBytes) { trySwitch() } else if !machine.isSwitching { setTimer() }
+        if machine.timerFired(second: wallSecond, pending: buffer.pendingBytes) {
+            trySwitch()
+        } else if !machine.isSwitching {
+            setTimer()
+        }
     }
 }

@@ -38,7 +38,8 @@ extension LogFile {
             guard descriptor === writer.descriptor, !machine.isSwitching else { return }
             switch result {
             case .success(.unchanged(let status)): machine.corrected(size: status.size, known: known)
-            case .success: requestSwitch(.reopen(awaitsNewFile: true))  // if it has been removed, what waits goes into the next one (`didLoseFile`)
+            // if it has been removed, what waits goes into the next one (`didLoseFile`)
+            case .success: requestSwitch(.reopen(awaitsNewFile: true))
             case .failure: break  // it will be seen at the next write, or the next look
             }
         }

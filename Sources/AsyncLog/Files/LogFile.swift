@@ -62,7 +62,8 @@ final class LogFile: Destination {
         self.buffer = buffer
         isRotated = rotation != nil
         openPath = place.path
-        machine = RotationMachine(sizeLimit: rotation?.sizeLimit, schedule: rotation?.schedule, rotatesAtStart: rotation?.atStart ?? false)
+        machine = RotationMachine(
+            sizeLimit: rotation?.sizeLimit, schedule: rotation?.schedule, rotatesAtStart: rotation?.atStart ?? false)
         work = SerialWork(buffer.writer.loop)
         housekeeper = Housekeeper(place, work)
         settling = DeadlineWaiters(work.loop)
@@ -167,7 +168,8 @@ final class LogFile: Destination {
     func didDiscard(_ size: Int, behind kept: Int) { machine.discarded(size, behind: kept) }
 
     func nextAnswer() -> RotationMachine.Answer {
-        let pending = RotationMachine.Pending(count: buffer.pendingBytes, begun: buffer.restOfBegunRecord, first: buffer.wholeRecords(within: 0))
+        let pending = RotationMachine.Pending(
+            count: buffer.pendingBytes, begun: buffer.restOfBegunRecord, first: buffer.wholeRecords(within: 0))
         return machine.next(pending, second: wallSecond, now: .now) { buffer.wholeRecords(within: $0) }
     }
 

@@ -24,7 +24,9 @@ extension LogPlace {
         let all = try FileSystem.listFiles(place.removingLastComponent())
         if isStart {
             for name in all
-            where name.hasSuffix(RotatedNames.partialSuffix) && names.parse(String(name.dropLast(RotatedNames.partialSuffix.count))) != nil {
+            where name.hasSuffix(RotatedNames.partialSuffix)
+                && names.parse(String(name.dropLast(RotatedNames.partialSuffix.count))) != nil
+            {
                 try FileSystem.remove(place.sibling(name))
             }
         }
@@ -40,7 +42,8 @@ extension LogPlace {
         }
         let compressed = Dictionary(files.filter(\.name.isCompressed).map { ($0.name.plain, $0) }) { first, _ in first }
         let doubles = files.filter { file in
-            looksAtFiles && !file.name.isCompressed && compressed[file.name.plain].map { isCompressed($0, of: file) } ?? false
+            looksAtFiles && !file.name.isCompressed
+                && compressed[file.name.plain].map { isCompressed($0, of: file) } ?? false
         }
         let gone = Set(doubles.map(\.name.name))
         let single = files.filter { !gone.contains($0.name.name) }
@@ -48,11 +51,15 @@ extension LogPlace {
         for file in doubles + surplus { try FileSystem.remove(place.sibling(file.name.name)) }
         guard compressor != nil else { return nil }
         let deleted = Set(surplus.map(\.name.name))
-        return single.lazy.map(\.name).filter { !$0.isCompressed && !deleted.contains($0.name) && compressed[$0.plain] == nil }.min()
+        return single.lazy.map(\.name).filter {
+            !$0.isCompressed && !deleted.contains($0.name) && compressed[$0.plain] == nil
+        }.min()
     }
 
     /// A compressed file has its original's time of modification: then it is whole, and the original was about to go.
-    private func isCompressed(_ file: Retention.File, of original: Retention.File) -> Bool { file.modified == original.modified }
+    private func isCompressed(_ file: Retention.File, of original: Retention.File) -> Bool {
+        file.modified == original.modified
+    }
 
     /// Starts the program. Nil: the file has gone.
     func startCompressing(_ name: RotatedName, in place: FilePath) throws(IOError) -> Compressing? {
@@ -70,7 +77,8 @@ extension LogPlace {
             let output = try FileSystem.create(partial, like: original)
             do throws(IOError) {
                 let pid = try compressor.start(input: input, output: output)
-                return Compressing(name: name, original: original, input: input, output: output, partial: partial, pid: pid)
+                return Compressing(
+                    name: name, original: original, input: input, output: output, partial: partial, pid: pid)
             } catch {
                 FileSystem.close(output)
                 try? FileSystem.remove(partial)
@@ -113,7 +121,9 @@ extension LogPlace {
         guard let names else { return nil }
         var candidates = [work.name]
         if case .numbered = names.naming.kind {
-            candidates = try FileSystem.list(place.removingLastComponent()).compactMap { names.parse($0) }.filter { !$0.isCompressed }
+            candidates = try FileSystem.list(place.removingLastComponent()).compactMap { names.parse($0) }.filter {
+                !$0.isCompressed
+            }
         }
         for name in candidates {
             let status = try FileSystem.status(place.sibling(name.name), followingLink: false)

@@ -50,14 +50,17 @@ struct LogPlace: Sendable {
         let number = try openForAppending()
         do throws(IOError) {
             var status = try FileSystem.status(number, of: path)
-            if let recordEnd, status.isRegular, let last = FileSystem.lastByte(number, size: status.size), last != recordEnd {
+            if let recordEnd, status.isRegular, let last = FileSystem.lastByte(number, size: status.size),
+                last != recordEnd
+            {
                 // An earlier writer was cut off in the middle of a record. The torn line stays as it is.
                 try FileSystem.append(recordEnd, to: number, of: path)
                 status = try FileSystem.status(number, of: path)
             }
             let place = followsLink ? try FileSystem.resolve(path) : path
             let watch = status.isRegular ? inotify.flatMap { FileWatcher.watch(number, on: $0) } : nil
-            return Opened(number: number, status: status, path: place, watch: watch, linkError: linkLatest(), rotated: nil)
+            return Opened(
+                number: number, status: status, path: place, watch: watch, linkError: linkLatest(), rotated: nil)
         } catch {
             FileSystem.close(number)
             throw error
@@ -128,7 +131,10 @@ struct LogPlace: Sendable {
     ///   - moment: what its name says, in seconds since 1970.
     ///   - last: the name that was made before.
     ///   - limit: if it ends by its size: not if it is smaller than this, because another program has truncated it.
-    func rotate(_ number: CInt, at place: FilePath, moment: Int64, after last: RotatedName?, ifLargerThan limit: Int64?, _ inotify: CInt?)
+    func rotate(
+        _ number: CInt, at place: FilePath, moment: Int64, after last: RotatedName?, ifLargerThan limit: Int64?,
+        _ inotify: CInt?
+    )
         throws(IOError) -> Outcome
     {
         guard let names else { return .unchanged(try FileSystem.status(number, of: path)) }
@@ -149,7 +155,9 @@ struct LogPlace: Sendable {
         }
     }
 
-    private func rename(_ place: FilePath, _ names: RotatedNames, _ moment: Int64, _ last: RotatedName?) throws(IOError) -> RotatedName {
+    private func rename(_ place: FilePath, _ names: RotatedNames, _ moment: Int64, _ last: RotatedName?) throws(IOError)
+        -> RotatedName
+    {
         if case .numbered = names.naming.kind {
             try makeRoom(place, names, try existing(place, names))
             try FileSystem.rename(place, to: place.sibling(names.numbered(1).name))
@@ -180,7 +188,8 @@ struct LogPlace: Sendable {
         while taken[free] != nil { free += 1 }
         while free > 1 {
             for file in taken[free - 1]! {
-                try FileSystem.rename(place.sibling(file.name), to: place.sibling(names.numbered(free, suffix: file.suffix).name))
+                try FileSystem.rename(
+                    place.sibling(file.name), to: place.sibling(names.numbered(free, suffix: file.suffix).name))
             }
             free -= 1
         }

@@ -23,7 +23,9 @@ public struct Retention: Sendable, Equatable {
 
     /// Several limits at once.
     public static func limits(count: Int? = nil, age: Duration? = nil, totalBytes: Int? = nil) -> Retention {
-        precondition((count ?? 0) >= 0 && (age ?? .zero) >= .zero && (totalBytes ?? 0) >= 0, "fewer than no files, or none at all")
+        precondition(
+            (count ?? 0) >= 0 && (age ?? .zero) >= .zero && (totalBytes ?? 0) >= 0,
+            "fewer than no files, or none at all")
         return Retention(count: count, age: age, totalBytes: totalBytes.map(Int64.init))
     }
 
@@ -40,7 +42,10 @@ public struct Retention: Sendable, Equatable {
 
     /// Those that go; `now` is in nanoseconds since 1970.
     func surplus(_ files: [File], now: Int64) -> [File] {
-        let oldest = age.map { now.subtractingReportingOverflow($0.wholeNanoseconds) }.map { $0.overflow ? .min : $0.partialValue } ?? .min
+        let oldest =
+            age.map { now.subtractingReportingOverflow($0.wholeNanoseconds) }.map {
+                $0.overflow ? .min : $0.partialValue
+            } ?? .min
         var kept = 0
         var bytes: Int64 = 0
         var isFull = false

@@ -9,7 +9,8 @@ public struct RotationNaming: Sendable {
     enum Kind: Sendable {
         case dated
         case numbered
-        case custom(make: @Sendable (WallTime, Int) -> String, parse: @Sendable (String) -> (time: WallTime, sequence: Int)?)
+        case custom(
+            make: @Sendable (WallTime, Int) -> String, parse: @Sendable (String) -> (time: WallTime, sequence: Int)?)
     }
     let kind: Kind
 
@@ -97,8 +98,10 @@ struct RotatedNames: Sendable {
 
     private func order(_ plain: String) -> RotatedName.Order? {
         if case .custom(let make, let parse) = naming.kind {
-            guard plain != base, let (time, sequence) = parse(plain), sequence >= 0, make(time, sequence) == plain else { return nil }
-            return RotatedName.Order(second: Int64(time.nanoseconds.quotientFloored(by: 1_000_000_000).0), sequence: sequence)
+            guard plain != base, let (time, sequence) = parse(plain), sequence >= 0, make(time, sequence) == plain
+            else { return nil }
+            return RotatedName.Order(
+                second: Int64(time.nanoseconds.quotientFloored(by: 1_000_000_000).0), sequence: sequence)
         }
         guard plain.hasPrefix(base + ".") else { return nil }
         var reader = NameReader(plain.dropFirst(base.count + 1))
@@ -130,7 +133,8 @@ struct RotatedNames: Sendable {
     func check() {
         guard case .custom = naming.kind else { return }
         let first = make(1_000_000_000, 0)
-        precondition(successor(of: first).plain != first.plain, "two rotated files would both be called \"\(first.plain)\"")
+        precondition(
+            successor(of: first).plain != first.plain, "two rotated files would both be called \"\(first.plain)\"")
     }
 
     private var firstSequence: Int {
@@ -141,14 +145,18 @@ struct RotatedNames: Sendable {
     /// The next name of the same moment.
     func successor(of name: RotatedName) -> RotatedName {
         if case .custom = naming.kind { return make(name.order.second, name.order.sequence + 1) }
-        let stamp = name.order.sequence > 0 ? String(name.plain.dropLast(Self.text(name.order.sequence).count)) : name.plain
+        let stamp =
+            name.order.sequence > 0 ? String(name.plain.dropLast(Self.text(name.order.sequence).count)) : name.plain
         let sequence = name.order.sequence + 1
-        return RotatedName(order: RotatedName.Order(second: name.order.second, sequence: sequence), plain: stamp + Self.text(sequence), suffix: "")
+        return RotatedName(
+            order: RotatedName.Order(second: name.order.second, sequence: sequence), plain: stamp + Self.text(sequence),
+            suffix: "")
     }
 
     /// The name of the n-th last file.
     func numbered(_ number: Int, suffix: String = "") -> RotatedName {
-        RotatedName(order: RotatedName.Order(second: -Int64(number), sequence: 0), plain: base + ".\(number)", suffix: suffix)
+        RotatedName(
+            order: RotatedName.Order(second: -Int64(number), sequence: 0), plain: base + ".\(number)", suffix: suffix)
     }
 
     private func make(_ second: Int64, _ sequence: Int) -> RotatedName {
@@ -180,7 +188,9 @@ struct RotatedNames: Sendable {
         text += "_" + Self.pair(rest / 3600)
         if precision >= .minute { text += "-" + Self.pair(rest / 60 % 60) }
         if precision >= .second { text += "-" + Self.pair(rest % 60) }
-        if !zone.isUTC { text += (offset < 0 ? "-" : "+") + Self.pair(abs(offset) / 3600) + Self.pair(abs(offset) / 60 % 60) }
+        if !zone.isUTC {
+            text += (offset < 0 ? "-" : "+") + Self.pair(abs(offset) / 3600) + Self.pair(abs(offset) / 60 % 60)
+        }
         return text
     }
 
@@ -216,7 +226,9 @@ private struct NameReader {
     /// the zone has then.
     mutating func stamp(_ precision: RotatedNames.Precision, _ zone: LogTimeZone) -> RotatedName.Order? {
         guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2) else { return nil }
-        guard (1...12).contains(month), case let date = Timestamp.days(year, month, day), Timestamp.date(date) == (year, month, day) else {
+        guard (1...12).contains(month), case let date = Timestamp.days(year, month, day),
+            Timestamp.date(date) == (year, month, day)
+        else {
             return nil
         }
         var second = Int64(date) * 86_400
@@ -234,7 +246,9 @@ private struct NameReader {
             }
         }
         guard !isAtEnd else { return RotatedName.Order(second: second, sequence: 0) }
-        guard take("."), rest.count >= 3, rest.count == 3 || rest.first != UInt8(ascii: "0"), let sequence = digits(), sequence > 0, isAtEnd else {
+        guard take("."), rest.count >= 3, rest.count == 3 || rest.first != UInt8(ascii: "0"), let sequence = digits(),
+            sequence > 0, isAtEnd
+        else {
             return nil
         }
         return RotatedName.Order(second: second, sequence: sequence)

@@ -29,7 +29,8 @@ public struct Rotation: Sendable {
     ///   - latest: a symbolic link that leads to the file that is being written, for programs that follow it without
     ///     knowing its name. In the log's folder, if it says no other. Something there that is no link is left alone, and the handler is `degraded`.
     public init(
-        _ triggers: RotationTrigger..., in zone: LogTimeZone = .utc, naming: RotationNaming = .dated, keep: Retention = .all,
+        _ triggers: RotationTrigger..., in zone: LogTimeZone = .utc, naming: RotationNaming = .dated,
+        keep: Retention = .all,
         compress: Compression? = nil, latest: FilePath? = nil
     ) {
         self.init(triggers, in: zone, naming: naming, keep: keep, compress: compress, latest: latest)
@@ -37,7 +38,8 @@ public struct Rotation: Sendable {
 
     /// The same for triggers in an array.
     public init(
-        _ triggers: [RotationTrigger], in zone: LogTimeZone = .utc, naming: RotationNaming = .dated, keep: Retention = .all,
+        _ triggers: [RotationTrigger], in zone: LogTimeZone = .utc, naming: RotationNaming = .dated,
+        keep: Retention = .all,
         compress: Compression? = nil, latest: FilePath? = nil
     ) {
         self.triggers = triggers
@@ -67,7 +69,8 @@ public struct Rotation: Sendable {
             }
         }
         return RotatedNames(
-            base: base, naming: naming, zone: zone, precision: precisions?.max() ?? .second, isAlwaysNumbered: sizeLimit != nil)
+            base: base, naming: naming, zone: zone, precision: precisions?.max() ?? .second,
+            isAlwaysNumbered: sizeLimit != nil)
     }
 }
 

@@ -118,8 +118,12 @@ struct RotationMachine {
             if pending.begun > 0 { return .write(pending.begun) }
             var room = Int64(cutoff)
             // A record that is larger than a file has one for itself.
-            if let sizeLimit, canRotate { room = min(room, max(sizeLimit - size, size == 0 ? Int64(pending.first) : 0)) }
-            if cutoff > 0, pending.count > 0, room >= pending.first { return .write(min(pending.count, whole(Int(room)))) }
+            if let sizeLimit, canRotate {
+                room = min(room, max(sizeLimit - size, size == 0 ? Int64(pending.first) : 0))
+            }
+            if cutoff > 0, pending.count > 0, room >= pending.first {
+                return .write(min(pending.count, whole(Int(room))))
+            }
             return begin(wanted)
         }
         guard let sizeLimit, canRotate, isTime(now) else { return .write(pending.count) }
@@ -197,7 +201,8 @@ struct RotationMachine {
         let wasOpen = phase == .switching(wasOpen: true) && !isLost
         phase = wasOpen ? .open : .closed
         if !wasOpen { postponed = nil } else if !switching.isReopening || !isRotationPostponed { postponed = switching }
-        let (first, longest): (Duration, Duration) = wasOpen ? (.seconds(1), .seconds(60)) : (.milliseconds(100), .seconds(10))
+        let (first, longest): (Duration, Duration) =
+            wasOpen ? (.seconds(1), .seconds(60)) : (.milliseconds(100), .seconds(10))
         let pause = min(first * (1 << min(failures, 10)), longest)
         failures += 1
         quietUntil = now + pause

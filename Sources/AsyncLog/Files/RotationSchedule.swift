@@ -69,7 +69,9 @@ struct RotationSchedule: Sendable {
             var date = date(second) + 1
             let first = date - Self.farthest(rule)
             while date >= first {
-                if Self.isEnd(date, rule), case let moment = moment(date, Self.time(rule)), moment <= second { return moment }
+                if Self.isEnd(date, rule), case let moment = moment(date, Self.time(rule)), moment <= second {
+                    return moment
+                }
                 date -= 1
             }
             return nil
@@ -93,7 +95,8 @@ struct RotationSchedule: Sendable {
         case .period: false
         case .days(let count, _): date % count == 0
         // Weeks begin on Mondays; 1969-12-29 was one.
-        case .weekdays(let days, _, let weeks): days.contains(Weekday(day: date)) && Int64(date + 3).quotientFloored(by: 7).0 % weeks == 0
+        case .weekdays(let days, _, let weeks):
+            days.contains(Weekday(day: date)) && Int64(date + 3).quotientFloored(by: 7).0 % weeks == 0
         case .afterBeginning(let days, _, _): days.contains(Weekday(day: date))
         }
     }
@@ -113,7 +116,9 @@ struct RotationSchedule: Sendable {
         let shown = Int64(date) * Self.day + time.second
         // No zone is as far from UTC as this, nor does one change twice in so short a time.
         var (low, high) = (shown - 2 * Self.day, shown + 2 * Self.day)
-        let candidates = [zone.offset(at: low), zone.offset(at: high)].map { shown - Int64($0) }.filter { local($0) == shown }
+        let candidates = [zone.offset(at: low), zone.offset(at: high)].map { shown - Int64($0) }.filter {
+            local($0) == shown
+        }
         if let first = candidates.min() { return first }
         while high - low > 1 {
             let middle = low + (high - low) / 2

@@ -41,15 +41,20 @@ public struct RotationTrigger: Sendable, Equatable {
     /// forward happens at that moment; an hour that it shows twice ends twice. Days end at midnight, once each.
     public static func every(_ count: Int = 1, _ unit: Unit) -> RotationTrigger {
         precondition(count > 0 && count <= 1_000_000, "every \(count) \(unit)")
-        return RotationTrigger(kind: .clock(unit == .days ? .days(count, at: .midnight) : .period(Int64(count) * unit.seconds, unit)))
+        return RotationTrigger(
+            kind: .clock(unit == .days ? .days(count, at: .midnight) : .period(Int64(count) * unit.seconds, unit)))
     }
 
     /// Every day at this time. If the clock skips it, at the moment when it does; if the clock shows it twice, the
     /// first time.
-    public static func daily(at time: TimeOfDay = .midnight) -> RotationTrigger { RotationTrigger(kind: .clock(.days(1, at: time))) }
+    public static func daily(at time: TimeOfDay = .midnight) -> RotationTrigger {
+        RotationTrigger(kind: .clock(.days(1, at: time)))
+    }
 
     /// On these days of the week, at this time; with `weeks`, not in each week.
-    public static func weekly(on days: Set<Weekday>, at time: TimeOfDay = .midnight, everyWeeks weeks: Int = 1) -> RotationTrigger {
+    public static func weekly(on days: Set<Weekday>, at time: TimeOfDay = .midnight, everyWeeks weeks: Int = 1)
+        -> RotationTrigger
+    {
         precondition(!days.isEmpty && weeks > 0, "on no day of the week, or every \(weeks) weeks")
         return RotationTrigger(kind: .clock(.weekdays(days, at: time, weeks: weeks)))
     }
@@ -69,16 +74,22 @@ public struct RotationTrigger: Sendable, Equatable {
     ///   - interval: every how many of them. Of weekdays: every how many weeks.
     ///   - time: for `midnight` and `W0` to `W6`, instead of midnight at the end of the day: `atTime`.
     /// - Throws: `RotationError` for anything else.
-    public static func when(_ when: String, interval: Int = 1, at time: TimeOfDay? = nil) throws(RotationError) -> RotationTrigger {
+    public static func when(_ when: String, interval: Int = 1, at time: TimeOfDay? = nil) throws(RotationError)
+        -> RotationTrigger
+    {
         let name = when.uppercased()
         guard interval > 0, interval <= 1_000_000 else {
             throw RotationError(setting: "interval \(interval)", reason: "it is a number from 1 to 1000000")
         }
         let units: [String: Unit] = ["S": .seconds, "M": .minutes, "H": .hours, "D": .days]
         if let unit = units[name], time == nil { return .every(interval, unit) }
-        if units[name] != nil { throw RotationError(setting: "when \"\(when)\"", reason: "a time of day goes with midnight and W0 to W6") }
+        if units[name] != nil {
+            throw RotationError(setting: "when \"\(when)\"", reason: "a time of day goes with midnight and W0 to W6")
+        }
         if name == "MIDNIGHT" { return .afterBeginning(Weekday.allCases, at: time, furtherDays: interval - 1) }
-        guard name.utf8.count == 2, name.hasPrefix("W"), let number = Int(name.dropFirst()), let day = Weekday(rawValue: number) else {
+        guard name.utf8.count == 2, name.hasPrefix("W"), let number = Int(name.dropFirst()),
+            let day = Weekday(rawValue: number)
+        else {
             throw RotationError(setting: "when \"\(when)\"", reason: "it is one of S, M, H, D, W0 to W6, midnight")
         }
         return .afterBeginning([day], at: time, furtherDays: 7 * (interval - 1))
@@ -120,7 +131,9 @@ public struct TimeOfDay: Sendable, Hashable, CustomStringConvertible {
 
     /// - Precondition: it is one: hours to 23, minutes and seconds to 59.
     public init(_ hour: Int, _ minute: Int = 0, _ second: Int = 0) {
-        precondition((0..<24).contains(hour) && (0..<60).contains(minute) && (0..<60).contains(second), "a time of day \(hour):\(minute):\(second)")
+        precondition(
+            (0..<24).contains(hour) && (0..<60).contains(minute) && (0..<60).contains(second),
+            "a time of day \(hour):\(minute):\(second)")
         self.second = Int64(hour * 3600 + minute * 60 + second)
     }
 
@@ -130,7 +143,9 @@ public struct TimeOfDay: Sendable, Hashable, CustomStringConvertible {
         let numbers = parts.compactMap { part in
             (1...2).contains(part.utf8.count) && part.utf8.allSatisfy { (48...57).contains($0) } ? Int(part) : nil
         }
-        guard (2...3).contains(parts.count), numbers.count == parts.count, numbers[0] < 24, numbers[1...].allSatisfy({ $0 < 60 }) else { return nil }
+        guard (2...3).contains(parts.count), numbers.count == parts.count, numbers[0] < 24,
+            numbers[1...].allSatisfy({ $0 < 60 })
+        else { return nil }
         self.init(numbers[0], numbers[1], numbers.count == 3 ? numbers[2] : 0)
     }
 

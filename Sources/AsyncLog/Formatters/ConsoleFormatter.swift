@@ -35,7 +35,8 @@ public struct ConsoleFormatter: Formatter {
     ///   - time: the style of times.
     ///   - timeZone: the zone of times.
     public init(
-        color: Color = .automatic(.standardError), width: Int? = nil, messageWidth: Int = 40, time: TimestampStyle = .clock(),
+        color: Color = .automatic(.standardError), width: Int? = nil, messageWidth: Int = 40,
+        time: TimestampStyle = .clock(),
         timeZone: LogTimeZone = .utc
     ) {
         isColored = ConsoleFormatter.isColored(color)
@@ -110,7 +111,9 @@ public struct ConsoleFormatter: Formatter {
         }
         line.append("\n")
         record.forEachField { field in
-            if case .error(let error) = field.value { append(error, named: field.key, indent: indent, depth: 0, to: &line) }
+            if case .error(let error) = field.value {
+                append(error, named: field.key, indent: indent, depth: 0, to: &line)
+            }
         }
     }
 
@@ -140,7 +143,9 @@ public struct ConsoleFormatter: Formatter {
             line.appendEscaped(message)
         }
         line.append("\n")
-        if case .error(let cause) = error["cause"] { append(cause, named: key, indent: indent, depth: depth + 1, to: &line) }
+        if case .error(let cause) = error["cause"] {
+            append(cause, named: key, indent: indent, depth: depth + 1, to: &line)
+        }
     }
 
     // MARK: Colours
@@ -199,7 +204,9 @@ public struct ConsoleFormatter: Formatter {
     private struct Column {
         var value = 0
 
-        mutating func count(_ line: borrowing LineBuffer, from begin: Int) { value += ConsoleFormatter.characters(line, from: begin) }
+        mutating func count(_ line: borrowing LineBuffer, from begin: Int) {
+            value += ConsoleFormatter.characters(line, from: begin)
+        }
     }
 
     /// Counts visible characters: not the colours.

@@ -20,7 +20,9 @@ enum DurationText {
         write(nanoseconds, unit: 1_000_000_000, digits: 9, "", to: memory)
     }
 
-    private static func write(_ value: Int64, unit: UInt64, digits: Int, _ name: StaticString, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+    private static func write(
+        _ value: Int64, unit: UInt64, digits: Int, _ name: StaticString, to memory: UnsafeMutablePointer<UInt8>
+    ) -> Int {
         var length = 0
         if value < 0 {
             memory[0] = UInt8(ascii: "-")

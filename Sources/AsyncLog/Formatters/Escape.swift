@@ -26,7 +26,9 @@ enum Escape {
     /// Copies the text and returns whether all of it is printable ASCII, as nearly all texts are. If it is not, the
     /// caller copies it again with `copyPrefix`.
     @inline(__always)
-    private static func copyPlain(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Bool {
+    private static func copyPlain(
+        _ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style
+    ) -> Bool {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
         if count >= 16 {
             var found = SIMD2<UInt64>(repeating: 0)
@@ -43,13 +45,17 @@ enum Escape {
             return (found[0] | found[1]) & high == 0
         }
         if count >= 8 {
-            let (first, second) = (from.loadUnaligned(as: UInt64.self), from.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
+            let (first, second) = (
+                from.loadUnaligned(as: UInt64.self), from.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+            )
             to.storeBytes(of: first, as: UInt64.self)
             to.storeBytes(of: second, toByteOffset: count &- 8, as: UInt64.self)
             return (special(first, style) | special(second, style)) & high == 0
         }
         if count >= 4 {
-            let (first, second) = (from.loadUnaligned(as: UInt32.self), from.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))
+            let (first, second) = (
+                from.loadUnaligned(as: UInt32.self), from.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+            )
             to.storeBytes(of: first, as: UInt32.self)
             to.storeBytes(of: second, toByteOffset: count &- 4, as: UInt32.self)
             return special(UInt64(first) | UInt64(second) << 32, style) & high == 0
@@ -84,7 +90,9 @@ enum Escape {
     /// Copies eight bytes at a time until one needs a look; returns how many were copied. The target has room for
     /// `count` bytes and eight more.
     @inline(__always)
-    private static func copyPrefix(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style) -> Int {
+    private static func copyPrefix(
+        _ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ style: Style
+    ) -> Int {
         let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
         var offset = 0
         while offset + 8 <= count {
@@ -120,7 +128,9 @@ enum Escape {
         var found = (word &- ones &* 0x20) & ~word
         found |= zero(word ^ ones &* 0x7F)
         if case .json = style { found |= zero(word ^ ones &* 0x22) | zero(word ^ ones &* 0x5C) }
-        if word & high != 0 { found |= zero(word ^ ones &* 0xC2) | zero(word ^ ones &* 0xD8) | zero(word ^ ones &* 0xE2) }
+        if word & high != 0 {
+            found |= zero(word ^ ones &* 0xC2) | zero(word ^ ones &* 0xD8) | zero(word ^ ones &* 0xE2)
+        }
         return found & high
     }
 
@@ -144,7 +154,11 @@ enum Escape {
     static func append(_ text: UnsafeBufferPointer<UInt8>, to line: inout LineBuffer, _ style: Style) {
         guard let source = text.baseAddress else { return }
         line.ensure(text.count)
-        if copyPlain(source, text.count, to: line.cursor, style) { line.cursor += text.count } else { appendSpecial(text, to: &line, style) }
+        if copyPlain(source, text.count, to: line.cursor, style) {
+            line.cursor += text.count
+        } else {
+            appendSpecial(text, to: &line, style)
+        }
     }
 
     @inline(never)
@@ -169,7 +183,9 @@ enum Escape {
     }
 
     /// The character at `index`, if it has to be escaped, and the number of its bytes; (0, 0) if not.
-    private static func character(_ text: UnsafeBufferPointer<UInt8>, _ index: Int, _ style: Style) -> (scalar: UInt32, length: Int) {
+    private static func character(_ text: UnsafeBufferPointer<UInt8>, _ index: Int, _ style: Style) -> (
+        scalar: UInt32, length: Int
+    ) {
         let byte = text[index]
         func next(_ distance: Int) -> UInt32 { index + distance < text.count ? UInt32(text[index + distance]) : 0 }
         switch byte {
@@ -217,7 +233,9 @@ enum Escape {
         return digits
     }
 
-    static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
+    static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
 }
 
 // MARK: Texts of any length

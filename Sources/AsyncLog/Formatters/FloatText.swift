@@ -7,8 +7,12 @@ enum FloatText {
     static let maximumLength = 32
 
     /// Writes the shortest text and returns the number of bytes: `0.1`, `5.0`, `1e-07`, `-inf`, `nan`.
-    static func write<Value: BinaryFloatingPoint & TextOutputStreamable>(_ value: Value, to memory: UnsafeMutablePointer<UInt8>) -> Int {
-        if Value.self == Double.self, let length = writeShort(unsafeBitCast(value, to: Double.self), to: memory) { return length }
+    static func write<Value: BinaryFloatingPoint & TextOutputStreamable>(
+        _ value: Value, to memory: UnsafeMutablePointer<UInt8>
+    ) -> Int {
+        if Value.self == Double.self, let length = writeShort(unsafeBitCast(value, to: Double.self), to: memory) {
+            return length
+        }
         var capture = Capture(memory: memory)
         // `snan`, `-nan` and `nan(0x7)` are no numbers to any parser.
         if value.isNaN { capture.write("nan") } else { value.write(to: &capture) }
@@ -67,7 +71,9 @@ enum FloatText {
         let rounded = round(digits, at: point + decimals)
         let whole = point + (rounded.carried ? 1 : 0)
         if value.sign == .minus, rounded.digits.contains(where: { $0 != 0 }) { append(UInt8(ascii: "-")) }
-        func digit(_ index: Int) -> UInt8 { UInt8(ascii: "0") + (rounded.digits.indices.contains(index) ? rounded.digits[index] : 0) }
+        func digit(_ index: Int) -> UInt8 {
+            UInt8(ascii: "0") + (rounded.digits.indices.contains(index) ? rounded.digits[index] : 0)
+        }
         if whole <= 0 { append(UInt8(ascii: "0")) } else { for index in 0..<whole { append(digit(index)) } }
         guard decimals > 0 else { return }
         append(UInt8(ascii: "."))
@@ -91,7 +97,9 @@ enum FloatText {
             for byte in mantissa {
                 if byte == UInt8(ascii: ".") { point = digits.count } else { digits.append(byte - UInt8(ascii: "0")) }
             }
-            if mantissa.count < text.count { exponent = Int(String(decoding: text.dropFirst(mantissa.count + 1), as: UTF8.self)) ?? 0 }
+            if mantissa.count < text.count {
+                exponent = Int(String(decoding: text.dropFirst(mantissa.count + 1), as: UTF8.self)) ?? 0
+            }
         }
         return (digits, (point ?? digits.count) + exponent)
     }

@@ -54,13 +54,17 @@ extension LineBuffer {
 
     @inline(never)
     private mutating func appendAllFields(of record: borrowing Record, _ layOut: (Field, inout LineBuffer) -> Void) {
-        guard let layoutOwner, textLimit == .max, !record.mayRepeatKeys else { return record.forEachField { layOut($0, &self) } }
+        guard let layoutOwner, textLimit == .max, !record.mayRepeatKeys else {
+            return record.forEachField { layOut($0, &self) }
+        }
         record.scope?._withUnsafeGuaranteedRef { append($0, layoutOwner, layOut) }
         record.bound?._withUnsafeGuaranteedRef { append($0, layoutOwner, layOut) }
         for field in record.fields { layOut(field, &self) }
     }
 
-    private mutating func append(_ fields: BoundFields, _ owner: LayoutOwner, _ layOut: (Field, inout LineBuffer) -> Void) {
+    private mutating func append(
+        _ fields: BoundFields, _ owner: LayoutOwner, _ layOut: (Field, inout LineBuffer) -> Void
+    ) {
         fields.withLayout(for: owner) { list, line in
             for field in list { layOut(field, &line) }
         } _: { bytes, changes in

@@ -51,7 +51,8 @@ public struct JSONFormatter: Formatter {
 
         /// The usual keys, except for those that are given.
         public init(
-            time: String = "time", level: String = "level", logger: String = "logger", message: String = "message", file: String = "file",
+            time: String = "time", level: String = "level", logger: String = "logger", message: String = "message",
+            file: String = "file",
             line: String = "line", function: String = "function", sequence: String = "sequence"
         ) {
             self.time = time
@@ -98,7 +99,8 @@ public struct JSONFormatter: Formatter {
     ///   - extra: fields that all records have.
     ///   - fields: the place of the fields.
     public init(
-        time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, include: Parts = .standard, keys: Keys = Keys(), exclude: [String] = [],
+        time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, include: Parts = .standard,
+        keys: Keys = Keys(), exclude: [String] = [],
         extra: Fields = .none, fields: FieldPlacement = .flat
     ) {
         parts = include
@@ -119,12 +121,14 @@ public struct JSONFormatter: Formatter {
         let closeTime = include.contains(.time) && !include.contains(.level) ? quote : ""
         levels = LevelTexts { include.contains(.level) ? levelKey + "\"\($0.name)\"" : closeTime }
         beforeLogger = PaddedText(include.contains(.logger) ? lead(keys.logger) + "\"" : "")
-        beforeMessage = PaddedText(include.contains(.message) ? (include.contains(.logger) ? "\"" : "") + lead(keys.message) + "\"" : "")
+        beforeMessage = PaddedText(
+            include.contains(.message) ? (include.contains(.logger) ? "\"" : "") + lead(keys.message) + "\"" : "")
         let closeText = include.contains(.message) || include.contains(.logger) ? "\"" : ""
         beforeFile = PaddedText(include.contains(.source) ? closeText + lead(keys.file) : "")
         beforeLine = PaddedText(include.contains(.source) ? lead(keys.line) : "")
         beforeFunction = PaddedText(include.contains(.source) ? lead(keys.function) : "")
-        beforeSequence = PaddedText(include.contains(.sequence) ? (include.contains(.source) ? "" : closeText) + lead(keys.sequence) : "")
+        beforeSequence = PaddedText(
+            include.contains(.sequence) ? (include.contains(.source) ? "" : closeText) + lead(keys.sequence) : "")
         let isOpen = !include.contains(.source) && !include.contains(.sequence)
 
         var before = isOpen ? closeText : ""

@@ -47,7 +47,8 @@ enum JSONText {
     @inline(never)
     private static func appendOther(_ value: FieldValue, to line: inout LineBuffer, _ dates: DateStyle?) {
         switch value {
-        case .float(let value): if value.isFinite { line.append(value) } else { appendNonFinite(Double(value), to: &line) }
+        case .float(let value):
+            if value.isFinite { line.append(value) } else { appendNonFinite(Double(value), to: &line) }
         case .date(let date):
             var timestamp = dates?.timestamp ?? Timestamp(.rfc3339(.nanoseconds))
             if !timestamp.isNumber { line.append("\"") }

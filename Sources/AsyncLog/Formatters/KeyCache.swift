@@ -46,7 +46,9 @@ struct KeyCache: @unchecked Sendable {  // only a copy that is the sole owner of
     func append(_ field: Field, to line: inout LineBuffer) -> Bool {
         let address = UInt(bitPattern: field.key.bytes.baseAddress)
         let entry = entries + KeyCache.place(address)
-        guard entry.pointee.key == address, entry.pointee.header == field.header.bits, line.textLimit == .max else { return false }
+        guard entry.pointee.key == address, entry.pointee.header == field.header.bits, line.textLimit == .max else {
+            return false
+        }
         line.ensure(40)
         let (from, to) = (UnsafeRawPointer(entry) + 24, UnsafeMutableRawPointer(line.cursor))
         to.storeBytes(of: from.loadUnaligned(as: SIMD4<UInt64>.self), as: SIMD4<UInt64>.self)
@@ -61,7 +63,8 @@ struct KeyCache: @unchecked Sendable {  // only a copy that is the sole owner of
     mutating func keep(_ field: Field, _ line: borrowing LineBuffer, from begin: Int) {
         assert(MemoryLayout<Entry>.offset(of: \.text) == 24)
         let text = line.bytes[begin...]
-        guard field.header.isStatic, let base = field.key.bytes.baseAddress, text.count <= 40, line.textLimit == .max else { return }
+        guard field.header.isStatic, let base = field.key.bytes.baseAddress, text.count <= 40, line.textLimit == .max
+        else { return }
         if !isKnownUniquelyReferenced(&storage) {
             storage = Storage(copying: storage)
             entries = storage.entries

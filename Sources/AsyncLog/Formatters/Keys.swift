@@ -79,7 +79,8 @@ extension LineBuffer {
     @inline(__always)
     mutating func appendPair(_ first: Unicode.Scalar, _ second: Unicode.Scalar) {
         ensure(2)
-        UnsafeMutableRawPointer(cursor).storeBytes(of: UInt16(UInt8(ascii: first)) | UInt16(UInt8(ascii: second)) << 8, as: UInt16.self)
+        UnsafeMutableRawPointer(cursor).storeBytes(
+            of: UInt16(UInt8(ascii: first)) | UInt16(UInt8(ascii: second)) << 8, as: UInt16.self)
         cursor += 2
     }
 

@@ -19,7 +19,9 @@ public struct LogfmtFormatter: Formatter {
     ///   - timeZone: the zone of times.
     ///   - source: whether `file`, `line` and `function` appear.
     ///   - extra: fields that all records have.
-    public init(time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, source: Bool = false, extra: Fields = .none) {
+    public init(
+        time: TimestampStyle = .rfc3339(), timeZone: LogTimeZone = .utc, source: Bool = false, extra: Fields = .none
+    ) {
         timestamp = Timestamp(time, zone: timeZone)
         includesSource = source
         let bound = BoundFields(extra, in: nil, loop: nil)

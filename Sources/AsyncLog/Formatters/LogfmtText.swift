@@ -105,7 +105,8 @@ enum LogfmtText {
         if key.isEmpty { line.append("_") }
         for scalar in String(key).unicodeScalars.prefix(line.textLimit) {
             // Parsers write U+FFFD for bytes that are not UTF-8.
-            let isPlain = scalar.value >= 0x80 ? scalar != "\u{FFFD}" && Escape.isPlain(scalar) : isPlain(UInt8(scalar.value))
+            let isPlain =
+                scalar.value >= 0x80 ? scalar != "\u{FFFD}" && Escape.isPlain(scalar) : isPlain(UInt8(scalar.value))
             if isPlain { line.append(String(scalar)) } else { line.append("_") }
             if !isPlain { isChanged = true }
         }
@@ -129,7 +130,9 @@ enum LogfmtText {
     ///   - reserved: the format's own keys; fields with these names get `fields.` in front.
     ///   - names: all keys in front of the fields, as they are written.
     @inline(__always)
-    static func appendFields(of record: borrowing Record, reserved: ReservedKeys?, names: [String], to line: inout LineBuffer) {
+    static func appendFields(
+        of record: borrowing Record, reserved: ReservedKeys?, names: [String], to line: inout LineBuffer
+    ) {
         let begin = line.count
         line.appendFields(of: record) { field, line in
             line.append(UInt8(ascii: " "))
@@ -148,10 +151,12 @@ enum LogfmtText {
     /// Writes the fields again, if two of their keys may be equal.
     @inline(never)
     private static func makeUnique(
-        _ record: borrowing Record, _ reserved: ReservedKeys?, _ names: [String], from begin: Int, _ line: inout LineBuffer
+        _ record: borrowing Record, _ reserved: ReservedKeys?, _ names: [String], from begin: Int,
+        _ line: inout LineBuffer
     ) {
         defer { line.keyChanges = [] }
-        guard line.keyChanges.mayCollide(in: record) || names.contains(where: { $0.utf8.contains(UInt8(ascii: ".")) }) else { return }
+        guard line.keyChanges.mayCollide(in: record) || names.contains(where: { $0.utf8.contains(UInt8(ascii: ".")) })
+        else { return }
         line.cut(to: begin)
         var keys = UniqueKeys(names)
         record.forEachField { field in
@@ -161,11 +166,15 @@ enum LogfmtText {
     }
 
     /// Writes a pair, or the pairs of an object, each with a blank in front and a key that has not been claimed before.
-    static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys, to line: inout LineBuffer) {
+    static func append(
+        _ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys, to line: inout LineBuffer
+    ) {
         let name = prefix + repaired(key, for: &line)
         switch value {
-        case .object(let fields) where !fields.isEmpty: fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
-        case .error(let fields) where !fields.isEmpty: fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
+        case .object(let fields) where !fields.isEmpty:
+            fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
+        case .error(let fields) where !fields.isEmpty:
+            fields.forEachThatCounts { append($0.key, name + ".", $0.value, &keys, to: &line) }
         case .object, .error:
             line.append(" ")
             line.append(keys.claim(name))
@@ -181,7 +190,9 @@ enum LogfmtText {
     // MARK: Plain texts
 
     @inline(__always)
-    private static func isPlain(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x3D && byte != 0x5C }
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x3D && byte != 0x5C
+    }
 
     @inline(__always)
     private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -203,10 +214,13 @@ enum LogfmtText {
     /// True if a parser would take the text, without quotes, for a value of another kind.
     private static func isAmbiguous(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         let text = Text(text)
-        for word in ["true", "false", "null", "nan", "inf", "infinity"] as [StaticString] where text == word { return true }
+        for word in ["true", "false", "null", "nan", "inf", "infinity"] as [StaticString] where text == word {
+            return true
+        }
         guard let first = text.bytes.first else { return true }
         return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-            || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "["), UInt8(ascii: "{")].contains(first)
+            || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "["), UInt8(ascii: "{")].contains(
+                first)
     }
 }
 
@@ -219,5 +233,7 @@ extension Escape {
 
 extension LineBuffer {
     /// The first bytes, if texts are to be cut.
-    func limited(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes.prefix(textLimit / 2)) }
+    func limited(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes.prefix(textLimit / 2))
+    }
 }

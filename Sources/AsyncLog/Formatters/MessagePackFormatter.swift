@@ -21,7 +21,8 @@ public struct MessagePackFormatter: Formatter {
         includesSource = source
         includesSequence = sequence
         reserved = YieldingKeys(
-            ["time", "level", "logger", "message"] + (source ? ["file", "line", "function"] : []) + (sequence ? ["sequence"] : []))
+            ["time", "level", "logger", "message"] + (source ? ["file", "line", "function"] : [])
+                + (sequence ? ["sequence"] : []))
     }
 
     public var callSiteParts: CallSite.Parts { includesSource ? [.file, .function] : [] }
@@ -124,7 +125,8 @@ enum MessagePackText {
     static func appendKey(_ key: Text, suffix: StaticString, to line: inout LineBuffer) {
         let (kept, mark) = line.textLimit == .max ? (key.bytes, "") : line.limitedKey(key)
         header(
-            kept.count + mark.utf8.count + suffix.utf8CodeUnitCount, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA, thirtyTwo: 0xDB, &line)
+            kept.count + mark.utf8.count + suffix.utf8CodeUnitCount, short: (0xA0, 31), eight: 0xD9, sixteen: 0xDA,
+            thirtyTwo: 0xDB, &line)
         line.append(kept)
         line.append(mark)
         line.append(suffix)
@@ -183,7 +185,8 @@ enum MessagePackText {
     }
 
     private static func header(
-        _ count: Int, short: (tag: UInt8, limit: Int)?, eight: UInt8?, sixteen: UInt8, thirtyTwo: UInt8, _ line: inout LineBuffer
+        _ count: Int, short: (tag: UInt8, limit: Int)?, eight: UInt8?, sixteen: UInt8, thirtyTwo: UInt8,
+        _ line: inout LineBuffer
     ) {
         if let short, count <= short.limit {
             line.append(short.tag | UInt8(count))

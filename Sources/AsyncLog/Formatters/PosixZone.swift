@@ -65,7 +65,9 @@ struct PosixZone: Sendable {
             offset = -west
             guard parser.take(",") else { return nil }
         }
-        guard let begin = parser.change(), parser.take(","), let end = parser.change(), parser.isAtEnd else { return nil }
+        guard let begin = parser.change(), parser.take(","), let end = parser.change(), parser.isAtEnd else {
+            return nil
+        }
         daylight = Daylight(offset: offset, begin: begin, end: end)
     }
 
@@ -125,7 +127,9 @@ struct PosixZone: Sendable {
         private mutating func day() -> Change.Day? {
             if take("J") { return number().flatMap { (1...365).contains($0) ? .withoutLeapDay($0) : nil } }
             guard take("M") else { return number().flatMap { $0 <= 365 ? .ofYear($0) : nil } }
-            guard let month = number(), take("."), let week = number(), take("."), let day = number() else { return nil }
+            guard let month = number(), take("."), let week = number(), take("."), let day = number() else {
+                return nil
+            }
             guard (1...12).contains(month), (1...5).contains(week), day <= 6 else { return nil }
             return .weekday(month: month, week: week, day: day)
         }

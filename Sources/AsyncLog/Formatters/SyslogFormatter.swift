@@ -61,7 +61,8 @@ public struct SyslogFormatter: Formatter {
         let hostName = SyslogName.clean(host ?? SyslogFormatter.machine, limit: 255)
         let app = app ?? SyslogFormatter.program
         switch format {
-        case .rfc5424: origin = PaddedText(" \(hostName) \(SyslogName.clean(app, limit: 48)) \(SyslogFormatter.process) ")
+        case .rfc5424:
+            origin = PaddedText(" \(hostName) \(SyslogName.clean(app, limit: 48)) \(SyslogFormatter.process) ")
         case .rfc3164: origin = PaddedText(" \(hostName) \(SyslogName.tag(app))[\(SyslogFormatter.process)]: ")
         case .local: origin = PaddedText(" \(SyslogName.tag(app))[\(SyslogFormatter.process)]: ")
         }
@@ -99,7 +100,9 @@ public struct SyslogFormatter: Formatter {
         line.append(structuredData)
         let empty = line.count
         var keys: UniqueKeys?
-        line.appendFields(of: record) { field, line in SyslogFormatter.append(field.key, "", field.value, &keys, to: &line) }
+        line.appendFields(of: record) { field, line in
+            SyslogFormatter.append(field.key, "", field.value, &keys, to: &line)
+        }
         guard line.count > empty else {
             line.cut(to: begin)
             line.append("-")
@@ -119,7 +122,9 @@ public struct SyslogFormatter: Formatter {
     /// Writes ` key="value"`.
     ///
     /// - Parameter keys: the keys that have been written, if each must be unique.
-    private static func append(_ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys?, to line: inout LineBuffer) {
+    private static func append(
+        _ key: Text, _ prefix: String, _ value: FieldValue, _ keys: inout UniqueKeys?, to line: inout LineBuffer
+    ) {
         switch value {
         case .object(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, &keys, to: &line)
         case .error(let fields) where !fields.isEmpty: appendObject(key, prefix, fields, &keys, to: &line)
@@ -184,7 +189,9 @@ extension Level {
 /// Names in syslog messages: printable ASCII without blanks, of limited length.
 enum SyslogName {
     static func clean(_ name: String, limit: Int, without excluded: String = "=]\"") -> String {
-        let bytes = name.utf8.prefix(limit).map { isAllowed($0) && !excluded.utf8.contains($0) ? $0 : UInt8(ascii: "_") }
+        let bytes = name.utf8.prefix(limit).map {
+            isAllowed($0) && !excluded.utf8.contains($0) ? $0 : UInt8(ascii: "_")
+        }
         return bytes.isEmpty ? "-" : String(decoding: bytes, as: UTF8.self)
     }
 
@@ -201,7 +208,8 @@ enum SyslogName {
         }
         var isUnchanged = name.bytes.count <= limit
         for byte in name.bytes.prefix(limit) {
-            let isPlain = isAllowed(byte) && byte != UInt8(ascii: "=") && byte != UInt8(ascii: "]") && byte != UInt8(ascii: "\"")
+            let isPlain =
+                isAllowed(byte) && byte != UInt8(ascii: "=") && byte != UInt8(ascii: "]") && byte != UInt8(ascii: "\"")
             line.append(isPlain ? byte : UInt8(ascii: "_"))
             if !isPlain { isUnchanged = false }
         }
@@ -214,7 +222,9 @@ enum SyslogName {
 extension LineBuffer {
     /// Puts a backslash before each `"`, `\` and `]` behind `begin` (RFC 5424, section 6.3.3).
     fileprivate mutating func escapeParameter(from begin: Int) {
-        func needsEscape(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "]") }
+        func needsEscape(_ byte: UInt8) -> Bool {
+            byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "]")
+        }
         let end = count
         let more = UnsafeRawBufferPointer(rebasing: bytes[begin...]).count(where: needsEscape)
         guard more > 0 else { return }
@@ -238,7 +248,8 @@ extension LineBuffer {
 
 /// `Nov 22 09:27:00`, computed once a second.
 struct SyslogDate: Sendable {
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].map { Array($0.utf8) }
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].map
+    { Array($0.utf8) }
 
     private let zone: LogTimeZone
     private var second = Int64.min

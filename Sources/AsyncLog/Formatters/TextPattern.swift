@@ -42,7 +42,9 @@ public struct TextPattern: Sendable {
 
     /// `{time} {level} {logger}: {message}{fields}`
     public static let standard = TextPattern(
-        pieces: [.time(0), .text([32]), .level(.upper), .text([32]), .logger, .text([58, 32]), .message, .fields].map { Piece(part: $0) },
+        pieces: [.time(0), .text([32]), .level(.upper), .text([32]), .logger, .text([58, 32]), .message, .fields].map {
+            Piece(part: $0)
+        },
         times: [.rfc3339()])
 
     private init(pieces: [Piece], times: [TimestampStyle]) {
@@ -66,7 +68,9 @@ public struct TextPattern: Sendable {
                 }
                 if !literal.isEmpty { pieces.append(Piece(part: .text(literal))) }
                 literal = []
-                try add(String(decoding: bytes[at + 1..<end], as: UTF8.self), PatternError(text: text, offset: at + 1, reason: ""))
+                try add(
+                    String(decoding: bytes[at + 1..<end], as: UTF8.self),
+                    PatternError(text: text, offset: at + 1, reason: ""))
                 at = end + 1
             } else {
                 if byte == UInt8(ascii: "}"), !isDoubled {
@@ -84,7 +88,9 @@ public struct TextPattern: Sendable {
         var options = Array(words.dropFirst())
         var piece = Piece(part: .message)
         if let last = options.last, last.hasPrefix("<") || last.hasPrefix(">") {
-            guard let width = Int(last.dropFirst()), (0...1000).contains(width) else { throw place.because("\"\(last)\" is not a width: <n or >n") }
+            guard let width = Int(last.dropFirst()), (0...1000).contains(width) else {
+                throw place.because("\"\(last)\" is not a width: <n or >n")
+            }
             piece.width = last.hasPrefix(">") ? -width : width
             options.removeLast()
         }
@@ -119,7 +125,8 @@ public struct TextPattern: Sendable {
         case "sequence": return .sequence
         default:
             throw place.because(
-                "\"\(name)\" is no part of a record: time, clock, epoch, level, logger, message, fields, file, line, function, source, sequence")
+                "\"\(name)\" is no part of a record: time, clock, epoch, level, logger, message, fields, file, line, function, source, sequence"
+            )
         }
     }
 
@@ -155,5 +162,7 @@ public struct PatternError: Error, Sendable, Equatable, CustomStringConvertible 
         "\(reason)\n\(text)\n\(String(repeating: " ", count: String(decoding: text.utf8.prefix(offset), as: UTF8.self).count))^"
     }
 
-    fileprivate func because(_ reason: String) -> PatternError { PatternError(text: text, offset: offset, reason: reason) }
+    fileprivate func because(_ reason: String) -> PatternError {
+        PatternError(text: text, offset: offset, reason: reason)
+    }
 }

@@ -54,8 +54,12 @@ public struct LogTimeZone: Sendable {
 
     private static func read(_ path: String, _ name: String) throws(TimeZoneError) -> LogTimeZone {
         let bytes: [UInt8]
-        do throws(IOError) { bytes = try SmallFile.read(path) } catch { throw TimeZoneError(name: name, reason: error.description) }
-        guard let file = ZoneFile(bytes) else { throw TimeZoneError(name: name, reason: "\(path) is not a time zone file") }
+        do throws(IOError) { bytes = try SmallFile.read(path) } catch {
+            throw TimeZoneError(name: name, reason: error.description)
+        }
+        guard let file = ZoneFile(bytes) else {
+            throw TimeZoneError(name: name, reason: "\(path) is not a time zone file")
+        }
         return LogTimeZone(rules: .file(file))
     }
 
@@ -142,7 +146,8 @@ struct ZoneFile: Sendable {
             let utcCount, standardCount, leapCount, timeCount, typeCount, characterCount: Int
 
             func size(timeSize: Int) -> Int {
-                timeCount * (timeSize + 1) + typeCount * 6 + characterCount + leapCount * (timeSize + 4) + standardCount + utcCount
+                timeCount * (timeSize + 1) + typeCount * 6 + characterCount + leapCount * (timeSize + 4) + standardCount
+                    + utcCount
             }
         }
 
@@ -152,7 +157,8 @@ struct ZoneFile: Sendable {
             at += 20
             let counts = (0..<6).map { _ in Int(big(4)) }
             return Header(
-                version: version, utcCount: counts[0], standardCount: counts[1], leapCount: counts[2], timeCount: counts[3], typeCount: counts[4],
+                version: version, utcCount: counts[0], standardCount: counts[1], leapCount: counts[2],
+                timeCount: counts[3], typeCount: counts[4],
                 characterCount: counts[5])
         }
 

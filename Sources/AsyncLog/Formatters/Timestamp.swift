@@ -80,7 +80,9 @@ struct Timestamp: Sendable {
 
     /// Writes the digits behind the point at index 19; returns the index behind them.
     @inline(__always)
-    private func writeFraction(_ nanosecond: Int, _ precision: TimestampStyle.Precision, to memory: UnsafeMutablePointer<UInt8>) -> Int {
+    private func writeFraction(
+        _ nanosecond: Int, _ precision: TimestampStyle.Precision, to memory: UnsafeMutablePointer<UInt8>
+    ) -> Int {
         switch precision {
         case .seconds: return 19
         case .milliseconds:

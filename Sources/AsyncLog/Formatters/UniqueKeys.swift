@@ -72,7 +72,9 @@ struct YieldingKeys: Sendable {
     let underscores: Int
 
     init(_ names: [String]) {
-        func base(_ name: String) -> Substring.UTF8View { name.utf8.dropLast(name.utf8.reversed().prefix { $0 == UInt8(ascii: "_") }.count) }
+        func base(_ name: String) -> Substring.UTF8View {
+            name.utf8.dropLast(name.utf8.reversed().prefix { $0 == UInt8(ascii: "_") }.count)
+        }
         bases = ReservedKeys(names.map { String(Substring(base($0))) })
         underscores = 1 + (names.map { $0.utf8.count - base($0).count }.max() ?? 0)
     }
@@ -113,6 +115,9 @@ extension LineBuffer {
         guard isLong || String(key).utf8.firstRange(of: "…[".utf8) != nil else { return (key.bytes, "") }
         let kept = isLong ? Text.boundary(key.bytes, textLimit) : key.bytes.count
         markedKeys += 1
-        return (UnsafeBufferPointer(rebasing: key.bytes[..<kept]), "…[\(key.bytes.count - kept) bytes cut from key \(markedKeys)]")
+        return (
+            UnsafeBufferPointer(rebasing: key.bytes[..<kept]),
+            "…[\(key.bytes.count - kept) bytes cut from key \(markedKeys)]"
+        )
     }
 }

@@ -21,13 +21,15 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     /// - Parameter writer: its descriptor may change (`BatchWriter.redirect`); `label` names the destination all the
     ///   same.
     init(
-        _ writer: BatchWriter, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int, overflow: Overflow, maximumLineLength: Int
+        _ writer: BatchWriter, label: String, levels: ClosedRange<Level>, capacity: Int, reserve: Int,
+        overflow: Overflow, maximumLineLength: Int
     ) {
         precondition(capacity > 0, "capacity: must be at least 1 byte")
         precondition(reserve >= 0 && reserve < capacity, "reserve: must be at least 0 and less than capacity")
         self.overflow = overflow
         self.maximumLineLength = maximumLineLength
-        buffer = RecordBuffer(writer, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
+        buffer = RecordBuffer(
+            writer, label: label, capacity: capacity, reserve: reserve, reservedFrom: Level.error.rawValue)
         super.init(levels: levels, loop: writer.loop)
         buffer.reporter = self
         if case .dropOldest = overflow.rule { writer.writeLimit = capacity / 2 }
@@ -35,7 +37,9 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
     }
 
     /// Writes the record in the handler's format.
-    func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { preconditionFailure("a buffered handler has a format") }
+    func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
+        preconditionFailure("a buffered handler has a format")
+    }
 
     /// How the format writes times; nil if that is not known.
     var timestamps: [Timestamp]? { nil }
@@ -44,7 +48,9 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
         buffer.attach()
         guard wants(.critical), !hasCrashRecord else { return }
         hasCrashRecord = true
-        guarded { buffer.setCrashRecord(CrashRecord.make(timestamps) { record, line in try layOut(record, to: &line) }) }
+        guarded {
+            buffer.setCrashRecord(CrashRecord.make(timestamps) { record, line in try layOut(record, to: &line) })
+        }
     }
 
     // MARK: A record
@@ -98,7 +104,11 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
             return nil
         }
         return buffer.whenRoom(size, parked.level.rawValue) { [self] room in
-            if case .refused(let reason) = room { buffer.drop(reason, parked.level.rawValue) } else { appendParked(parked) }
+            if case .refused(let reason) = room {
+                buffer.drop(reason, parked.level.rawValue)
+            } else {
+                appendParked(parked)
+            }
             done()
         }
     }
@@ -244,7 +254,9 @@ public class BufferedHandler: Handler, RecordReporter, @unchecked Sendable {
 struct OversizeError: Error, CustomStringConvertible {
     let size: Int
     let limit: Int
-    var description: String { "a record of \(size) bytes, where \(limit) is the limit, which its formatter does not let be cut" }
+    var description: String {
+        "a record of \(size) bytes, where \(limit) is the limit, which its formatter does not let be cut"
+    }
 }
 
 extension DropSummary {

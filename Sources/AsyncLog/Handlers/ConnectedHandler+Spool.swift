@@ -16,8 +16,12 @@ extension ConnectedHandler {
     final func openDisk() {
         guard let disk, disk.tail == nil, !disk.isOpening else { return }
         disk.open { [self] torn, isHeaderDamaged in
-            if isHeaderDamaged { report("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning) }
-            if torn > 0 { report("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning) }
+            if isHeaderDamaged {
+                report("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning)
+            }
+            if torn > 0 {
+                report("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning)
+            }
             if let trouble = disk.trouble { enter(.degraded(trouble)) }
             reroute()
             failIfNowhere()

@@ -55,7 +55,8 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
     private static let verdictTime = Duration.milliseconds(100)
 
     init(
-        _ endpoint: Endpoint, framing: Framing, spool: Spool, levels: ClosedRange<Level>, reserve: Int?, overflow: Overflow, maximumLineLength: Int,
+        _ endpoint: Endpoint, framing: Framing, spool: Spool, levels: ClosedRange<Level>, reserve: Int?,
+        overflow: Overflow, maximumLineLength: Int,
         backoff: Backoff, timeout: Duration, random: any RandomNumberGenerator & Sendable
     ) {
         self.endpoint = endpoint
@@ -63,12 +64,17 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
         machine = ConnectionMachine(backoff, random: random)
         let writer = BatchWriter(on: EventLoop.current ?? .main)
         disk = spool.disk.map { path, limit in
-            if case .udp = endpoint { preconditionFailure("UDP does not tell when a receiver is not there: there is no time to spool") }
-            guard let bounds = framing.bounds else { preconditionFailure("a spool on disk needs a framing, to tell records apart") }
+            if case .udp = endpoint {
+                preconditionFailure("UDP does not tell when a receiver is not there: there is no time to spool")
+            }
+            guard let bounds = framing.bounds else {
+                preconditionFailure("a spool on disk needs a framing, to tell records apart")
+            }
             return DiskSpool(path, limit: limit, bounds: bounds, on: writer.loop)
         }
         super.init(
-            writer, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16, overflow: overflow,
+            writer, label: "\(endpoint)", levels: levels, capacity: spool.memory, reserve: reserve ?? spool.memory / 16,
+            overflow: overflow,
             maximumLineLength: maximumLineLength)
         buffer.destination = self
     }
@@ -225,7 +231,9 @@ public class ConnectedHandler: BufferedHandler, Destination, @unchecked Sendable
 
     private final func reportLost(_ records: UInt64) {
         guard records > 0, let disk else { return }
-        report("\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent", .error)
+        report(
+            "\"\(disk.path)\": the file has been removed, and with it \(records) record\(records == 1 ? "" : "s") that had not been sent",
+            .error)
     }
 
     /// Gives up the connection and the spool's file; returns what has to be done with that where it may block, and how

@@ -19,7 +19,9 @@ public struct Backoff: Sendable, Equatable {
 
     /// - Precondition: `first` is more than zero, and `longest` not less than it.
     public init(first: Duration = .milliseconds(100), longest: Duration = .seconds(30)) {
-        precondition(first > .zero && longest >= first, "backoff: first must be more than zero, longest at least as long as first")
+        precondition(
+            first > .zero && longest >= first,
+            "backoff: first must be more than zero, longest at least as long as first")
         self.first = first
         self.longest = longest
     }

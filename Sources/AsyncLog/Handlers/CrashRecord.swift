@@ -33,7 +33,9 @@ enum CrashRecord {
     /// All of `cfd_crash_signals`, in their order.
     private static var signals: [Signal] {
         withUnsafeBytes(of: cfd_crash_signals) { table in
-            table.bindMemory(to: cfd_crash_signal.self).map { Signal(name: String(cString: $0.name), number: Int($0.number)) }
+            table.bindMemory(to: cfd_crash_signal.self).map {
+                Signal(name: String(cString: $0.name), number: Int($0.number))
+            }
         }
     }
 }
@@ -50,7 +52,10 @@ private struct Template {
     private static let moment: Int64 = 7_954_862_706_987_654_321
     private static let otherMoment: Int64 = moment + 40_271_123_456_789
 
-    init?(_ signal: CrashRecord.Signal, _ timestamps: [Timestamp]?, _ layOut: (borrowing Record, inout LineBuffer) throws -> Void) {
+    init?(
+        _ signal: CrashRecord.Signal, _ timestamps: [Timestamp]?,
+        _ layOut: (borrowing Record, inout LineBuffer) throws -> Void
+    ) {
         guard let found = Template.laidOut(signal, Template.moment, nil, timestamps, layOut) else { return nil }
         self = found
         guard timestamps == nil else { return }
@@ -58,7 +63,9 @@ private struct Template {
         // when that was, and in a field when the crash is.
         let other = Template.laidOut(signal, Template.otherMoment, nil, timestamps, layOut)
         if other?.literals == literals { return }
-        guard let found = Template.laidOut(signal, WallClock.now, Template.moment, timestamps, layOut) else { return nil }
+        guard let found = Template.laidOut(signal, WallClock.now, Template.moment, timestamps, layOut) else {
+            return nil
+        }
         self = found
     }
 
@@ -137,7 +144,10 @@ private struct Template {
     private static func marks(_ time: Int64, _ timestamps: [Timestamp]?) -> [Mark] {
         var marks = (timestamps ?? usualTimestamps).map { Mark(text: $0.bytes(time), placeholder: $0.placeholder) }
         let (seconds, nanoseconds) = time.quotientFloored(by: 1_000_000_000)
-        marks.append(Mark(text: binary(UInt64(nanoseconds) << 34 | UInt64(seconds)), placeholder: placeholder(clog_placeholder_epoch_binary)))
+        marks.append(
+            Mark(
+                text: binary(UInt64(nanoseconds) << 34 | UInt64(seconds)),
+                placeholder: placeholder(clog_placeholder_epoch_binary)))
         for (value, count) in [(unwritten, clog_placeholder_unwritten), (undelivered, clog_placeholder_undelivered)] {
             marks.append(Mark(text: Array("\(value)".utf8), placeholder: placeholder(clog_placeholder_decimal, count)))
             marks.append(Mark(text: binary(UInt32(value)), placeholder: placeholder(clog_placeholder_binary, count)))
@@ -145,9 +155,13 @@ private struct Template {
         return marks
     }
 
-    private static func binary(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+    private static func binary(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
 
-    private static func placeholder(_ kind: clog_placeholder_kind, _ count: clog_placeholder_count = clog_placeholder_unwritten) -> clog_placeholder {
+    private static func placeholder(
+        _ kind: clog_placeholder_kind, _ count: clog_placeholder_count = clog_placeholder_unwritten
+    ) -> clog_placeholder {
         var placeholder = clog_placeholder()
         placeholder.kind = kind
         placeholder.count = count
@@ -156,7 +170,8 @@ private struct Template {
 
     /// How a user's own format may be expected to write times.
     private static let usualTimestamps: [Timestamp] = [.seconds, .milliseconds, .microseconds, .nanoseconds].flatMap {
-        (precision: TimestampStyle.Precision) in [Timestamp(.rfc3339(precision)), Timestamp(.clock(precision)), Timestamp(.epoch(precision))]
+        (precision: TimestampStyle.Precision) in
+        [Timestamp(.rfc3339(precision)), Timestamp(.clock(precision)), Timestamp(.epoch(precision))]
     }
 }
 
@@ -174,9 +189,12 @@ extension Timestamp {
     fileprivate var placeholder: clog_placeholder {
         var placeholder = clog_placeholder()
         switch style {
-        case .rfc3339(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_rfc3339, Int32(precision.rawValue))
-        case .clock(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_clock, Int32(precision.rawValue))
-        case .epoch(let precision): (placeholder.kind, placeholder.digits) = (clog_placeholder_epoch, Int32(precision.rawValue))
+        case .rfc3339(let precision):
+            (placeholder.kind, placeholder.digits) = (clog_placeholder_rfc3339, Int32(precision.rawValue))
+        case .clock(let precision):
+            (placeholder.kind, placeholder.digits) = (clog_placeholder_clock, Int32(precision.rawValue))
+        case .epoch(let precision):
+            (placeholder.kind, placeholder.digits) = (clog_placeholder_epoch, Int32(precision.rawValue))
         }
         placeholder.utc_offset = isNumber ? 0 : Int32(zone.offset(at: WallClock.now / 1_000_000_000))
         placeholder.is_utc = zone.isUTC ? 1 : 0

@@ -146,7 +146,8 @@ final class SpoolDrain: Destination {
     ///   - skipped: called when a record was given up, because it is larger than the network takes.
     ///   - done: called once, unless the drain is stopped: when the spool is empty, or could not be read.
     init(
-        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool, damaged: @escaping (_ records: Int, _ bytes: Int) -> Void,
+        _ spool: DiskSpool, to connection: AsyncFD, isDatagrams: Bool,
+        damaged: @escaping (_ records: Int, _ bytes: Int) -> Void,
         broke: @escaping (IOError) -> Void,
         skipped: @escaping (IOError) -> Void, done: @escaping (Result<Void, IOError>) -> Void
     ) {

@@ -49,14 +49,19 @@ public final class FileHandler<Format: Formatter>: LogFileHandler, @unchecked Se
     ///   - maximumLineLength: in bytes. A longer line has its texts cut, each with a mark.
     /// - Throws: `IOError` if the program that is to compress is not on `PATH`, or the path is none.
     public convenience init(
-        _ path: FilePath, formatter: Format, rotation: Rotation? = nil, permissions: FilePermissions = [.ownerReadWrite, .groupRead],
-        followsLink: Bool = true, createsFolders: Bool = false, reopensOnHangUp: Bool? = nil, levels: ClosedRange<Level> = .trace ... .critical,
-        capacity: Int = defaultCapacity, reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 1 << 18
+        _ path: FilePath, formatter: Format, rotation: Rotation? = nil,
+        permissions: FilePermissions = [.ownerReadWrite, .groupRead],
+        followsLink: Bool = true, createsFolders: Bool = false, reopensOnHangUp: Bool? = nil,
+        levels: ClosedRange<Level> = .trace ... .critical,
+        capacity: Int = defaultCapacity, reserve: Int? = nil, overflow: Overflow = .suspend,
+        maximumLineLength: Int = 1 << 18
     ) throws(IOError) {
         try self.init(
             LogFileSettings(
-                path: path, rotation: rotation, permissions: permissions, followsLink: followsLink, createsFolders: createsFolders,
-                reopensOnHangUp: reopensOnHangUp, levels: levels, capacity: capacity, reserve: reserve, overflow: overflow,
+                path: path, rotation: rotation, permissions: permissions, followsLink: followsLink,
+                createsFolders: createsFolders,
+                reopensOnHangUp: reopensOnHangUp, levels: levels, capacity: capacity, reserve: reserve,
+                overflow: overflow,
                 maximumLineLength: maximumLineLength), formatter)
         start()
     }
@@ -65,14 +70,19 @@ public final class FileHandler<Format: Formatter>: LogFileHandler, @unchecked Se
     ///
     /// - Throws: `IOError` with the path and the reason: `open "/var/log/app.log": permission denied (EACCES)`.
     public convenience init(
-        _ path: FilePath, formatter: Format, rotation: Rotation? = nil, permissions: FilePermissions = [.ownerReadWrite, .groupRead],
-        followsLink: Bool = true, createsFolders: Bool = false, reopensOnHangUp: Bool? = nil, levels: ClosedRange<Level> = .trace ... .critical,
-        capacity: Int = defaultCapacity, reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 1 << 18
+        _ path: FilePath, formatter: Format, rotation: Rotation? = nil,
+        permissions: FilePermissions = [.ownerReadWrite, .groupRead],
+        followsLink: Bool = true, createsFolders: Bool = false, reopensOnHangUp: Bool? = nil,
+        levels: ClosedRange<Level> = .trace ... .critical,
+        capacity: Int = defaultCapacity, reserve: Int? = nil, overflow: Overflow = .suspend,
+        maximumLineLength: Int = 1 << 18
     ) async throws(IOError) {
         try self.init(
             LogFileSettings(
-                path: path, rotation: rotation, permissions: permissions, followsLink: followsLink, createsFolders: createsFolders,
-                reopensOnHangUp: reopensOnHangUp, levels: levels, capacity: capacity, reserve: reserve, overflow: overflow,
+                path: path, rotation: rotation, permissions: permissions, followsLink: followsLink,
+                createsFolders: createsFolders,
+                reopensOnHangUp: reopensOnHangUp, levels: levels, capacity: capacity, reserve: reserve,
+                overflow: overflow,
                 maximumLineLength: maximumLineLength), formatter)
         try await startAndWait()
     }
@@ -86,5 +96,7 @@ public final class FileHandler<Format: Formatter>: LogFileHandler, @unchecked Se
     override public var callSiteParts: CallSite.Parts { parts }
     override var timestamps: [Timestamp]? { (formatter as? any TimedFormatter)?.timestamps }
 
-    override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
+    override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
+        try formatter.format(record, to: &line)
+    }
 }

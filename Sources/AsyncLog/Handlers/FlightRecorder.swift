@@ -31,7 +31,8 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
     ///   - trigger: a record of this level or above brings out all that are kept, itself last.
     ///   - levels: records of other levels are not kept.
     public init(
-        of capacity: Int, dumpingTo target: Handler, on trigger: Level = .error, levels: ClosedRange<Level> = .trace ... .critical
+        of capacity: Int, dumpingTo target: Handler, on trigger: Level = .error,
+        levels: ClosedRange<Level> = .trace ... .critical
     ) {
         precondition(capacity > 0, "capacity: must be at least 1 byte")
         self.target = target
@@ -76,7 +77,9 @@ public final class FlightRecorder: Handler, @unchecked Sendable {
         }
     }
 
-    private func forget(_ record: EncodedRecord) { bytes -= record.size + shared.remove(record.bound) + shared.remove(record.scope) }
+    private func forget(_ record: EncodedRecord) {
+        bytes -= record.size + shared.remove(record.bound) + shared.remove(record.scope)
+    }
 
     override public func flush(_ mode: FlushMode) async throws(IOError) { try await target.flush(mode) }
     override func finish(within limit: Duration) async { await target.finish(within: limit) }

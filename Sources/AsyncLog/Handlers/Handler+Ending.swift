@@ -35,7 +35,9 @@ extension Handler {
         abandonPending()
         let left = max(0, pendingRecords)
         books.lose(UInt64(max(0, kept - left)), failure == nil ? .timeout : .failure)
-        report("\(reason); \(kept - left) of \(books.accepted) records dropped" + (left > 0 ? ", \(left) still kept back" : ""), .error)
+        report(
+            "\(reason); \(kept - left) of \(books.accepted) records dropped"
+                + (left > 0 ? ", \(left) still kept back" : ""), .error)
     }
 
     /// Must be called when the number of records that are kept back may have changed: the loop keeps the handler while
@@ -118,6 +120,8 @@ private final class FlushedHandlers: @unchecked Sendable {
 
     private func flush(within limit: Duration) async {
         let deadline = Instant.now + limit
-        for handler in handlers.compactMap(\.handler) where !handler.isFinished { await handler.finish(within: deadline - .now) }
+        for handler in handlers.compactMap(\.handler) where !handler.isFinished {
+            await handler.finish(within: deadline - .now)
+        }
     }
 }

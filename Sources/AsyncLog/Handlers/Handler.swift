@@ -173,7 +173,9 @@ open class Handler: @unchecked Sendable {
         troubles += 1
         guard troubles & (troubles - 1) == 0 else { return }
         // The handler of standard error can report an error of its formatter there.
-        report("\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error, at: .anywhere)
+        report(
+            "\(label): \(error); \(troubles) record\(troubles == 1 ? "" : "s") dropped for such reasons so far", .error,
+            at: .anywhere)
     }
 
     // MARK: Making sure

@@ -144,14 +144,17 @@ extension Handler {
     }
 
     /// Makes a record of the handler's own. What is logged from within does not come back to it.
-    final func makeReport(_ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void) {
+    final func makeReport(
+        _ text: String, _ level: Level, _ fields: (inout FieldWriter) -> Void, _ body: (borrowing Record) -> Void
+    ) {
         guarded { Record.make(text, level, Handler.internalLogger, WallClock.now, CallSite(), fields, body) }
     }
 
     /// The logger of the library's own records. It is never released: releasing it would be work for the main loop.
     static var internalLogger: LoggerCore { internalLoggerHandle.core }
     private static let internalLoggerHandle = LoggerTree(
-        "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system, context: nil
+        "asynclog", level: .trace, handlers: [], pipeline: Pipeline(loop: .main, handlers: []), clock: .system,
+        context: nil
     ).root()
 
     /// Whether the handler's records go where they should. Any task.
@@ -169,7 +172,8 @@ extension Handler {
     /// Ends with the iteration's task. States that the iteration has not yet asked for are kept, the latest sixteen of
     /// them.
     public final var states: AsyncStream<HandlerState> {
-        let (stream, continuation) = AsyncStream.makeStream(of: HandlerState.self, bufferingPolicy: .bufferingNewest(16))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: HandlerState.self, bufferingPolicy: .bufferingNewest(16))
         loop.perform { self.condition.add(continuation) }
         return stream
     }
@@ -183,7 +187,9 @@ extension Handler {
     ///
     /// - Precondition: both handlers live on the same event loop.
     public final func reportTroubles(to fallback: Handler?) {
-        precondition(fallback !== self && (fallback == nil || fallback!.loop === loop), "fallback: must be another handler on the same event loop")
+        precondition(
+            fallback !== self && (fallback == nil || fallback!.loop === loop),
+            "fallback: must be another handler on the same event loop")
         loop.perform { self.fallback = fallback }
     }
 }

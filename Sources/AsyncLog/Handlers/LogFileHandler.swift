@@ -12,8 +12,10 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     init(_ settings: LogFileSettings, recordEnd: UInt8?) throws(IOError) {
         let place = try LogPlace(settings, recordEnd: recordEnd)
         super.init(
-            BatchWriter(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels, capacity: settings.capacity,
-            reserve: settings.reserve ?? settings.capacity / 16, overflow: settings.overflow, maximumLineLength: settings.maximumLineLength)
+            BatchWriter(on: EventLoop.current ?? .main), label: "\"\(place.path)\"", levels: settings.levels,
+            capacity: settings.capacity,
+            reserve: settings.reserve ?? settings.capacity / 16, overflow: settings.overflow,
+            maximumLineLength: settings.maximumLineLength)
         file = LogFile(place, settings.rotation, reopensOnHangUp: settings.reopensOnHangUp, buffer)
         file.handler = self
         buffer.destination = file
@@ -49,7 +51,8 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
     ///
     /// - Throws: `IOError` if that does not work; the old file is written to on, and it is tried again by itself.
     public final func reopen() async throws(IOError) {
-        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(awaitsNewFile: false)) }
+        try await onLoop { handler async throws(IOError) in try await handler.file.demand(.reopen(awaitsNewFile: false))
+        }
     }
 
     // MARK: Making sure
@@ -82,7 +85,9 @@ public class LogFileHandler: BufferedHandler, @unchecked Sendable {
         file.end()
     }
 
-    private final func onLoop(_ body: @escaping @Sendable (LogFileHandler) async throws(IOError) -> Void) async throws(IOError) {
+    private final func onLoop(_ body: @escaping @Sendable (LogFileHandler) async throws(IOError) -> Void)
+        async throws(IOError)
+    {
         if loop.isCurrent { return try await body(self) }
         guard loop.ensureOwner() else { throw IOError.noLoop("open", on: "\"\(file.place.path)\"") }
         try await loop.visit { () async throws(IOError) in try await body(self) }
@@ -114,9 +119,12 @@ extension LogPlace {
         names?.check()
         let compress = rotation?.compress
         self.init(
-            path: path, permissions: settings.permissions, followsLink: settings.followsLink, createsFolders: settings.createsFolders,
+            path: path, permissions: settings.permissions, followsLink: settings.followsLink,
+            createsFolders: settings.createsFolders,
             recordEnd: recordEnd, names: names, keep: rotation?.keep ?? .all,
-            compressor: try compress.map { (compress) throws(IOError) in try FilterProgram(named: compress.program, compress.arguments) },
+            compressor: try compress.map { (compress) throws(IOError) in
+                try FilterProgram(named: compress.program, compress.arguments)
+            },
             compressedSuffix: compress?.suffix ?? "", latest: rotation?.latest)
     }
 }

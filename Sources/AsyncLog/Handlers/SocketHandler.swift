@@ -36,17 +36,21 @@ public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecke
     ///   - backoff: the pauses between attempts to connect.
     ///   - connectTimeout: how long an attempt may take, the looking up of the name included.
     public convenience init(
-        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(), levels: ClosedRange<Level> = .trace ... .critical,
+        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(),
+        levels: ClosedRange<Level> = .trace ... .critical,
         reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int? = nil, backoff: Backoff = Backoff(),
         connectTimeout: Duration = .seconds(10)
     ) {
         self.init(
-            endpoint, formatter: formatter, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow,
-            maximumLineLength: maximumLineLength, backoff: backoff, connectTimeout: connectTimeout, random: SystemRandomNumberGenerator())
+            endpoint, formatter: formatter, framing: framing, spool: spool, levels: levels, reserve: reserve,
+            overflow: overflow,
+            maximumLineLength: maximumLineLength, backoff: backoff, connectTimeout: connectTimeout,
+            random: SystemRandomNumberGenerator())
     }
 
     package init(
-        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(), levels: ClosedRange<Level> = .trace ... .critical,
+        _ endpoint: Endpoint, formatter: Format, framing: Framing? = nil, spool: Spool = .memory(),
+        levels: ClosedRange<Level> = .trace ... .critical,
         reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int? = nil, backoff: Backoff = Backoff(),
         connectTimeout: Duration = .seconds(10), random: any RandomNumberGenerator & Sendable
     ) {
@@ -56,7 +60,8 @@ public final class SocketHandler<Format: Formatter>: ConnectedHandler, @unchecke
         self.framing = framing
         super.init(
             endpoint, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow,
-            maximumLineLength: maximumLineLength ?? endpoint.longestRecord, backoff: backoff, timeout: connectTimeout, random: random)
+            maximumLineLength: maximumLineLength ?? endpoint.longestRecord, backoff: backoff, timeout: connectTimeout,
+            random: random)
     }
 
     override public var callSiteParts: CallSite.Parts { parts }

@@ -8,7 +8,9 @@ public struct Spool: Sendable {
     let disk: (path: String, limit: Int)?
 
     /// In memory, at most so many bytes: a mebibyte, unless given.
-    public static func memory(_ bytes: Int = BufferedHandler.defaultCapacity) -> Spool { Spool(memory: bytes, disk: nil) }
+    public static func memory(_ bytes: Int = BufferedHandler.defaultCapacity) -> Spool {
+        Spool(memory: bytes, disk: nil)
+    }
 
     /// In a file, so that they outlive the program, and in memory until they are there.
     ///
@@ -33,7 +35,9 @@ public struct Spool: Sendable {
     ///     been sent.
     ///   - memory: how many bytes may wait in memory: while the file is being written, and when it is full, or the disk
     ///     is.
-    public static func disk(_ path: String, upTo limit: Int = 64 << 20, memory: Int = BufferedHandler.defaultCapacity) -> Spool {
+    public static func disk(_ path: String, upTo limit: Int = 64 << 20, memory: Int = BufferedHandler.defaultCapacity)
+        -> Spool
+    {
         precondition(limit > SpoolFormat.headerSize, "limit: must be more than \(SpoolFormat.headerSize) bytes")
         return Spool(memory: memory, disk: (path, limit))
     }

@@ -21,20 +21,24 @@ public final class StreamHandler<Format: Formatter>: BufferedHandler, @unchecked
     ///   - overflow: what happens when the buffer is full.
     ///   - maximumLineLength: in bytes. A longer line has its texts cut, each with a mark.
     public init(
-        _ descriptor: AsyncFD, formatter: Format, levels: ClosedRange<Level> = .trace ... .critical, capacity: Int = defaultCapacity,
+        _ descriptor: AsyncFD, formatter: Format, levels: ClosedRange<Level> = .trace ... .critical,
+        capacity: Int = defaultCapacity,
         reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 1 << 18
     ) {
         self.formatter = formatter
         parts = formatter.callSiteParts
         super.init(
-            BatchWriter(descriptor), label: descriptor.label, levels: levels, capacity: capacity, reserve: reserve ?? capacity / 16,
+            BatchWriter(descriptor), label: descriptor.label, levels: levels, capacity: capacity,
+            reserve: reserve ?? capacity / 16,
             overflow: overflow, maximumLineLength: maximumLineLength)
     }
 
     override public var callSiteParts: CallSite.Parts { parts }
     override var timestamps: [Timestamp]? { (formatter as? any TimedFormatter)?.timestamps }
 
-    override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws { try formatter.format(record, to: &line) }
+    override func layOut(_ record: borrowing Record, to line: inout LineBuffer) throws {
+        try formatter.format(record, to: &line)
+    }
 }
 
 extension [Handler] {
@@ -51,10 +55,17 @@ extension [Handler] {
     ///   - capacity: how many bytes may wait to be written, on each.
     ///   - overflow: what happens when a buffer is full.
     public static func standardStreams(
-        formatter: some Formatter, errorsFrom level: Level = .warning, capacity: Int = BufferedHandler.defaultCapacity, overflow: Overflow = .suspend
+        formatter: some Formatter, errorsFrom level: Level = .warning, capacity: Int = BufferedHandler.defaultCapacity,
+        overflow: Overflow = .suspend
     ) -> [Handler] {
-        let errors = StreamHandler(.standardError, formatter: formatter, levels: level...Level.critical, capacity: capacity, overflow: overflow)
+        let errors = StreamHandler(
+            .standardError, formatter: formatter, levels: level...Level.critical, capacity: capacity, overflow: overflow
+        )
         guard level > .trace, let below = Level(rawValue: level.rawValue - 1) else { return [errors] }
-        return [StreamHandler(.standardOutput, formatter: formatter, levels: Level.trace...below, capacity: capacity, overflow: overflow), errors]
+        return [
+            StreamHandler(
+                .standardOutput, formatter: formatter, levels: Level.trace...below, capacity: capacity,
+                overflow: overflow), errors,
+        ]
     }
 }

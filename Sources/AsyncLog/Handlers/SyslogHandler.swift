@@ -33,18 +33,22 @@ public final class SyslogHandler: ConnectedHandler, @unchecked Sendable {
     ///   - backoff: the pauses between attempts to connect.
     ///   - connectTimeout: how long an attempt may take, the looking up of the name included.
     public init(
-        _ endpoint: Endpoint = .local, format: SyslogFormat? = nil, facility: SyslogFacility = .user, app: String? = nil, host: String? = nil,
+        _ endpoint: Endpoint = .local, format: SyslogFormat? = nil, facility: SyslogFacility = .user,
+        app: String? = nil, host: String? = nil,
         structuredDataID: String = "fields@32473", framing: Framing? = nil, spool: Spool = .memory(),
-        levels: ClosedRange<Level> = .trace ... .critical, reserve: Int? = nil, overflow: Overflow = .suspend, maximumLineLength: Int = 8192,
+        levels: ClosedRange<Level> = .trace ... .critical, reserve: Int? = nil, overflow: Overflow = .suspend,
+        maximumLineLength: Int = 8192,
         backoff: Backoff = Backoff(), connectTimeout: Duration = .seconds(10)
     ) {
         let framing = framing ?? (!endpoint.isDatagrams ? .octetCounting : spool.disk == nil ? .none : .newline)
         self.framing = framing
         formatter = SyslogFormatter(
-            format ?? (endpoint.isInternet ? .rfc5424 : .local), facility: facility, app: app, host: host, structuredDataID: structuredDataID,
+            format ?? (endpoint.isInternet ? .rfc5424 : .local), facility: facility, app: app, host: host,
+            structuredDataID: structuredDataID,
             endsLine: false)
         super.init(
-            endpoint, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow, maximumLineLength: maximumLineLength,
+            endpoint, framing: framing, spool: spool, levels: levels, reserve: reserve, overflow: overflow,
+            maximumLineLength: maximumLineLength,
             backoff: backoff, timeout: connectTimeout, random: SystemRandomNumberGenerator())
     }
 

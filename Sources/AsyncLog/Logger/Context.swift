@@ -23,7 +23,9 @@ enum LogScope {
 ///
 /// Scopes nest; of equal keys the innermost counts. As with every task-local value, `Task.detached` does not inherit
 /// it.
-public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () throws(Failure) -> Value) throws(Failure)
+    -> Value
+{
     LogScope.isUsed.store(true, ordering: .relaxed)
     let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)
     do {
@@ -35,7 +37,9 @@ public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () t
 
 /// Runs `body`. All records that this task and its child tasks log meanwhile have these fields, too, whatever the
 /// logger.
-public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () async throws(Failure) -> Value) async throws(Failure) -> Value {
+public func withLogContext<Value, Failure: Error>(_ fields: Fields, _ body: () async throws(Failure) -> Value)
+    async throws(Failure) -> Value
+{
     LogScope.isUsed.store(true, ordering: .relaxed)
     let scope = BoundFields(fields, in: LogScope.fields, loop: EventLoop.current)
     do {

@@ -50,7 +50,8 @@ struct DirectiveParser {
     mutating func parse(into directives: inout Directives) throws(DirectiveError) {
         repeat {
             skipBlanks()
-            guard at < bytes.count, bytes[at] != UInt8(ascii: ",") else { continue }  // nothing between two commas is nothing
+            // nothing between two commas is nothing
+            guard at < bytes.count, bytes[at] != UInt8(ascii: ",") else { continue }
             try parseDirective(into: &directives)
         } while take(",")
         guard at == bytes.count else { throw error(at..<at + 1, "a comma is missing here") }
@@ -108,7 +109,9 @@ struct DirectiveParser {
         case "all": return 0
         default:
             if let level = Level(name: word.text) { return level.rawValue }
-            throw error(word.range, "\"\(word.text)\" is not a level (trace, debug, info, notice, warning, error, critical, off, all)")
+            throw error(
+                word.range,
+                "\"\(word.text)\" is not a level (trace, debug, info, notice, warning, error, critical, off, all)")
         }
     }
 

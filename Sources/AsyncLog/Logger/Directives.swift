@@ -46,7 +46,8 @@ public struct Directives: Sendable {
     static let ofEnvironment: Directives? = {
         guard environmentVariable("ASYNCLOG") != nil else { return nil }
         do throws(DirectiveError) { return try environment() } catch {
-            StandardErrorFallback.reportFromAnyThread("asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
+            StandardErrorFallback.reportFromAnyThread(
+                "asynclog: the environment variable ASYNCLOG is ignored: \(error.reason)")
             for line in error.marked { StandardErrorFallback.reportFromAnyThread(line) }
             return nil
         }
@@ -68,12 +69,16 @@ public struct Directives: Sendable {
     /// The level that a directive gives to the logger with this name.
     func level(of name: String) -> UInt8? {
         var best: (length: Int, level: UInt8)?
-        for (pattern, level) in levels where pattern.matches(name) && pattern.length >= best?.length ?? 0 { best = (pattern.length, level) }
+        for (pattern, level) in levels where pattern.matches(name) && pattern.length >= best?.length ?? 0 {
+            best = (pattern.length, level)
+        }
         return best?.level
     }
 
     /// The rules that let in records of the logger with this name because of their fields.
-    func rules(for name: String) -> [FieldRule] { rules.filter { $0.pattern.matches(name) || $0.pattern.isAncestor(of: name) } }
+    func rules(for name: String) -> [FieldRule] {
+        rules.filter { $0.pattern.matches(name) || $0.pattern.isAncestor(of: name) }
+    }
 
     struct FieldRule: Sendable {
         let pattern: NamePattern

@@ -24,7 +24,9 @@ public final class ManualLogClock: Sendable {
     private let nanoseconds: Atomic<Int64>
 
     /// - Parameter start: the first time; 2026-01-01T00:00:00Z by default.
-    public init(_ start: WallTime = WallTime(nanoseconds: 1_767_225_600_000_000_000)) { nanoseconds = Atomic(start.nanoseconds) }
+    public init(_ start: WallTime = WallTime(nanoseconds: 1_767_225_600_000_000_000)) {
+        nanoseconds = Atomic(start.nanoseconds)
+    }
 
     /// The clock's time. Any thread.
     public var now: WallTime {

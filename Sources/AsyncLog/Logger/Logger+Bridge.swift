@@ -26,7 +26,8 @@ extension Logger {
     ///   - common: replaces the fields to which the logger is bound, and contains them.
     ///   - fields: writes the fields of the call.
     package func submit(
-        _ level: Level, _ message: UnsafeBufferPointer<UInt8>, isAboveThreshold: Bool, common: BoundFields?, at site: CallSite,
+        _ level: Level, _ message: UnsafeBufferPointer<UInt8>, isAboveThreshold: Bool, common: BoundFields?,
+        at site: CallSite,
         _ fields: (inout FieldWriter) -> Void
     ) {
         if let sampler, !sampler.mayPass(level, site, core) { return }

@@ -57,7 +57,9 @@ public struct Logger: Sendable {
         context: (@Sendable (inout FieldWriter) -> Void)? = nil
     ) {
         let pipeline = Pipeline(loop: handlers.first?.loop ?? EventLoop.current ?? .main, handlers: handlers)
-        self.init(LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context).root())
+        self.init(
+            LoggerTree(name, level: level, handlers: handlers, pipeline: pipeline, clock: clock, context: context)
+                .root())
     }
 
     /// A logger with the two usual handlers: records below warning go to standard output, warning and above to standard
@@ -67,7 +69,8 @@ public struct Logger: Sendable {
     /// The environment variable `ASYNCLOG`, if it is set, overrides the levels: see `Directives`.
     public static func standard(_ name: String, level: Level = .info) -> Logger {
         let pipeline = Pipeline.standard
-        let tree = LoggerTree(name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil)
+        let tree = LoggerTree(
+            name, level: level, handlers: pipeline.handlers, pipeline: pipeline, clock: .system, context: nil)
         let logger = Logger(tree.root())
         if let directives = Directives.ofEnvironment { logger.apply(directives) }
         return logger
@@ -132,33 +135,44 @@ public struct Logger: Sendable {
 
     /// Logs for a caller that does not wait.
     @usableFromInline
-    func submit(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) {
+    func submit(
+        _ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite
+    ) {
         withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submit($0, sampler: sampler) }
     }
 
     /// Logs for a caller that can wait. Returns what the caller has to wait for, or nil.
     @usableFromInline
-    func submitOrPark(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields(), $0) }) { core.pipeline.submitOrPark($0, sampler: sampler) } ?? nil
+    func submitOrPark(_ level: Level, _ message: () -> LogMessage, _ fields: () -> Fields, _ site: CallSite) -> Parked?
+    {
+        withRecord(level, site, message, { Logger.write(fields(), $0) }) {
+            core.pipeline.submitOrPark($0, sampler: sampler)
+        } ?? nil
     }
 
     /// Logs for a caller that can wait. Returns what the caller has to wait for, or nil.
     @usableFromInline
-    func submitOrPark(_ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite) -> Parked? {
-        withRecord(level, site, message, { Logger.write(fields, $0) }) { core.pipeline.submitOrPark($0, sampler: sampler) } ?? nil
+    func submitOrPark(
+        _ level: Level, _ message: () -> LogMessage, writing fields: (inout FieldWriter) -> Void, _ site: CallSite
+    ) -> Parked? {
+        withRecord(level, site, message, { Logger.write(fields, $0) }) {
+            core.pipeline.submitOrPark($0, sampler: sampler)
+        } ?? nil
     }
 
     /// Reads the clock, evaluates message and fields into the thread's scratch, and hands the record to `body`. Nil if
     /// the sampler suppresses the record.
     @inline(__always)
     private func withRecord<Result>(
-        _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion, _ body: (borrowing Record) -> Result
+        _ level: Level, _ site: CallSite, _ message: () -> LogMessage, _ writeFields: (Scratch) -> FieldRegion,
+        _ body: (borrowing Record) -> Result
     ) -> Result? {
         if let sampler, !sampler.mayPass(level, site, core) { return nil }
         let (time, scope) = (core.clock.now, LogScope.current)
         return Record.build(
             Record.Head(
-                level: level, time: WallTime(nanoseconds: time), callSite: site, bound: bound.map(Unmanaged.passUnretained),
+                level: level, time: WallTime(nanoseconds: time), callSite: site,
+                bound: bound.map(Unmanaged.passUnretained),
                 scope: scope.map(Unmanaged.passUnretained), core: Unmanaged.passUnretained(core)),
             message: message, fields: writeFields, context: core.context
         ) { record in withExtendedLifetime(scope) { body(record) } }
@@ -168,5 +182,7 @@ public struct Logger: Sendable {
     private static func write(_ fields: Fields, _ scratch: Scratch) -> FieldRegion { fields.region(scratch) }
 
     @inline(__always)
-    private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion { FieldRegion(scratch, fields) }
+    private static func write(_ fields: (inout FieldWriter) -> Void, _ scratch: Scratch) -> FieldRegion {
+        FieldRegion(scratch, fields)
+    }
 }

@@ -97,10 +97,15 @@ final class LoggerCore: @unchecked Sendable {
     func keepAliveUntilRecordsArrive() {
         guard hasPosted.load(ordering: .relaxed) else { return }
         while true {
-            let (isFirst, found) = release.compareExchange(expected: .none, desired: .onItsWay, ordering: .acquiringAndReleasing)
+            let (isFirst, found) = release.compareExchange(
+                expected: .none, desired: .onItsWay, ordering: .acquiringAndReleasing)
             if isFirst { break }
             if found == .onItsWayAndOnceMore { return }
-            if release.compareExchange(expected: .onItsWay, desired: .onItsWayAndOnceMore, ordering: .acquiringAndReleasing).exchanged { return }
+            if release.compareExchange(
+                expected: .onItsWay, desired: .onItsWayAndOnceMore, ordering: .acquiringAndReleasing
+            ).exchanged {
+                return
+            }
         }
         let core = Unmanaged.passRetained(self)
         // A forked child keeps the reference: the loop and its inbox are the parent's.
@@ -115,7 +120,9 @@ final class LoggerCore: @unchecked Sendable {
     /// All records that were posted before have arrived. Loop thread.
     private static func arrived(_ core: Unmanaged<LoggerCore>) {
         core._withUnsafeGuaranteedRef { logger in
-            let isLast = logger.release.compareExchange(expected: .onItsWay, desired: .none, ordering: .acquiringAndReleasing).exchanged
+            let isLast = logger.release.compareExchange(
+                expected: .onItsWay, desired: .none, ordering: .acquiringAndReleasing
+            ).exchanged
             if isLast { return core.release() }
             // Only here does the state change from this one to another.
             logger.release.store(.onItsWay, ordering: .releasing)

@@ -22,5 +22,7 @@ struct LoggerName: Hashable {
     /// The full name of the child with this name.
     func below(_ parent: String) -> String { parent.isEmpty ? text : parent + "." + text }
 
-    static func areEqual(_ a: String, _ b: String) -> Bool { a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8) }
+    static func areEqual(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8)
+    }
 }

@@ -21,7 +21,8 @@ final class LoggerSettings {
     func chain(_ path: [Substring.UTF8View]) -> [LoggerSettings] {
         var chain = [self]
         for part in path {
-            guard !chain[chain.count - 1].children.isEmpty, let next = chain[chain.count - 1].children[LoggerName(part)] else { break }
+            guard !chain[chain.count - 1].children.isEmpty, let next = chain[chain.count - 1].children[LoggerName(part)]
+            else { break }
             chain.append(next)
         }
         return chain

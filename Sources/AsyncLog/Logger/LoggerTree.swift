@@ -34,7 +34,8 @@ final class LoggerTree: Sendable {
     }
 
     init(
-        _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock, context: (@Sendable (inout FieldWriter) -> Void)?
+        _ name: String, level: Level, handlers: [Handler], pipeline: Pipeline, clock: LogClock,
+        context: (@Sendable (inout FieldWriter) -> Void)?
     ) {
         // The root's name leaves room: a cut name of a child must still be longer than its root's.
         rootName = RecordLimits.limited(name: name, to: RecordLimits.nameLength / 2)
@@ -53,7 +54,8 @@ final class LoggerTree: Sendable {
     // MARK: Names
 
     func name(of child: String, below core: LoggerCore) -> String {
-        child.isEmpty || RecordLimits.isCut(core.name) ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
+        child.isEmpty || RecordLimits.isCut(core.name)
+            ? core.name : RecordLimits.limited(name: core.name.isEmpty ? child : core.name + "." + child)
     }
 
     /// The logger with this name; makes it if it does not exist.
@@ -128,7 +130,9 @@ final class LoggerTree: Sendable {
     func handlers(of core: LoggerCore) -> [Handler] { own(core) { $0?.handlers ?? [] } }
 
     func add(_ handler: Handler, to core: LoggerCore) {
-        precondition(handler.loop === pipeline.loop, "add: the handler must live on the event loop of the logger's other handlers")
+        precondition(
+            handler.loop === pipeline.loop,
+            "add: the handler must live on the event loop of the logger's other handlers")
         pipeline.perform { $0.add(handler) }
         change(core) { if !$0.handlers.contains(where: { $0 === handler }) { $0.handlers.append(handler) } }
     }
@@ -178,11 +182,15 @@ final class LoggerTree: Sendable {
 
     /// The nearest level counts, whether it was set by hand or by a directive. Of both for the same name the one set by
     /// hand counts, because it is the later one.
-    private func level(of name: String, _ path: [Substring.UTF8View], _ chain: [LoggerSettings], _ state: State) -> UInt8 {
+    private func level(of name: String, _ path: [Substring.UTF8View], _ chain: [LoggerSettings], _ state: State)
+        -> UInt8
+    {
         guard state.directives.haveNames else { return chain.last { $0.level != nil }?.level ?? Level.info.rawValue }
         for depth in (1..<path.count + 1).reversed() {
             if depth < chain.count, let level = chain[depth].level { return level }
-            if let level = state.directives.level(of: String(Substring(name.utf8[..<path[depth - 1].endIndex]))) { return level }
+            if let level = state.directives.level(of: String(Substring(name.utf8[..<path[depth - 1].endIndex]))) {
+                return level
+            }
         }
         return chain[0].level ?? Level.info.rawValue
     }
@@ -206,7 +214,9 @@ final class LoggerTree: Sendable {
     private func handlers(_ chain: [LoggerSettings]) -> [Handler] {
         var handlers: [Handler] = []
         for settings in chain.reversed() {
-            for handler in settings.handlers where !handlers.contains(where: { $0 === handler }) { handlers.append(handler) }
+            for handler in settings.handlers where !handlers.contains(where: { $0 === handler }) {
+                handlers.append(handler)
+            }
             if !settings.propagates { break }
         }
         return handlers

@@ -34,7 +34,9 @@ final class Pipeline: @unchecked Sendable {
         precondition(handlers.allSatisfy { $0.loop === loop }, "the handlers of a logger must live on one event loop")
         self.loop = loop
         self.handlers = handlers
-        guard let inFlight = clog_in_flight_make() else { fatalError("a logger needs memory for its counters, and there is none") }
+        guard let inFlight = clog_in_flight_make() else {
+            fatalError("a logger needs memory for its counters, and there is none")
+        }
         self.inFlight = inFlight
         CrashFlush.coverThread()
         guard !handlers.isEmpty else { return }
@@ -81,7 +83,8 @@ final class Pipeline: @unchecked Sendable {
             reportInChild(record.core)
             return nil
         }
-        return post(record, sampler, mayBlock: false) ? nil : Parked(record: ParkedRecord(record, sampler: sampler), handlers: nil)
+        return post(record, sampler, mayBlock: false)
+            ? nil : Parked(record: ParkedRecord(record, sampler: sampler), handlers: nil)
     }
 
     // MARK: On the loop's thread
@@ -125,7 +128,9 @@ final class Pipeline: @unchecked Sendable {
     }
 
     /// Makes a record of the library's own and sends it the way of a logger's records. Loop thread.
-    func report(_ text: String, _ level: Level, _ core: LoggerCore, _ site: CallSite, _ fields: (inout FieldWriter) -> Void) {
+    func report(
+        _ text: String, _ level: Level, _ core: LoggerCore, _ site: CallSite, _ fields: (inout FieldWriter) -> Void
+    ) {
         Record.make(text, level, core, core.tree.clock.now, site, fields) { take($0, nil) }
     }
 
@@ -143,7 +148,8 @@ final class Pipeline: @unchecked Sendable {
         var charge = InFlightCharge(bytes: size)
         clog_in_flight_add(inFlight, 1, Int64(hasOnlyItself ? size : charge.claim(record, for: number)))
         record.core._withUnsafeGuaranteedRef { $0.willPost() }
-        let encoded = EncodedRecord(record, sampler: sampler, in: size <= blocks.blockSize ? blocks.take() : nil) { memory in
+        let encoded = EncodedRecord(record, sampler: sampler, in: size <= blocks.blockSize ? blocks.take() : nil) {
+            memory in
             let record = EncodedRecord(delivered: memory)
             record.unmanagedCore._withUnsafeGuaranteedRef { $0.pipeline.deliver(record) }
         }
@@ -184,7 +190,9 @@ final class Pipeline: @unchecked Sendable {
             return
         }
         for level in Level.allCases where taken[Int(level.rawValue)] > 0 {
-            for handler in handlers where handler.wants(level) { handler.noteRefused(taken[Int(level.rawValue)], level) }
+            for handler in handlers where handler.wants(level) {
+                handler.noteRefused(taken[Int(level.rawValue)], level)
+            }
         }
     }
 

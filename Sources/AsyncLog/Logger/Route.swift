@@ -13,7 +13,10 @@ final class Route: @unchecked Sendable {
     /// number.
     let change: UInt64
 
-    init(handlers: [Handler] = [], filters: [Filter] = [], level: UInt8 = 0, rules: [Directives.FieldRule] = [], change: UInt64 = 0) {
+    init(
+        handlers: [Handler] = [], filters: [Filter] = [], level: UInt8 = 0, rules: [Directives.FieldRule] = [],
+        change: UInt64 = 0
+    ) {
         self.handlers = handlers
         self.filters = filters
         self.level = level

@@ -55,7 +55,9 @@ final class Sampler: @unchecked Sendable {
         if let ticket, let pipeline = sites.values.first?.core.pipeline {
             let timers = sites.values.compactMap(\.report)
             let unsaid = sites.values.filter { $0.suppressed > 0 }
-            let left = unsaid.map { Suppression(core: $0.core, callSite: $0.callSite, level: $0.level, count: $0.suppressed) }
+            let left = unsaid.map {
+                Suppression(core: $0.core, callSite: $0.callSite, level: $0.level, count: $0.suppressed)
+            }
             pipeline.loop.performFromDeinit {
                 for timer in timers { timer.cancel() }
                 pipeline.suppressions.remove(ticket)
@@ -90,7 +92,9 @@ final class Sampler: @unchecked Sendable {
         guard !site.isStatic else { return site }
         let name = String(site.file)
         let none = Text("")
-        if let file = files[name] { return CallSite(file: Text(file), function: none, line: UInt(site.line), module: none) }
+        if let file = files[name] {
+            return CallSite(file: Text(file), function: none, line: UInt(site.line), module: none)
+        }
         let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: site.file.bytes.count)
         _ = copy.initialize(from: site.file.bytes)
         files[name] = UnsafeBufferPointer(copy)

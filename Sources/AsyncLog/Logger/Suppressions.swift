@@ -63,7 +63,9 @@ struct Suppressions {
     /// Adds the counts of a sampler that is being freed. Returns true if they are the first.
     mutating func add(_ suppressions: [Suppression]) -> Bool {
         let isFirst = left.isEmpty
-        for suppression in suppressions { left[suppression.place, default: suppression.none].count += suppression.count }
+        for suppression in suppressions {
+            left[suppression.place, default: suppression.none].count += suppression.count
+        }
         return isFirst && !left.isEmpty
     }
 
@@ -86,7 +88,9 @@ extension Suppression {
 /// Loop thread.
 extension Pipeline {
     func reportSuppressed(_ count: UInt64, _ level: Level, _ core: LoggerCore, _ site: CallSite) {
-        report("\(count) records suppressed from \(site.file):\(site.line)", level, core, site) { $0["suppressed"] = count }
+        report("\(count) records suppressed from \(site.file):\(site.line)", level, core, site) {
+            $0["suppressed"] = count
+        }
     }
 
     /// Reports as soon as the loop comes to it: the code that frees a logger may be in the middle of work that a

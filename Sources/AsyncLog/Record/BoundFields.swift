@@ -38,7 +38,9 @@ package final class BoundFields: @unchecked Sendable {
             if inner.byteCount > KeyIndex.worthwhile { keys = KeyIndex(inner) }
             var writer = FieldWriter(scratch)
             outer?.list.forEachEncoded { field, bytes in
-                if !(keys?.contains(field.key) ?? inner.contains(field.key)) { writer.append(encoded: bytes, field.header) }
+                if !(keys?.contains(field.key) ?? inner.contains(field.key)) {
+                    writer.append(encoded: bytes, field.header)
+                }
             }
             inner.forEachEncoded { writer.append(encoded: $1, $0.header) }
             writer.close()
@@ -65,10 +67,13 @@ package final class BoundFields: @unchecked Sendable {
 
     /// Calls `body` with the fields as `layOut` writes them for this handler. Loop thread.
     func withLayout(
-        for owner: LayoutOwner, _ layOut: (FieldList, inout LineBuffer) -> Void, _ body: (UnsafeBufferPointer<UInt8>, KeyChanges) -> Void
+        for owner: LayoutOwner, _ layOut: (FieldList, inout LineBuffer) -> Void,
+        _ body: (UnsafeBufferPointer<UInt8>, KeyChanges) -> Void
     ) {
         let isKept = loop == owner.loop
-        if isKept, let layout = layouts.first(where: { $0.handler == owner.handler }) { return body(layout.bytes, layout.keyChanges) }
+        if isKept, let layout = layouts.first(where: { $0.handler == owner.handler }) {
+            return body(layout.bytes, layout.keyChanges)
+        }
         var line = LineBuffer()
         layOut(list, &line)
         let bytes = line.bytes.bindMemory(to: UInt8.self)

@@ -27,7 +27,8 @@ public struct CallSite {
     ///
     /// - Parameter module: the module that logs; empty if it is the module of `file`.
     package init(file: Text, function: Text, line: UInt, module: Text) {
-        self.init(file: file, function: function, line: UInt32(truncatingIfNeeded: line), isStatic: false, module: module)
+        self.init(
+            file: file, function: function, line: UInt32(truncatingIfNeeded: line), isStatic: false, module: module)
     }
 
     /// A place whose texts no handler, formatter or sampler reads.
@@ -91,6 +92,7 @@ extension CallSite {
             defer { end += text.bytes.count }
             return Text(UnsafeBufferPointer(start: end.assumingMemoryBound(to: UInt8.self), count: text.bytes.count))
         }
-        return CallSite(file: copy(file), function: copy(function), line: line, isStatic: false, module: copy(otherModule))
+        return CallSite(
+            file: copy(file), function: copy(function), line: line, isStatic: false, module: copy(otherModule))
     }
 }

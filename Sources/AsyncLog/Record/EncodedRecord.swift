@@ -33,7 +33,9 @@ struct EncodedRecord {
     static let linkSize = 16
     private static let bodyOffset = linkSize + (MemoryLayout<RecordHeader>.size + 15) & ~15
 
-    private var header: UnsafeMutablePointer<RecordHeader> { (memory + EncodedRecord.linkSize).assumingMemoryBound(to: RecordHeader.self) }
+    private var header: UnsafeMutablePointer<RecordHeader> {
+        (memory + EncodedRecord.linkSize).assumingMemoryBound(to: RecordHeader.self)
+    }
 
     /// How much memory a copy of the record takes.
     static func size(_ record: borrowing Record) -> Int {
@@ -42,7 +44,8 @@ struct EncodedRecord {
 
     /// How much memory this copy takes.
     var size: Int {
-        EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount + header.pointee.head.callSite.textSize
+        EncodedRecord.bodyOffset + header.pointee.messageCount + header.pointee.fieldsCount
+            + header.pointee.head.callSite.textSize
     }
 
     var core: LoggerCore { header.pointee.head.core.takeUnretainedValue() }
@@ -52,13 +55,18 @@ struct EncodedRecord {
 
     /// Copies the record to keep it.
     init(keeping record: borrowing Record, sampler: Sampler? = nil) {
-        self.init(record, sampler: sampler) { _ in preconditionFailure("a record that was copied to be kept must not be posted") }
+        self.init(record, sampler: sampler) { _ in
+            preconditionFailure("a record that was copied to be kept must not be posted")
+        }
         keepTree()
     }
 
     /// Copies the record to post it to the loop's inbox, which calls `deliver`. The copy goes to `block`, one of the
     /// pipeline's blocks, if there is one.
-    init(_ record: borrowing Record, sampler: Sampler?, in block: UnsafeMutableRawPointer? = nil, deliver: @escaping Envelope.Deliver) {
+    init(
+        _ record: borrowing Record, sampler: Sampler?, in block: UnsafeMutableRawPointer? = nil,
+        deliver: @escaping Envelope.Deliver
+    ) {
         let (messageCount, fieldsCount) = (record.message.bytes.count, record.fields.byteCount)
         assert(EncodedRecord.linkSize == Envelope.headerSize)
         if let block {
@@ -72,8 +80,10 @@ struct EncodedRecord {
         head.callSite = record.callSite.copy(to: body + messageCount + fieldsCount)
         header.initialize(
             to: RecordHeader(
-                head: head, sampler: sampler.map(Unmanaged.passRetained), messageCount: messageCount, fieldsCount: fieldsCount,
-                fieldsMask: record.fields.mask, isBlock: block != nil, charge: InFlightCharge(bytes: 0), keepsTree: false))
+                head: head, sampler: sampler.map(Unmanaged.passRetained), messageCount: messageCount,
+                fieldsCount: fieldsCount,
+                fieldsMask: record.fields.mask, isBlock: block != nil, charge: InFlightCharge(bytes: 0),
+                keepsTree: false))
         _ = head.bound?.retain()
         _ = head.scope?.retain()
         if let base = record.message.bytes.baseAddress { body.copyMemory(from: base, byteCount: messageCount) }
@@ -147,7 +157,8 @@ struct InFlightCharge: BitwiseCopyable {
     @inline(never)
     static func estimate(_ record: borrowing Record, size: Int, _ account: UInt32) -> Int {
         func estimate(_ fields: BoundFields) -> Int { fields.charge.isCharged(to: account) ? 0 : fields.size }
-        return size + (record.bound?._withUnsafeGuaranteedRef(estimate) ?? 0) + (record.scope?._withUnsafeGuaranteedRef(estimate) ?? 0)
+        return size + (record.bound?._withUnsafeGuaranteedRef(estimate) ?? 0)
+            + (record.scope?._withUnsafeGuaranteedRef(estimate) ?? 0)
     }
 
     /// Claims the record's bytes for a pipeline. Returns how many bytes the pipeline is charged now.
@@ -190,7 +201,9 @@ final class ParkedRecord: @unchecked Sendable {
         self.record = record
     }
 
-    init(_ record: borrowing Record, sampler: Sampler? = nil) { self.record = EncodedRecord(keeping: record, sampler: sampler) }
+    init(_ record: borrowing Record, sampler: Sampler? = nil) {
+        self.record = EncodedRecord(keeping: record, sampler: sampler)
+    }
 
     deinit {
         let pipeline = record.core.tree.pipeline
@@ -204,5 +217,7 @@ final class ParkedRecord: @unchecked Sendable {
     /// See `EncodedRecord.releaseCharge`.
     func releaseCharge() -> Int { record.releaseCharge() }
 
-    func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result { try record.withRecord(body) }
+    func withRecord<Result>(_ body: (borrowing Record) throws -> Result) rethrows -> Result {
+        try record.withRecord(body)
+    }
 }

@@ -10,21 +10,27 @@ extension Logger {
     ///
     /// - Parameter level: `error` by default.
     public func exception(
-        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
+        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none,
+        level: Level = .error,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) async {
         guard isEnabled(level) else { return }
         let site = CallSite(file: file, function: function, line: line)
-        if let parked = submitOrPark(level, message, writing: { Logger.write(error, fields(), &$0) }, site) { await parked.wait() }
+        if let parked = submitOrPark(level, message, writing: { Logger.write(error, fields(), &$0) }, site) {
+            await parked.wait()
+        }
     }
 
     /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Never waits.
     public func exception(
-        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
+        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none,
+        level: Level = .error,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
         guard isEnabled(level) else { return }
-        submit(level, message, writing: { Logger.write(error, fields(), &$0) }, CallSite(file: file, function: function, line: line))
+        submit(
+            level, message, writing: { Logger.write(error, fields(), &$0) },
+            CallSite(file: file, function: function, line: line))
     }
 
     /// The same with the fields that `fields` writes.
@@ -35,7 +41,9 @@ extension Logger {
     ) async {
         guard isEnabled(level) else { return }
         let site = CallSite(file: file, function: function, line: line)
-        if let parked = submitOrPark(level, message, writing: { Logger.write(error, fields, &$0) }, site) { await parked.wait() }
+        if let parked = submitOrPark(level, message, writing: { Logger.write(error, fields, &$0) }, site) {
+            await parked.wait()
+        }
     }
 
     /// The same with the fields that `fields` writes. Never waits.
@@ -45,7 +53,9 @@ extension Logger {
         _ fields: (inout FieldWriter) -> Void
     ) {
         guard isEnabled(level) else { return }
-        submit(level, message, writing: { Logger.write(error, fields, &$0) }, CallSite(file: file, function: function, line: line))
+        submit(
+            level, message, writing: { Logger.write(error, fields, &$0) },
+            CallSite(file: file, function: function, line: line))
     }
 
     fileprivate static func write(_ error: any Error, _ fields: Fields, _ writer: inout FieldWriter) {
@@ -53,7 +63,9 @@ extension Logger {
         writer["error"] = error
     }
 
-    fileprivate static func write(_ error: any Error, _ fields: (inout FieldWriter) -> Void, _ writer: inout FieldWriter) {
+    fileprivate static func write(
+        _ error: any Error, _ fields: (inout FieldWriter) -> Void, _ writer: inout FieldWriter
+    ) {
         fields(&writer)
         writer["error"] = error
     }
@@ -62,7 +74,8 @@ extension Logger {
 extension NowaitLogger {
     /// Logs an error with its type, its message and the chain of its causes, in the field `error`. Any thread.
     public func exception(
-        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none, level: Level = .error,
+        _ error: any Error, _ message: @autoclosure () -> LogMessage = "", _ fields: @autoclosure () -> Fields = .none,
+        level: Level = .error,
         file: StaticString = #fileID, function: StaticString = #function, line: UInt = #line
     ) {
         guard logger.isEnabled(level) else { return }

@@ -26,7 +26,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
     /// A message without values: nothing is copied.
     @inlinable
-    public init(stringLiteral value: StaticString) { self.init(literal: value.utf8Start, count: value.utf8CodeUnitCount) }
+    public init(stringLiteral value: StaticString) {
+        self.init(literal: value.utf8Start, count: value.utf8CodeUnitCount)
+    }
 
     @usableFromInline
     init(literal: UnsafePointer<UInt8>, count: Int) {
@@ -59,9 +61,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     /// The message's UTF-8, during the call for which the message was made.
     @inline(__always)
     func withBytes<Result>(_ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-        if let literal = UnsafePointer<UInt8>(bitPattern: literal) { return body(UnsafeBufferPointer(start: literal, count: count)) }
+        if let literal = UnsafePointer<UInt8>(bitPattern: literal) {
+            return body(UnsafeBufferPointer(start: literal, count: count))
+        }
         if let own { return own.withUnsafeBufferPointer(body) }
-        precondition(scratch.isAlive(serial) && start + count <= scratch.count, "a LogMessage must not be used after the call for which it was made")
+        precondition(
+            scratch.isAlive(serial) && start + count <= scratch.count,
+            "a LogMessage must not be used after the call for which it was made")
         return body(scratch.bytes(from: start, count: count))
     }
 
@@ -149,10 +155,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         /// A whole number with a layout: `\(address, format: .hex, align: .right(16))`.
         public mutating func appendInterpolation(
-            _ value: some FixedWidthInteger, format: IntegerFormat, align: TextAlignment = .none, privacy: Privacy = .public
+            _ value: some FixedWidthInteger, format: IntegerFormat, align: TextAlignment = .none,
+            privacy: Privacy = .public
         ) {
             laidOut(align, privacy) { piece in
-                guard let magnitude = UInt64(exactly: value.magnitude) else { return piece.append(String(value, radix: format.radix)) }
+                guard let magnitude = UInt64(exactly: value.magnitude) else {
+                    return piece.append(String(value, radix: format.radix))
+                }
                 if value < 0 { piece.append("-") }
                 piece.append(format.prefix)
                 piece.appendPiece(max(64, format.minimumDigits)) { memory in
@@ -186,12 +195,15 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         }
 
         /// A number with a layout.
-        public mutating func appendInterpolation(_ value: Float, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public) {
+        public mutating func appendInterpolation(
+            _ value: Float, format: FloatFormat, align: TextAlignment = .none, privacy: Privacy = .public
+        ) {
             appendInterpolation(Double(value), format: format, align: align, privacy: privacy)
         }
 
         /// Any value, as `String(describing:)` writes it, or a mark if it is private: `\(token, privacy: .private)`.
-        public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment = .none, privacy: Privacy) {
+        public mutating func appendInterpolation<Value>(_ value: Value, align: TextAlignment = .none, privacy: Privacy)
+        {
             laidOut(align, privacy) { $0.append(String(describing: value)) }
         }
 
@@ -202,7 +214,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
 
         // MARK: Implementation
 
-        private mutating func laidOut(_ align: TextAlignment, _ privacy: Privacy, _ body: (inout StringInterpolation) -> Void) {
+        private mutating func laidOut(
+            _ align: TextAlignment, _ privacy: Privacy, _ body: (inout StringInterpolation) -> Void
+        ) {
             let begin = count
             body(&self)
             if case .private = privacy {
@@ -274,10 +288,14 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
         }
 
         @inline(never)
-        private mutating func appendOther(_ value: Int64) { appendPiece(Decimal.maximumLength) { Decimal.write(Int(value), to: $0) } }
+        private mutating func appendOther(_ value: Int64) {
+            appendPiece(Decimal.maximumLength) { Decimal.write(Int(value), to: $0) }
+        }
 
         @usableFromInline
-        mutating func append(_ value: UInt64) { appendPiece(Decimal.maximumLength) { Decimal.write(UInt(value), to: $0) } }
+        mutating func append(_ value: UInt64) {
+            appendPiece(Decimal.maximumLength) { Decimal.write(UInt(value), to: $0) }
+        }
 
         @usableFromInline
         mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {

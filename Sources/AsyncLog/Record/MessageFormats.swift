@@ -35,7 +35,9 @@ public struct IntegerFormat: Sendable {
         var count = 0
         repeat {
             let digit = UInt8(truncatingIfNeeded: rest % UInt64(radix))
-            body(digit < 10 ? UInt8(ascii: "0") + digit : (isUppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + digit - 10)
+            body(
+                digit < 10
+                    ? UInt8(ascii: "0") + digit : (isUppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + digit - 10)
             rest /= UInt64(radix)
             count += 1
         } while rest > 0 || count < minimumDigits

@@ -28,10 +28,12 @@ extension Record {
 
     /// A record that the library makes itself.
     static func make(
-        _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite, _ fields: (inout FieldWriter) -> Void = { _ in },
+        _ text: String, _ level: Level, _ core: LoggerCore, _ time: Int64, _ site: CallSite,
+        _ fields: (inout FieldWriter) -> Void = { _ in },
         _ body: (borrowing Record) -> Void
     ) {
-        let head = Head(level: level, time: WallTime(nanoseconds: time), callSite: site, core: Unmanaged.passUnretained(core))
+        let head = Head(
+            level: level, time: WallTime(nanoseconds: time), callSite: site, core: Unmanaged.passUnretained(core))
         var text = text
         text.withUTF8 { utf8 in
             build(head, message: { LogMessage(Text(utf8)) }, fields: { FieldRegion($0, fields) }, body)

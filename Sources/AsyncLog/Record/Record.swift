@@ -51,7 +51,9 @@ public struct Record: ~Copyable {
 
     @inline(__always)
     var head: Head {
-        Head(level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, bound: bound, scope: scope, core: core)
+        Head(
+            level: level, isAboveThreshold: isAboveThreshold, time: time, callSite: callSite, bound: bound,
+            scope: scope, core: core)
     }
 
     /// The logger's full name.
@@ -91,7 +93,8 @@ public struct Record: ~Copyable {
     @inline(__always)
     private func mayRepeatKeys(_ scope: FieldList, _ bound: FieldList) -> Bool {
         if (scope.mask | bound.mask | fields.mask).hasRepeated { return true }
-        return (scope.mask.intersects(bound.mask) || fields.mask.intersects(scope.mask | bound.mask)) && repeatKeys(scope, bound)
+        return (scope.mask.intersects(bound.mask) || fields.mask.intersects(scope.mask | bound.mask))
+            && repeatKeys(scope, bound)
     }
 
     @inline(never)
@@ -107,8 +110,11 @@ public struct Record: ~Copyable {
     }
 
     @inline(never)
-    private func forEachFieldThatCounts(_ scope: FieldList, _ bound: FieldList, _ body: (Field) throws -> Void) rethrows {
-        guard !hasManyFields(scope, bound) else { return try FieldList.forEachThatCounts([scope, bound, fields], body) }
+    private func forEachFieldThatCounts(_ scope: FieldList, _ bound: FieldList, _ body: (Field) throws -> Void) rethrows
+    {
+        guard !hasManyFields(scope, bound) else {
+            return try FieldList.forEachThatCounts([scope, bound, fields], body)
+        }
         try scope.forEachThatCounts { if !bound.contains($0.key), !fields.contains($0.key) { try body($0) } }
         try bound.forEachThatCounts { if !fields.contains($0.key) { try body($0) } }
         try fields.forEachThatCounts(body)

@@ -74,7 +74,9 @@ struct Scratch: BitwiseCopyable {
 
     /// True if the bytes that are appended now stay untouched until the current record ends.
     @inline(__always)
-    var keepsWhatIsAppended: Bool { header.pointee.state == clog_scratch_in_message || header.pointee.state == clog_scratch_in_values }
+    var keepsWhatIsAppended: Bool {
+        header.pointee.state == clog_scratch_in_message || header.pointee.state == clog_scratch_in_values
+    }
 
     /// The current record's number.
     @inline(__always)

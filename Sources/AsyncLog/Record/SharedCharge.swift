@@ -24,7 +24,8 @@ struct SharedCharge: ~Copyable {
         while true {
             let count = old & 0xFFFF_FFFF
             guard count == 0 || UInt32(old >> 32) == account else { return .alone }
-            let (isDone, found) = word.weakCompareExchange(expected: old, desired: UInt64(account) << 32 | (count + 1), ordering: .relaxed)
+            let (isDone, found) = word.weakCompareExchange(
+                expected: old, desired: UInt64(account) << 32 | (count + 1), ordering: .relaxed)
             if isDone { return count == 0 ? .first : .shared }
             old = found
         }

@@ -59,7 +59,9 @@ struct KeyHeader: BitwiseCopyable, Sendable {
         let count = key.count
         var bytes: UInt64 = 0
         if let base = key.baseAddress, count > 0 {
-            bytes = UInt64(base[0]) | UInt64(base[count / 2]) << 8 | UInt64(base[count &- 1]) << 16 | UInt64(truncatingIfNeeded: count) << 24
+            bytes =
+                UInt64(base[0]) | UInt64(base[count / 2]) << 8 | UInt64(base[count &- 1]) << 16 | UInt64(
+                    truncatingIfNeeded: count) << 24
         }
         let mixed = bytes &* 0x9E37_79B9_7F4A_7C15  // multiplicative hashing: D. Knuth, TAOCP 6.4
         bits = UInt64(UInt32(truncatingIfNeeded: count)) | (mixed >> 52) << 32 | (isStatic ? 1 << 63 : 0)
@@ -144,7 +146,8 @@ enum Encoding {
     }
 
     @inline(__always)
-    static func get<Value: BitwiseCopyable>(_ type: Value.Type, at memory: UnsafeRawPointer, _ offset: Int = 0) -> Value {
+    static func get<Value: BitwiseCopyable>(_ type: Value.Type, at memory: UnsafeRawPointer, _ offset: Int = 0) -> Value
+    {
         memory.loadUnaligned(fromByteOffset: offset, as: Value.self)
     }
 }

@@ -13,7 +13,9 @@ public struct Text: CustomStringConvertible {
     /// A view of a text of the program; it stays valid.
     @inlinable
     @inline(__always)
-    public init(_ text: StaticString) { bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount) }
+    public init(_ text: StaticString) {
+        bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
 
     /// True if it has no bytes.
     public var isEmpty: Bool { bytes.isEmpty }
@@ -215,10 +217,14 @@ enum Decoding {
         case .duration: return .duration(take(Int64.self, &at))
         case .text:
             let bytes = block(&at)
-            return .text(Text(UnsafeBufferPointer(start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count)))
+            return .text(
+                Text(
+                    UnsafeBufferPointer(
+                        start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count)))
         case .staticText:
             let count = Int(take(UInt32.self, &at))
-            return .text(Text(UnsafeBufferPointer(start: UnsafePointer(bitPattern: take(UInt.self, &at)), count: count)))
+            return .text(
+                Text(UnsafeBufferPointer(start: UnsafePointer(bitPattern: take(UInt.self, &at)), count: count)))
         case .bytes: return .bytes(block(&at))
         case .array, .object, .error:
             let bytes = block(&at)

@@ -51,7 +51,8 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
         writer.append(elements)
         writer.close()
         self.init(
-            start: UInt32(truncatingIfNeeded: writer.start), count: UInt32(truncatingIfNeeded: scratch.count &- writer.start),
+            start: UInt32(truncatingIfNeeded: writer.start),
+            count: UInt32(truncatingIfNeeded: scratch.count &- writer.start),
             serial: scratch.serial, own: nil)
     }
 
@@ -61,7 +62,8 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
         scratch.enter()
         defer { scratch.leave() }
         let region = FieldRegion(scratch, body)
-        let bytes = region.count > Encoding.maskSize ? Array(scratch.bytes(from: region.start, count: region.count)) : nil
+        let bytes =
+            region.count > Encoding.maskSize ? Array(scratch.bytes(from: region.start, count: region.count)) : nil
         self.init(start: 0, count: 0, serial: 0, own: bytes)
     }
 
@@ -91,10 +93,13 @@ public struct Fields: ExpressibleByDictionaryLiteral, LogValue, Sendable {
     }
 
     /// The fields, while a logger is being called.
-    func withList<Result>(_ scratch: Scratch, _ body: (FieldList) -> Result) -> Result { body(region(scratch).list(scratch)) }
+    func withList<Result>(_ scratch: Scratch, _ body: (FieldList) -> Result) -> Result {
+        body(region(scratch).list(scratch))
+    }
 
     private func check(_ scratch: Scratch) {
         precondition(
-            scratch.isAlive(serial) && Int(start) + Int(count) <= scratch.count, "Fields were kept beyond the call for which they were made")
+            scratch.isAlive(serial) && Int(start) + Int(count) <= scratch.count,
+            "Fields were kept beyond the call for which they were made")
     }
 }

@@ -132,7 +132,8 @@ extension LogValue where Self == LoggedError {
 
 extension LogValue {
     /// Any value, as `String(describing:)` writes it.
-    public static func describing<Value>(_ value: Value) -> LoggedDescription<Value> where Self == LoggedDescription<Value> {
+    public static func describing<Value>(_ value: Value) -> LoggedDescription<Value>
+    where Self == LoggedDescription<Value> {
         LoggedDescription(value: value)
     }
 }

@@ -43,7 +43,9 @@ enum Memory {
         let (first, second) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
         var offset = 0
         while offset + 8 <= count {
-            if first.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != second.loadUnaligned(fromByteOffset: offset, as: UInt64.self) {
+            if first.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                != second.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            {
                 return false
             }
             offset += 8

@@ -29,7 +29,9 @@ package struct SortedFields: ~Copyable {
 
     /// - Parameter key: this function may read beyond its end.
     @inline(__always)
-    fileprivate mutating func insert(start: Int, size: Int, key: UnsafePointer<UInt8>, count keyCount: Int, _ scratch: Scratch) {
+    fileprivate mutating func insert(
+        start: Int, size: Int, key: UnsafePointer<UInt8>, count keyCount: Int, _ scratch: Scratch
+    ) {
         var prefix = UInt64(bigEndian: UnsafeRawPointer(key).loadUnaligned(as: UInt64.self))
         if keyCount < 8 { prefix &= keyCount == 0 ? 0 : ~0 << UInt64(64 &- 8 &* keyCount) }
         let field = SortedField(
@@ -47,7 +49,9 @@ package struct SortedFields: ~Copyable {
     }
 
     /// The value of the last inserted field ends here.
-    fileprivate mutating func extendLast(to end: Int) { fields[last].size = UInt32(truncatingIfNeeded: end) &- fields[last].start }
+    fileprivate mutating func extendLast(to end: Int) {
+        fields[last].size = UInt32(truncatingIfNeeded: end) &- fields[last].start
+    }
 
     @inline(__always)
     private func precedes(_ a: SortedField, _ b: SortedField, _ scratch: Scratch) -> Bool {
@@ -126,7 +130,8 @@ extension FieldWriter {
     /// Writes a key and `size` bytes of value in one step.
     @inline(__always)
     private mutating func write(
-        _ key: UnsafeBufferPointer<UInt8>, _ size: Int, _ order: inout SortedFields, _ value: (UnsafeMutablePointer<UInt8>) -> Void
+        _ key: UnsafeBufferPointer<UInt8>, _ size: Int, _ order: inout SortedFields,
+        _ value: (UnsafeMutablePointer<UInt8>) -> Void
     ) {
         scratch.rewind(to: end)
         let head = Encoding.textKeyHeader &+ key.count

@@ -163,7 +163,9 @@ public struct ValueEncoder: ~Copyable {
     private mutating func encode(_ kind: ValueKind, _ bytes: UnsafeRawBufferPointer) {
         let memory = restart(kind, 4 + bytes.count)
         Encoding.put(UInt32(bytes.count), at: memory, 0)
-        if let base = bytes.baseAddress { UnsafeMutableRawPointer(memory + 4).copyMemory(from: base, byteCount: bytes.count) }
+        if let base = bytes.baseAddress {
+            UnsafeMutableRawPointer(memory + 4).copyMemory(from: base, byteCount: bytes.count)
+        }
     }
 
     /// Begins a value of this kind with `size` bytes behind the kind, in place of what was written before.

@@ -136,7 +136,8 @@ enum LiveLoops {
 
     /// The loop runs on another thread, which goes on running while this one is in `exit()`.
     private static func settleFromOutside(_ loop: EventLoop) {
-        nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)  // never freed: the loop may post late
+        // never freed: the loop may post late
+        nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         sem_init(done, 0, 0)
         loop.perform {
             loop.isClosing = true

@@ -33,7 +33,9 @@ extension EventLoop {
     func shutDown() {
         inbox.deliverAll()
         while let hook = shutdownHooks.popLast() { run(hook) }
-        if let layers = locals[ObjectIdentifier(LayersHooks.self)] as? LayersHooks { for hook in layers.hooks { run(hook) } }
+        if let layers = locals[ObjectIdentifier(LayersHooks.self)] as? LayersHooks {
+            for hook in layers.hooks { run(hook) }
+        }
         giveSignalsBack()
         settleParticipants(within: Self.exitTimeout)
     }

@@ -29,10 +29,12 @@ final class Counters: Sendable {
     func snapshot() -> EventLoop.Metrics {
         let jobSince = jobSince.load(ordering: .relaxed)
         return EventLoop.Metrics(
-            turns: turns.load(ordering: .relaxed), jobs: jobs.load(ordering: .relaxed), events: events.load(ordering: .relaxed),
+            turns: turns.load(ordering: .relaxed), jobs: jobs.load(ordering: .relaxed),
+            events: events.load(ordering: .relaxed),
             timersFired: timersFired.load(ordering: .relaxed), descriptors: descriptors.load(ordering: .relaxed),
             timers: timers.load(ordering: .relaxed), waiters: waiters.load(ordering: .relaxed),
-            polling: .nanoseconds(Int64(polling.load(ordering: .relaxed))), busy: .nanoseconds(Int64(busy.load(ordering: .relaxed))),
+            polling: .nanoseconds(Int64(polling.load(ordering: .relaxed))),
+            busy: .nanoseconds(Int64(busy.load(ordering: .relaxed))),
             longestJob: .nanoseconds(Int64(longestJob.load(ordering: .relaxed))),
             currentJob: jobSince == 0 ? nil : Instant.monotonic - Instant(nanoseconds: jobSince), lag: lag.snapshot())
     }
@@ -74,7 +76,9 @@ struct Meter {
     private var awakeSince = Instant.monotonic
     private var asleepSince = Instant.monotonic
 
-    init(_ counters: Counters, threshold: Duration = .nanoseconds(Int64.max), hook: ((EventLoop.SlowJob) -> Void)? = nil) {
+    init(
+        _ counters: Counters, threshold: Duration = .nanoseconds(Int64.max), hook: ((EventLoop.SlowJob) -> Void)? = nil
+    ) {
         self.counters = counters
         self.threshold = threshold.clampedNanoseconds
         self.hook = hook
@@ -104,7 +108,9 @@ struct Meter {
         counters.jobSince.store(0, ordering: .relaxed)
         let end = Instant.monotonic
         let duration = end.nanoseconds - start.nanoseconds
-        if duration > counters.longestJob.load(ordering: .relaxed) { counters.longestJob.store(UInt64(duration), ordering: .relaxed) }
+        if duration > counters.longestJob.load(ordering: .relaxed) {
+            counters.longestJob.store(UInt64(duration), ordering: .relaxed)
+        }
         if duration > threshold, let hook { hook(EventLoop.SlowJob(duration: .nanoseconds(duration), job: name)) }
         return end
     }

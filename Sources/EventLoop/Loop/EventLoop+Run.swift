@@ -22,8 +22,11 @@ extension EventLoop {
     ///
     /// - Parameter clock: the loop's clock, for tests; CLOCK_MONOTONIC unless given.
     /// - Throws: what `body` throws; `EventLoopError` if the kernel cannot give us a loop.
-    @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
-    public static func run<Value>(clock: ManualClock? = nil, _ body: @escaping () async throws -> Value) throws -> Value {
+    @available(
+        *, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)"
+    )
+    public static func run<Value>(clock: ManualClock? = nil, _ body: @escaping () async throws -> Value) throws -> Value
+    {
         let run = BodyRun(body)
         try runLoop(clock) { loop, isProcess in
             _ = run.start(on: loop, isProcess: isProcess)
@@ -43,7 +46,9 @@ extension EventLoop {
     /// - Returns: the signal that stopped the body, nil if it ended by itself.
     /// - Throws: what `body` throws, but not the `CancellationError` (or the `.cancelled` of another error) with which
     ///   it ends after a signal.
-    @available(*, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)")
+    @available(
+        *, noasync, message: "run blocks its thread; in a task, use EventLoop.start and Task(executorPreference:)"
+    )
     @discardableResult
     public static func run(
         stopOn signals: Set<Signal>, clock: ManualClock? = nil, _ body: @escaping () async throws -> Void
@@ -64,7 +69,9 @@ extension EventLoop {
         return stoppedBy
     }
 
-    private static func runLoop(_ clock: ManualClock?, _ body: (_ loop: EventLoop, _ isProcess: Bool) throws -> Void) throws {
+    private static func runLoop(_ clock: ManualClock?, _ body: (_ loop: EventLoop, _ isProcess: Bool) throws -> Void)
+        throws
+    {
         let isInTask = withUnsafeCurrentTask { $0 != nil }
         let isMainThread = !isInTask && current == nil && cel_is_main_thread() != 0
         let takesOver = isMainThread && !TestRunner.isPresent && takeOverProcess()

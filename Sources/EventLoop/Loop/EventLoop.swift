@@ -158,7 +158,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func trapAfterFork() -> Never {
         fatalError(
-            "event loop \"\(name)\" belongs to the process from which this one was forked: call execve, or make a loop of your own in the child")
+            "event loop \"\(name)\" belongs to the process from which this one was forked: call execve, or make a loop of your own in the child"
+        )
     }
 
     // MARK: Executor
@@ -198,7 +199,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
             if runsProcess {
                 unsafe queued.job.runSynchronously(on: serial.asUnownedSerialExecutor())
             } else {
-                unsafe queued.job.runSynchronously(isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+                unsafe queued.job.runSynchronously(
+                    isolatedTo: serial.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
             }
         }
     }

@@ -29,13 +29,18 @@ extension EventLoop {
 
     /// Makes the calling thread the loop's runner. A stand-in hands the loop over at the end of its turn.
     func claim() {
-        precondition(tryClaim() || claimFromStandIn(), "event loop \"\(name)\" must not run on two threads: it already runs on another one")
+        precondition(
+            tryClaim() || claimFromStandIn(),
+            "event loop \"\(name)\" must not run on two threads: it already runs on another one")
     }
 
     /// False if the loop has an owner.
     func tryClaim() -> Bool {
         refuseAfterFork()
-        guard owner.compareExchange(expected: LoopOwner.none, desired: LoopOwner.runner, ordering: .sequentiallyConsistent).exchanged
+        guard
+            owner.compareExchange(
+                expected: LoopOwner.none, desired: LoopOwner.runner, ordering: .sequentiallyConsistent
+            ).exchanged
         else { return false }
         adopt()
         return true
@@ -97,7 +102,10 @@ extension EventLoop {
     private func startStandIn() -> Bool {
         if isEmbedded || isWanted.load(ordering: .sequentiallyConsistent) || EventLoop.isEnding.isSet { return true }
         if isForked { return false }
-        guard owner.compareExchange(expected: LoopOwner.none, desired: LoopOwner.standIn, ordering: .sequentiallyConsistent).exchanged
+        guard
+            owner.compareExchange(
+                expected: LoopOwner.none, desired: LoopOwner.standIn, ordering: .sequentiallyConsistent
+            ).exchanged
         else { return true }
         LiveLoops.add(self)
         guard startThread(name: name, { self.standIn() }) == nil else {
@@ -118,7 +126,8 @@ extension EventLoop {
     /// True while tasks live on the loop, or work for them remains. Calls for later and the layers' own waits do not
     /// count: they serve what is counted here. Loop thread.
     private var isBusy: Bool {
-        hasReadyJobs || !inbox.isEmpty || !endOfTurn.isEmpty || timers.sleepers > 0 || waiters > waitingCalls || offloaded > 0
+        hasReadyJobs || !inbox.isEmpty || !endOfTurn.isEmpty || timers.sleepers > 0 || waiters > waitingCalls
+            || offloaded > 0
             || !signalSubscriptions.isEmpty || participants.contains { !$0.isSettled }
     }
 }

@@ -27,7 +27,9 @@ extension EventLoop {
 
     /// Runs `body` on the loop's thread, for a task that may be elsewhere. The caller has made sure that there is a
     /// thread (`ensureOwner`).
-    package func visit<Value, Failure: Error>(_ body: @concurrent () async throws(Failure) -> Value) async throws(Failure) -> Value {
+    package func visit<Value, Failure: Error>(_ body: @concurrent () async throws(Failure) -> Value)
+        async throws(Failure) -> Value
+    {
         try await withTaskExecutorPreference(self) { () async throws(Failure) -> Value in
             arrive()
             return try await body()

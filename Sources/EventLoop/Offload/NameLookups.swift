@@ -41,7 +41,9 @@ final class NameLookups {
         let question = Question()
         let answer = ResultBox<Answer>()
         let work = OffloadedWork {
-            answer.value = Result { () throws(ResolveError) in try EventLoop.addresses(of: name.host, service: name.service) }
+            answer.value = Result { () throws(ResolveError) in
+                try EventLoop.addresses(of: name.host, service: name.service)
+            }
         } on: { [self] in
             answered(name, question, answer.value!)
         }
@@ -51,7 +53,8 @@ final class NameLookups {
             // With not one thread to be had the loop does not ask itself: it would stand still for as long as the name
             // server does.
             pool.loop.soon { [self] in
-                answered(name, question, .failure(ResolveError(host: name.host, service: name.service, code: EAI_MEMORY)))
+                answered(
+                    name, question, .failure(ResolveError(host: name.host, service: name.service, code: EAI_MEMORY)))
             }
         }
         return question

@@ -46,7 +46,9 @@ extension EventLoop {
         try await onCurrentLoop("offload") { loop in try await loop.offloadHere(abandonOnCancel, body) }
     }
 
-    private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    private func offloadHere<Value: Sendable>(_ abandonOnCancel: Bool, _ body: @escaping @Sendable () throws -> Value)
+        async throws -> Value
+    {
         let call = OffloadedCall(body, on: self, abandonOnCancel: abandonOnCancel)
         await parkTask {
             call.begin($0)

@@ -148,7 +148,9 @@ private final class Worker: @unchecked Sendable {
     var hasGone: Bool { state.load(ordering: .relaxed) == State.gone }
 
     /// For the loop, which has work. False: the thread has ended.
-    func claim() -> Bool { state.compareExchange(expected: State.idle, desired: State.taken, ordering: .relaxed).exchanged }
+    func claim() -> Bool {
+        state.compareExchange(expected: State.idle, desired: State.taken, ordering: .relaxed).exchanged
+    }
 
     /// For the loop, which has no work. From now on the thread may end.
     func rest() { state.store(State.idle, ordering: .relaxed) }
@@ -164,7 +166,9 @@ private final class Worker: @unchecked Sendable {
     private func runUntilRetired() {
         while true {
             while !waitForWork() {
-                if state.compareExchange(expected: State.idle, desired: State.gone, ordering: .relaxed).exchanged { return }
+                if state.compareExchange(expected: State.idle, desired: State.gone, ordering: .relaxed).exchanged {
+                    return
+                }
             }
             guard let task = task.take() else { return }
             task.off()
@@ -176,7 +180,8 @@ private final class Worker: @unchecked Sendable {
     /// False after `idleSeconds` without work.
     private func waitForWork() -> Bool {
         var limit = timespec()
-        clock_gettime(CLOCK_REALTIME, &limit)  // sem_timedwait knows no other; if it is set, a thread goes early or late
+        // sem_timedwait knows no other; if it is set, a thread goes early or late
+        clock_gettime(CLOCK_REALTIME, &limit)
         limit.tv_sec += idleSeconds
         while sem_timedwait(wake, &limit) != 0 {
             if errno == ETIMEDOUT { return false }

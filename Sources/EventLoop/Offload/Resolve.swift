@@ -100,7 +100,9 @@ package let resolverForTests = Locked<(@Sendable (String) -> CInt?)?>(nil)
 
 private func getAddresses(_ host: String, _ service: String) throws(ResolveError) -> [ResolvedAddress] {
     #if DEBUG
-    if let code = resolverForTests.withLock({ $0 })?(host) { throw ResolveError(host: host, service: service, code: code) }
+    if let code = resolverForTests.withLock({ $0 })?(host) {
+        throw ResolveError(host: host, service: service, code: code)
+    }
     #endif
     var hints = addrinfo()
     hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -112,6 +114,7 @@ private func getAddresses(_ host: String, _ service: String) throws(ResolveError
     return sequence(first: list) { $0?.pointee.ai_next }.prefix { $0 != nil }.map { entry in
         let entry = entry!.pointee
         return ResolvedAddress(
-            family: entry.ai_family, bytes: [UInt8](UnsafeRawBufferPointer(start: entry.ai_addr, count: Int(entry.ai_addrlen))))
+            family: entry.ai_family,
+            bytes: [UInt8](UnsafeRawBufferPointer(start: entry.ai_addr, count: Int(entry.ai_addrlen))))
     }
 }

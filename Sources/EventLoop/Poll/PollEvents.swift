@@ -23,7 +23,8 @@ public struct PollEvents: OptionSet, Sendable, CustomStringConvertible {
 
     public var description: String {
         let names: [(PollEvents, String)] = [
-            (.reading, "reading"), (.writing, "writing"), (.endOfInput, "endOfInput"), (.hangUp, "hangUp"), (.error, "error"),
+            (.reading, "reading"), (.writing, "writing"), (.endOfInput, "endOfInput"), (.hangUp, "hangUp"),
+            (.error, "error"),
         ]
         return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
     }

@@ -102,7 +102,9 @@ struct Poller: ~Copyable {
             case EEXIST where slot >= slots.count || slots[slot] == nil:
                 // A stale entry: the number was closed while a duplicate lived on, and now belongs to the same
                 // description again. The new registration takes the entry over.
-                guard cel_epoll_ctl(descriptor, EPOLL_CTL_MOD, number, interest, key) == 0 else { return .failed(Errno(rawValue: errno)) }
+                guard cel_epoll_ctl(descriptor, EPOLL_CTL_MOD, number, interest, key) == 0 else {
+                    return .failed(Errno(rawValue: errno))
+                }
             default: return .failed(Errno(rawValue: errno))
             }
         }
@@ -176,7 +178,9 @@ struct Poller: ~Copyable {
         let key = event.data.u64
         guard key < Poller.alarmKey else { return nil }
         let slot = Int(UInt32(truncatingIfNeeded: key))
-        guard slot < slots.count, let registration = slots[slot], registration.generation == UInt32(truncatingIfNeeded: key >> 32) else { return nil }
+        guard slot < slots.count, let registration = slots[slot],
+            registration.generation == UInt32(truncatingIfNeeded: key >> 32)
+        else { return nil }
         return (registration, event.events)
     }
 }

@@ -70,7 +70,8 @@ package final class Registration: @unchecked Sendable {
     deinit {
         assert(
             read.waiter == nil && write.waiter == nil,
-            "descriptor \(descriptor): a registration must be closed before its last reference goes: a task still waits")
+            "descriptor \(descriptor): a registration must be closed before its last reference goes: a task still waits"
+        )
     }
 
     // MARK: Loop thread: attempts
@@ -193,7 +194,9 @@ package final class Registration: @unchecked Sendable {
         let hungUp = events & (cel_EPOLLHUP | cel_EPOLLERR) != 0
         let ended = hungUp || events & cel_EPOLLRDHUP != 0
         if events & cel_EPOLLPRI != 0 { hasUrgentMark = true }
-        if ended || events & (cel_EPOLLIN | cel_EPOLLPRI) != 0 { wake(.read, read.readiness.signal(isFinal: ended || hasUrgentMark), .ready) }
+        if ended || events & (cel_EPOLLIN | cel_EPOLLPRI) != 0 {
+            wake(.read, read.readiness.signal(isFinal: ended || hasUrgentMark), .ready)
+        }
         if hungUp || events & cel_EPOLLOUT != 0 { wake(.write, write.readiness.signal(isFinal: hungUp), .ready) }
     }
 

@@ -124,8 +124,12 @@ public final class Watch: @unchecked Sendable {
             // A hang-up or an error alone is waited for on the reading side, which hears of both.
             let reads = !interest.isDisjoint(with: [.reading, .endOfInput]) || !interest.contains(.writing)
             let writes = interest.contains(.writing)
-            if reads, case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }
-            if writes, case .go(let edge) = registration.attempt(.write) { registration.clear(.write, edge, by: .wouldBlock) }
+            if reads, case .go(let edge) = registration.attempt(.read) {
+                registration.clear(.read, edge, by: .wouldBlock)
+            }
+            if writes, case .go(let edge) = registration.attempt(.write) {
+                registration.clear(.write, edge, by: .wouldBlock)
+            }
             switch await registration.wait(for: reads ? (writes ? .either : .read) : .write) {
             case .ready: continue
             case .closed: throw error(.closed, interest)
@@ -137,7 +141,8 @@ public final class Watch: @unchecked Sendable {
 
     /// poll(2), without waiting.
     private func state(_ interest: PollEvents) throws(WatchError) -> PollEvents {
-        var request = pollfd(fd: descriptor.rawValue, events: interest.rawValue | PollEvents.endOfInput.rawValue, revents: 0)
+        var request = pollfd(
+            fd: descriptor.rawValue, events: interest.rawValue | PollEvents.endOfInput.rawValue, revents: 0)
         while poll(&request, 1, 0) < 0 {
             guard Glibc.errno == EINTR else { throw error(.system, interest, Errno(rawValue: Glibc.errno)) }
         }

@@ -28,7 +28,9 @@ struct QueuedJob {
 
     /// Has the processor fetch the job and the beginning of its task, which will run in a moment.
     func prefetch() {
-        for offset in stride(from: UInt(0), through: 128, by: 64) { cel_prefetch(UnsafeRawPointer(bitPattern: (bits & ~3) + offset)) }
+        for offset in stride(from: UInt(0), through: 128, by: 64) {
+            cel_prefetch(UnsafeRawPointer(bitPattern: (bits & ~3) + offset))
+        }
     }
 
     var identity: Identity { unsafe Identity(rawValue: bits & 3).unsafelyUnwrapped }

@@ -21,7 +21,8 @@ final class MainQueue {
 
     /// Nil if the process has no such queue.
     init?(on loop: EventLoop) {
-        guard let handle = dlsym(nil, "_dispatch_get_main_queue_handle_4CF"), let drain = dlsym(nil, "_dispatch_main_queue_callback_4CF")
+        guard let handle = dlsym(nil, "_dispatch_get_main_queue_handle_4CF"),
+            let drain = dlsym(nil, "_dispatch_main_queue_callback_4CF")
         else { return nil }
         let descriptor = unsafeBitCast(handle, to: Handle.self)()
         // The loop is new: no other registration of it watches the descriptor. The kernel watches eventfds.

@@ -19,7 +19,9 @@
 ///   - onCancel: called when the task is cancelled while it waits, on any thread; also at once, before `park`, if it
 ///     has been cancelled already. So `park` asks `Task.isCancelled`, and then resumes instead of parking.
 @inline(__always)
-package func parkTask<Value: Sendable>(_ park: (UnsafeContinuation<Value, Never>) -> Void, onCancel: @Sendable () -> Void) async -> Value {
+package func parkTask<Value: Sendable>(
+    _ park: (UnsafeContinuation<Value, Never>) -> Void, onCancel: @Sendable () -> Void
+) async -> Value {
     // The record refers to `onCancel`, which lives as long as this call does.
     let record = addCancellationHandler(onCancel)
     defer { removeCancellationHandler(record) }

@@ -90,7 +90,10 @@ private final class ProcessMainExecutor: MainExecutor, SchedulingExecutor {
 
     func isIsolatingCurrentContext() -> Bool? { loop.isCurrent ? loop.runsProcess : cel_is_main_thread() != 0 }
 
-    func checkIsolated() { precondition(isIsolatingCurrentContext() == true, "this code must run on the main actor, and so on the main thread") }
+    func checkIsolated() {
+        precondition(
+            isIsolatingCurrentContext() == true, "this code must run on the main actor, and so on the main thread")
+    }
 
     func run() throws { loop.runUntilStopped() }
     func runUntil(_ condition: () -> Bool) throws { loop.turnUntil(condition) }
@@ -116,6 +119,8 @@ extension EventLoop {
 func takeOverProcess() -> Bool { false }
 
 extension EventLoop {
-    func runOnMainActor(_ queued: QueuedJob) { preconditionFailure("a job of the main actor on a loop that is not its executor") }
+    func runOnMainActor(_ queued: QueuedJob) {
+        preconditionFailure("a job of the main actor on a loop that is not its executor")
+    }
 }
 #endif

@@ -17,8 +17,12 @@ struct CaughtSignals: Sendable {
     /// - Parameter isStop: the loop handles the first of them; the second kills the process. Ignored signals stay
     ///   ignored.
     init(_ signals: Set<EventLoop.Signal>, on loop: EventLoop, isStop: Bool = false) throws(EventLoopError) {
-        guard signals.allSatisfy(\.canBeCaught) else { throw EventLoopError(operation: "sigaction", errno: .invalidArgument) }
-        let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted { $0.rawValue < $1.rawValue }
+        guard signals.allSatisfy(\.canBeCaught) else {
+            throw EventLoopError(operation: "sigaction", errno: .invalidArgument)
+        }
+        let wanted = signals.filter { !(isStop && cel_signal_is_ignored($0.rawValue)) }.sorted {
+            $0.rawValue < $1.rawValue
+        }
         self.signals = wanted
         self.isStop = isStop
         counts = wanted.map { ($0, cel_signal_count($0.rawValue)) }

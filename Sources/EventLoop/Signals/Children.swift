@@ -61,11 +61,15 @@ extension EventLoop {
     }
 
     /// Nil: it has not ended.
-    private static func collect(_ pid: pid_t, _ reap: (inout CInt, inout CInt) -> CInt) throws(EventLoopError) -> TerminationStatus? {
+    private static func collect(_ pid: pid_t, _ reap: (inout CInt, inout CInt) -> CInt) throws(EventLoopError)
+        -> TerminationStatus?
+    {
         var (code, status) = (CInt(0), CInt(0))
         switch reap(&code, &status) {
         case 0: return nil
-        case 1: return code == CInt(CLD_EXITED) ? .exited(status) : .killed(EventLoop.Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
+        case 1:
+            return code == CInt(CLD_EXITED)
+                ? .exited(status) : .killed(EventLoop.Signal(rawValue: status), dumpedCore: code == CInt(CLD_DUMPED))
         default: throw EventLoopError(operation: "waitid(\(pid))", errno: Errno(rawValue: errno))
         }
     }
@@ -81,7 +85,9 @@ extension EventLoop {
         collect(pid, pidfd, registration, body)
     }
 
-    private func collect(_ pid: pid_t, _ pidfd: CInt, _ registration: Registration, _ body: @escaping (TerminationStatus?) -> Void) {
+    private func collect(
+        _ pid: pid_t, _ pidfd: CInt, _ registration: Registration, _ body: @escaping (TerminationStatus?) -> Void
+    ) {
         let end = Result { () throws(EventLoopError) in try EventLoop.collect(pidfd, pid) }
         if case .success(nil) = end {
             if case .go(let edge) = registration.attempt(.read) { registration.clear(.read, edge, by: .wouldBlock) }

@@ -31,18 +31,23 @@ extension EventLoop {
         public var description: String { Signal.names[self] ?? "signal \(rawValue)" }
 
         private static let names: [Signal: String] = [
-            .hangUp: "SIGHUP", .interrupt: "SIGINT", .quit: "SIGQUIT", .terminate: "SIGTERM", .user1: "SIGUSR1", .user2: "SIGUSR2",
-            .windowChanged: "SIGWINCH", .continued: "SIGCONT", Signal(rawValue: SIGKILL): "SIGKILL", Signal(rawValue: SIGSEGV): "SIGSEGV",
+            .hangUp: "SIGHUP", .interrupt: "SIGINT", .quit: "SIGQUIT", .terminate: "SIGTERM", .user1: "SIGUSR1",
+            .user2: "SIGUSR2",
+            .windowChanged: "SIGWINCH", .continued: "SIGCONT", Signal(rawValue: SIGKILL): "SIGKILL",
+            Signal(rawValue: SIGSEGV): "SIGSEGV",
             Signal(rawValue: SIGBUS): "SIGBUS", Signal(rawValue: SIGILL): "SIGILL", Signal(rawValue: SIGFPE): "SIGFPE",
-            Signal(rawValue: SIGTRAP): "SIGTRAP", Signal(rawValue: SIGABRT): "SIGABRT", Signal(rawValue: SIGPIPE): "SIGPIPE",
-            Signal(rawValue: SIGALRM): "SIGALRM", Signal(rawValue: SIGCHLD): "SIGCHLD", Signal(rawValue: SIGSTOP): "SIGSTOP",
+            Signal(rawValue: SIGTRAP): "SIGTRAP", Signal(rawValue: SIGABRT): "SIGABRT",
+            Signal(rawValue: SIGPIPE): "SIGPIPE",
+            Signal(rawValue: SIGALRM): "SIGALRM", Signal(rawValue: SIGCHLD): "SIGCHLD",
+            Signal(rawValue: SIGSTOP): "SIGSTOP",
             Signal(rawValue: SIGTSTP): "SIGTSTP",
         ]
 
         /// Signals that can be caught, and whose handler may return: not SIGKILL and SIGSTOP, not those that
         /// report a fault of the program.
         var canBeCaught: Bool {
-            rawValue > 0 && rawValue <= 64 && ![SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS].contains(rawValue)
+            rawValue > 0 && rawValue <= 64
+                && ![SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS].contains(rawValue)
         }
     }
 }

@@ -62,7 +62,9 @@ public struct SignalSequence: AsyncSequence, Sendable {
         /// The next signal; nil when the task is cancelled.
         public mutating func next() async -> EventLoop.Signal? { await handle.subscription.next() }
 
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> EventLoop.Signal? { await handle.subscription.next() }
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> EventLoop.Signal? {
+            await handle.subscription.next()
+        }
     }
 
     /// The loop keeps the subscription; it ends with the last handle.
@@ -98,7 +100,10 @@ final class SignalSubscription: @unchecked Sendable {
     /// How often each had been caught when this looked last.
     private var counts: [(signal: EventLoop.Signal, seen: UInt32)]
 
-    init(_ caught: CaughtSignals, on loop: EventLoop, outlivesRun: Bool = false, receiver: ((EventLoop.Signal) -> Void)? = nil) {
+    init(
+        _ caught: CaughtSignals, on loop: EventLoop, outlivesRun: Bool = false,
+        receiver: ((EventLoop.Signal) -> Void)? = nil
+    ) {
         self.loop = loop
         self.outlivesRun = outlivesRun
         self.caught = caught

@@ -19,7 +19,8 @@ package final class BlockPool: @unchecked Sendable {
 
         /// - Parameter index: Tells the kinds of a process apart; below `cel_block_kinds`.
         package init(index: CInt, blockSize: Int) {
-            precondition(index >= 0 && index < CInt(cel_block_kinds), "index must be below cel_block_kinds (ThreadBlocks.h)")
+            precondition(
+                index >= 0 && index < CInt(cel_block_kinds), "index must be below cel_block_kinds (ThreadBlocks.h)")
             precondition(blockSize >= MemoryLayout<UInt>.size, "blockSize: a block must hold an address")
             self.index = index
             self.blockSize = blockSize
@@ -49,7 +50,9 @@ package final class BlockPool: @unchecked Sendable {
     package init(_ kind: Kind) { self.kind = kind }
 
     deinit {
-        for index in slots.indices { BlockPool.free(UnsafeMutableRawPointer(bitPattern: slots[index].load(ordering: .acquiring))) }
+        for index in slots.indices {
+            BlockPool.free(UnsafeMutableRawPointer(bitPattern: slots[index].load(ordering: .acquiring)))
+        }
         BlockPool.free(spent)
     }
 
@@ -107,7 +110,9 @@ package final class BlockPool: @unchecked Sendable {
         (spent, spentCount) = (nil, 0)
         // In the order in which threads look. That slot is empty unless all are full.
         let index = nextEmpty
-        guard slots[index].load(ordering: .relaxed) == 0 else { return BlockPool.free(UnsafeMutableRawPointer(bitPattern: batch)) }
+        guard slots[index].load(ordering: .relaxed) == 0 else {
+            return BlockPool.free(UnsafeMutableRawPointer(bitPattern: batch))
+        }
         slots[index].store(batch, ordering: .releasing)
         nextEmpty = (index + 1) % slots.count
     }

@@ -26,10 +26,13 @@ struct CallEnvelope {
         let envelope = pool.take()
         Envelope.address(envelope) { envelope in
             let body = (envelope + Envelope.headerSize).assumingMemoryBound(to: CallEnvelope.self).move().body
-            unsafe Unmanaged<EventLoop>.fromOpaque(cel_current_loop()!)._withUnsafeGuaranteedRef { $0.envelopes.put(envelope) }
+            unsafe Unmanaged<EventLoop>.fromOpaque(cel_current_loop()!)._withUnsafeGuaranteedRef {
+                $0.envelopes.put(envelope)
+            }
             body()
         }
-        (envelope + Envelope.headerSize).bindMemory(to: CallEnvelope.self, capacity: 1).initialize(to: CallEnvelope(body: consume body))
+        (envelope + Envelope.headerSize).bindMemory(to: CallEnvelope.self, capacity: 1).initialize(
+            to: CallEnvelope(body: consume body))
         return envelope
     }
 }

@@ -39,7 +39,9 @@ package struct Envelope {
     package static func make(size: Int, deliver: @escaping Deliver) -> UnsafeMutableRawPointer {
         // malloc(3) aligns for any of the basic types. Asked for that, Swift goes through posix_memalign(3), which
         // takes three times as long.
-        guard let memory = malloc(headerSize + size) else { fatalError("no memory for \(size) bytes on their way to an event loop") }
+        guard let memory = malloc(headerSize + size) else {
+            fatalError("no memory for \(size) bytes on their way to an event loop")
+        }
         address(memory, to: deliver)
         return memory
     }
@@ -92,7 +94,8 @@ struct Inbox: ~Copyable, Sendable {
     func prepareToSleep(coalescing: Bool = false) -> Bool {
         guard isDelivered else { return false }
         let word = coalescing ? Inbox.coalescing : Inbox.asleep
-        let (announced, seen) = head.compareExchange(expected: Inbox.awake, desired: word, ordering: .acquiringAndReleasing)
+        let (announced, seen) = head.compareExchange(
+            expected: Inbox.awake, desired: word, ordering: .acquiringAndReleasing)
         return announced || seen == word
     }
 

@@ -77,7 +77,9 @@ extension EventLoop {
 
     private static func wait<Value: Sendable>(for result: Locked<Value?>) -> Value {
         while true {
-            if EventLoop.wait(upTo: .seconds(1), until: { result.withLock { $0 != nil } }) { return result.withLock { $0! } }
+            if EventLoop.wait(upTo: .seconds(1), until: { result.withLock { $0 != nil } }) {
+                return result.withLock { $0! }
+            }
         }
     }
 }

@@ -50,7 +50,9 @@ public struct LoopClock: Clock, Sendable {
             return overflow ? (self < other ? .max : .min) : difference
         }
 
-        public func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds) - .nanoseconds(nanoseconds) }
+        public func duration(to other: Instant) -> Duration {
+            .nanoseconds(other.nanoseconds) - .nanoseconds(nanoseconds)
+        }
 
         public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
 

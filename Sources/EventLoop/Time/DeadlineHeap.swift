@@ -30,7 +30,9 @@ struct DeadlineHeap: ~Copyable {
         var sequence: UInt64 { call.map { $0._withUnsafeGuaranteedRef { $0.sequence } } ?? word >> 1 }
 
         @inline(__always)
-        static func < (a: Entry, b: Entry) -> Bool { a.deadline == b.deadline ? a.sequence < b.sequence : a.deadline < b.deadline }
+        static func < (a: Entry, b: Entry) -> Bool {
+            a.deadline == b.deadline ? a.sequence < b.sequence : a.deadline < b.deadline
+        }
     }
 
     private static let smallest = 64
@@ -82,7 +84,9 @@ struct DeadlineHeap: ~Copyable {
             kept += 1
         }
         count = kept
-        if count > 1 { for index in stride(from: (count - 2) / 4, through: 0, by: -1) { siftDown(memory[index], from: index) } }
+        if count > 1 {
+            for index in stride(from: (count - 2) / 4, through: 0, by: -1) { siftDown(memory[index], from: index) }
+        }
         var room = capacity
         while room > Self.smallest, count < room / 4 { room /= 2 }
         shrink(to: room)
@@ -90,7 +94,9 @@ struct DeadlineHeap: ~Copyable {
 
     /// Moves all deadlines; one that never comes stays so. The order stays, too. O(n).
     func shift(by duration: Duration) {
-        for index in 0..<count where memory[index].deadline != .distantFuture { memory[index].deadline = memory[index].deadline + duration }
+        for index in 0..<count where memory[index].deadline != .distantFuture {
+            memory[index].deadline = memory[index].deadline + duration
+        }
     }
 
     private mutating func siftUp(_ entry: Entry, from index: Int) {

@@ -83,7 +83,9 @@ public final class ManualClock: Clock, @unchecked Sendable {
 
     /// Suspends the task until `deadline`. Within the loop that runs on this clock.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
-        precondition(EventLoop.current?.manualClock === self, "sleep: the caller must be on the loop that runs on this ManualClock")
+        precondition(
+            EventLoop.current?.manualClock === self,
+            "sleep: the caller must be on the loop that runs on this ManualClock")
         try await EventLoop.sleep(until: deadline)
     }
 
@@ -94,7 +96,9 @@ public final class ManualClock: Clock, @unchecked Sendable {
 
     /// Moves time forward to `target`; see `advance(by:)`. A target in the past counts as now.
     public func advance(to target: Instant) async {
-        precondition(EventLoop.current?.manualClock === self, "advance: the caller must be on the loop that runs on this ManualClock")
+        precondition(
+            EventLoop.current?.manualClock === self,
+            "advance: the caller must be on the loop that runs on this ManualClock")
         await withUnsafeContinuation { advances.append(PendingAdvance(target: max(target, now), continuation: $0)) }
     }
 

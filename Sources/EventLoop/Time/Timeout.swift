@@ -41,11 +41,15 @@ public func withDeadline<Value>(
 }
 
 private func race<Value>(
-    _ body: () async throws -> Value, until deadline: LoopClock.Instant, _ limit: Duration?, isolation: isolated (any Actor)? = #isolation
+    _ body: () async throws -> Value, until deadline: LoopClock.Instant, _ limit: Duration?,
+    isolation: isolated (any Actor)? = #isolation
 ) async throws -> Value {
     let (outcome, isLate) = await withoutActuallyEscaping(body) { body in
         let work = Work(body, isolation)
-        let isLate = if let loop = EventLoop.current { await loop.race(work, until: deadline) } else { await raceElsewhere(work, until: deadline) }
+        let isLate =
+            if let loop = EventLoop.current { await loop.race(work, until: deadline) } else {
+                await raceElsewhere(work, until: deadline)
+            }
         return (work.outcome!, isLate)
     }
     if isLate, case .failure(let cause) = outcome { throw TimeoutError(limit: limit, cause: cause) }
@@ -55,7 +59,9 @@ private func race<Value>(
 extension EventLoop {
     /// True if the work had not ended at the deadline. The parent's own cancellation reaches the work as its child; it
     /// does not end the wait.
-    fileprivate func race(_ work: Work<some Any>, until deadline: Instant, isolation: isolated (any Actor)? = #isolation) async -> Bool {
+    fileprivate func race(
+        _ work: Work<some Any>, until deadline: Instant, isolation: isolated (any Actor)? = #isolation
+    ) async -> Bool {
         let alarm = timers.reserve()
         return await withTaskGroup(of: Void.self) { group in
             _ = isolation  // stays where its caller is
@@ -80,7 +86,9 @@ extension EventLoop {
 private enum Event { case done, late, woken }
 
 /// The same for a task that runs on no event loop: another child sleeps.
-private func raceElsewhere(_ work: Work<some Any>, until deadline: LoopClock.Instant, isolation: isolated (any Actor)? = #isolation) async -> Bool {
+private func raceElsewhere(
+    _ work: Work<some Any>, until deadline: LoopClock.Instant, isolation: isolated (any Actor)? = #isolation
+) async -> Bool {
     return await withTaskGroup(of: Event.self) { group in
         group.addTask {
             await work.run()

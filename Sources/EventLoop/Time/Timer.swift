@@ -38,7 +38,9 @@ extension EventLoop {
     ///
     /// - Complexity: O(log n) with n timers; one allocation beyond that of the closure, two from another thread.
     @discardableResult
-    public func perform(after delay: Duration, _ body: @escaping @Sendable () -> Void) -> Timer { perform(at: now + delay, body) }
+    public func perform(after delay: Duration, _ body: @escaping @Sendable () -> Void) -> Timer {
+        perform(at: now + delay, body)
+    }
 
     /// Has the loop call `body` on its thread at `deadline`; see `perform(after:_:)`.
     @discardableResult

@@ -14,7 +14,8 @@ struct ChildPipeTests {
         try EventLoop.run {
             let (ours, theirs) = isSocket ? try await AsyncFD.socketPair() : try await AsyncFD.pipe()
             let child = try ChildProcess(
-                "/usr/bin/env", ["seq", "200000"], output: .descriptor(theirs.descriptor.rawValue), error: .descriptor(2))
+                "/usr/bin/env", ["seq", "200000"], output: .descriptor(theirs.descriptor.rawValue),
+                error: .descriptor(2))
             await theirs.close()
             // The pipe fills up before the first read.
             try await EventLoop.sleep(for: .milliseconds(200))
@@ -36,7 +37,8 @@ struct ChildPipeTests {
             let (theirs, ours) = try await AsyncFD.pipe()
             let (output, result) = try await AsyncFD.pipe()
             let child = try ChildProcess(
-                "/usr/bin/env", ["cksum"], input: .descriptor(theirs.descriptor.rawValue), output: .descriptor(result.descriptor.rawValue))
+                "/usr/bin/env", ["cksum"], input: .descriptor(theirs.descriptor.rawValue),
+                output: .descriptor(result.descriptor.rawValue))
             await theirs.close()
             await result.close()
             try await EventLoop.sleep(for: .milliseconds(100))
@@ -49,7 +51,9 @@ struct ChildPipeTests {
         }
     }
 
-    @Test("both ends are blocking for all other users, and not for us; those of a pipe of our own are not", arguments: [true, false])
+    @Test(
+        "both ends are blocking for all other users, and not for us; those of a pipe of our own are not",
+        arguments: [true, false])
     func flags(isShared: Bool) throws {
         try EventLoop.run {
             let (reader, writer) = try await AsyncFD.pipe(isShared: isShared)

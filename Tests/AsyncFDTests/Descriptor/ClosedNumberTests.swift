@@ -14,9 +14,13 @@ struct ClosedNumberTests {
     private static func bound() async throws -> AsyncFD { try await AsyncFD.datagrams(on: .loopback(port: 0)) }
 
     /// A duplicate with the lowest free number from `number` on: so high that no other test of this process gets it.
-    private static func duplicate(_ descriptor: CInt, from number: CInt) -> CInt { fcntl(descriptor, F_DUPFD_CLOEXEC, number) }
+    private static func duplicate(_ descriptor: CInt, from number: CInt) -> CInt {
+        fcntl(descriptor, F_DUPFD_CLOEXEC, number)
+    }
 
-    @Test("addresses and options of a closed socket are not those of the socket that has its number now", arguments: [true, false])
+    @Test(
+        "addresses and options of a closed socket are not those of the socket that has its number now",
+        arguments: [true, false])
     func accessors(owned: Bool) throws {
         try EventLoop.run {
             let (first, second) = (try await Self.bound(), try await Self.bound())

@@ -34,7 +34,9 @@ struct CopyTests {
         case .borrowedPipe, .borrowedSocket, .terminal:
             let channel = try Channel(end == .borrowedPipe ? .pipe : end == .borrowedSocket ? .socket : .terminal)
             let (input, output) = (channel.input(), channel.output())
-            return isSource ? Place(ours: input, theirs: output, channel: channel) : Place(ours: output, theirs: input, channel: channel)
+            return isSource
+                ? Place(ours: input, theirs: output, channel: channel)
+                : Place(ours: output, theirs: input, channel: channel)
         }
     }
 
@@ -120,7 +122,9 @@ struct CopyTests {
                 try await from.output().write(pattern(900_000))
                 from.closeWriter()
             }
-            let copying = Task(executorPreference: loop) { await failure { () throws(IOError) in try await copy(from: source, to: destination) } }
+            let copying = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await copy(from: source, to: destination) }
+            }
             for _ in 0..<20 { await settle() }
             copying.cancel()
             let error = await copying.value

@@ -13,7 +13,9 @@ import Testing
 
 @Suite("Failing system calls")
 struct FaultTests {
-    static let faults: [Faults.Fault] = [.errno(.interrupted), .short, .wouldBlock, .errno(.ioError), .errno(.noMemory), .errno(.tooManyOpenFiles)]
+    static let faults: [Faults.Fault] = [
+        .errno(.interrupted), .short, .wouldBlock, .errno(.ioError), .errno(.noMemory), .errno(.tooManyOpenFiles),
+    ]
 
     /// Runs `body` on a loop, with the n-th call hurt, for n = 1, 2, … until no call was hurt any more.
     private func forEachCall(_ fault: Faults.Fault, _ body: @escaping @Sendable (Faults) async throws -> Void) throws {
@@ -32,7 +34,9 @@ struct FaultTests {
             if let error {
                 let error = try #require(error as? IOError, "call \(number): \(error) is no IOError")
                 #expect(faults.hasStruck, "call \(number): \(error) out of the blue")
-                #expect(fault != .errno(.interrupted) && fault != .short, "call \(number): \(fault) is no failure, but: \(error)")
+                #expect(
+                    fault != .errno(.interrupted) && fault != .short,
+                    "call \(number): \(fault) is no failure, but: \(error)")
                 if case .errno(let errno) = fault { #expect(error.errno == errno, "call \(number): \(error)") }
             }
             #expect(faults.allAreClosed(), "call \(number): descriptors leak")
@@ -97,7 +101,9 @@ struct FaultTests {
             } catch {
                 failure = error
                 faults.disarm()
-                while lines.count < 2, let line = try await input.lines.makeAsyncIterator().next() { lines.append(line) }
+                while lines.count < 2, let line = try await input.lines.makeAsyncIterator().next() {
+                    lines.append(line)
+                }
             }
             // On a terminal EIO is how the end looks.
             if row.isTerminal, fault == .errno(.ioError), lines.count < 2 { return }
@@ -107,7 +113,9 @@ struct FaultTests {
         }
     }
 
-    @Test("copying: what has not arrived is still to be read", arguments: [Row.pipe, .socket], faults + [.errno(.invalidArgument)])
+    @Test(
+        "copying: what has not arrived is still to be read", arguments: [Row.pipe, .socket],
+        faults + [.errno(.invalidArgument)])
     func copying(row: Row, fault: Faults.Fault) throws {
         try forEachCall(fault) { faults in
             let (from, to) = (try Channel(row), try Channel(.pipe))

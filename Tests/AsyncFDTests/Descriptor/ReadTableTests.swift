@@ -27,7 +27,9 @@ struct ReadTableTests {
         }
     }
 
-    @Test("bytes that were there before the first read are read without waiting, in pieces of any size", arguments: Row.streams)
+    @Test(
+        "bytes that were there before the first read are read without waiting, in pieces of any size",
+        arguments: Row.streams)
     func pieces(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -44,7 +46,9 @@ struct ReadTableTests {
         try EventLoop.run {
             let channel = try Channel(row)
             let input = channel.input()
-            let reading = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in _ = try await input.read(upTo: 100) } }
+            let reading = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in _ = try await input.read(upTo: 100) }
+            }
             await settle()
             reading.cancel()
             #expect(await reading.value?.code == .cancelled)
@@ -97,7 +101,9 @@ struct ReadTableTests {
         try EventLoop.run {
             let channel = try Channel(row)
             let input = channel.input()
-            let reading = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in _ = try await input.read(upTo: 100) } }
+            let reading = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in _ = try await input.read(upTo: 100) }
+            }
             await settle()
             await input.close()
             #expect(await reading.value?.code == .closed)
@@ -118,7 +124,9 @@ struct ReadTableTests {
         }
     }
 
-    @Test("bytes in both directions of one descriptor do not hold each other up", arguments: [Row.socket, .terminal, .terminalMaster])
+    @Test(
+        "bytes in both directions of one descriptor do not hold each other up",
+        arguments: [Row.socket, .terminal, .terminalMaster])
     func duplex(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -137,12 +145,16 @@ struct ReadTableTests {
     func others() throws {
         let folder = try TemporaryFolder()
         try EventLoop.run { () async throws in
-            func own(_ path: String) -> AsyncFD { AsyncFD(owning: FileDescriptor(rawValue: open(path, O_RDONLY | O_CLOEXEC)), label: path) }
+            func own(_ path: String) -> AsyncFD {
+                AsyncFD(owning: FileDescriptor(rawValue: open(path, O_RDONLY | O_CLOEXEC)), label: path)
+            }
             #expect(try await own("/dev/null").read(upTo: 10).isEmpty)
             #expect(try await own("/dev/zero").read(upTo: 10) == [UInt8](repeating: 0, count: 10))
             #expect(try await own("/dev/urandom").read(upTo: 10).count == 10)
             #expect(try await own("/proc/self/status").read(upTo: 10).count == 10)
-            #expect(await failure { () throws(IOError) in _ = try await own(folder.path).read(upTo: 1) }?.errno == .isDirectory)
+            #expect(
+                await failure { () throws(IOError) in _ = try await own(folder.path).read(upTo: 1) }?.errno
+                    == .isDirectory)
         }
     }
 
@@ -160,12 +172,17 @@ struct ReadTableTests {
         }
     }
 
-    @Test("a device that epoll watches is asked before each call, in both directions, and by each of several objects for one number")
+    @Test(
+        "a device that epoll watches is asked before each call, in both directions, and by each of several objects for one number"
+    )
     func watchedDevice() throws {
         try EventLoop.run { () async throws in
             let descriptor = open("/dev/random", O_RDWR | O_CLOEXEC)
             defer { close(descriptor) }
-            for device in [AsyncFD(borrowing: FileDescriptor(rawValue: descriptor)), AsyncFD(borrowing: FileDescriptor(rawValue: descriptor))] {
+            for device in [
+                AsyncFD(borrowing: FileDescriptor(rawValue: descriptor)),
+                AsyncFD(borrowing: FileDescriptor(rawValue: descriptor)),
+            ] {
                 #expect(device.kind == .characterDevice)
                 #expect(try await device.read(upTo: 8).count == 8)
                 #expect(await device.isBlocking)

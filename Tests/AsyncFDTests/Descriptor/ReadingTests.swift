@@ -10,7 +10,9 @@ import Testing
 @Suite("Ways of reading")
 struct ReadingTests {
     /// Runs `body` with the reading end of a pipe that holds `text`, and ends there.
-    private func withInput<Value: Sendable>(_ text: String, _ body: @escaping (AsyncFD) async throws -> Value) throws -> Value {
+    private func withInput<Value: Sendable>(_ text: String, _ body: @escaping (AsyncFD) async throws -> Value) throws
+        -> Value
+    {
         let pipe = try TestSupport.Pipe()
         var text = text
         text.withUTF8 { _ = write(pipe.writer, $0.baseAddress, $0.count) }
@@ -27,7 +29,8 @@ struct ReadingTests {
     @Test(
         "lines come without their ends, whatever those are, and the last one may have none",
         arguments: [
-            ("a\nb\n", ["a", "b"]), ("a\r\nb\r\n", ["a", "b"]), ("a\nb", ["a", "b"]), ("a\n\n\nb\n", ["a", "", "", "b"]), ("", []), ("\n", [""]),
+            ("a\nb\n", ["a", "b"]), ("a\r\nb\r\n", ["a", "b"]), ("a\nb", ["a", "b"]),
+            ("a\n\n\nb\n", ["a", "", "", "b"]), ("", []), ("\n", [""]),
             ("\r\n", [""]), ("a\rb\n", ["a\rb"]), ("a\r", ["a\r"]), ("grün\n", ["grün"]),
         ])
     func lines(text: String, expected: [String]) throws {
@@ -58,7 +61,9 @@ struct ReadingTests {
         try EventLoop.run { () async throws in
             let channel = try Channel(.pipe)
             let (output, input) = (channel.output(), channel.input())
-            let expected = (0..<300).map { String(repeating: Character(UnicodeScalar(97 + UInt8($0 % 26))), count: $0 * $0 % 70_001) }
+            let expected = (0..<300).map {
+                String(repeating: Character(UnicodeScalar(97 + UInt8($0 % 26))), count: $0 * $0 % 70_001)
+            }
             async let writing: Void = {
                 for line in expected { try await output.write(line + "\n") }
                 channel.closeWriter()
@@ -88,7 +93,9 @@ struct ReadingTests {
     func endless() throws {
         try EventLoop.run { () async throws in
             let input = try await open("/dev/zero", .readOnly)
-            let error = await failure { () throws(IOError) in _ = try await input.lines(maximumLength: 100_000).makeAsyncIterator().next() }
+            let error = await failure { () throws(IOError) in
+                _ = try await input.lines(maximumLength: 100_000).makeAsyncIterator().next()
+            }
             #expect(error?.code == .tooLong)
             await input.close()
         }
@@ -171,7 +178,8 @@ struct ReadingTests {
     @Test("to the end, but not beyond the limit")
     func toTheEnd() throws {
         try withInput(String(repeating: "x", count: 60_000)) { (input) async throws in
-            #expect(await failure { () throws(IOError) in _ = try await input.readToEnd(limit: 59_999) }?.code == .tooLong)
+            #expect(
+                await failure { () throws(IOError) in _ = try await input.readToEnd(limit: 59_999) }?.code == .tooLong)
             #expect(try await input.readToEnd(limit: 60_000).count == 60_000)
             #expect(try await input.readToEnd(limit: 0).isEmpty)
         }
@@ -200,7 +208,8 @@ struct ReadingTests {
     func standardInput() throws {
         let input = try TestSupport.Pipe()
         let output = try TestSupport.Pipe()
-        let child = try ChildProcess("FDProgram", ["cancel-stdin"], input: .descriptor(input.reader), output: .descriptor(output.writer))
+        let child = try ChildProcess(
+            "FDProgram", ["cancel-stdin"], input: .descriptor(input.reader), output: .descriptor(output.writer))
         let end = try child.wait(limit: 60)
         #expect(end == .exited(0))
         #expect(String(decoding: output.readToEnd(), as: UTF8.self) == "cancelled\npending\n")

@@ -20,7 +20,9 @@ struct SharedWriteTurnTests {
         var next = Dictionary(uniqueKeysWithValues: writers.map { ($0, 0) })
         var torn: [String] = []
         for line in text.split(separator: "\n") {
-            guard let writer = line.split(separator: " ").first.map(String.init), let number = next[writer], line == record(writer, number) else {
+            guard let writer = line.split(separator: " ").first.map(String.init), let number = next[writer],
+                line == record(writer, number)
+            else {
                 torn.append(String(line.prefix(100)))
                 continue
             }
@@ -45,13 +47,19 @@ struct SharedWriteTurnTests {
 
     static func write(_ name: String, to output: AsyncFD, prints: Bool) async throws {
         for number in 0..<count {
-            if prints { await print(record(name, number), to: output) } else { try await output.write(record(name, number) + "\n") }
+            if prints {
+                await print(record(name, number), to: output)
+            } else {
+                try await output.write(record(name, number) + "\n")
+            }
             if number % 7 == 0 { await Task.yield() }
         }
         try await output.flushPrints()
     }
 
-    @Test("prints and writes through two numbers of one pipe are not torn on one loop", arguments: [true, false], [true, false])
+    @Test(
+        "prints and writes through two numbers of one pipe are not torn on one loop", arguments: [true, false],
+        [true, false])
     func oneLoop(firstPrints: Bool, secondPrints: Bool) throws {
         let pipe = try Pipe(size: 4096)
         let (readingEnd, writingEnd) = (pipe.reader, pipe.writer)
@@ -122,7 +130,9 @@ struct SharedWriteTurnTests {
         }
     }
 
-    @Test("a loop that ends in the middle of a task's write does not keep the turn: the write is finished, and then others write")
+    @Test(
+        "a loop that ends in the middle of a task's write does not keep the turn: the write is finished, and then others write"
+    )
     func endedLoop() throws {
         let pipe = try Pipe()
         let writingEnd = pipe.writer
@@ -153,7 +163,8 @@ struct SharedWriteTurnTests {
     func standardStreams() throws {
         let pipe = try Pipe(size: 4096)
         let child = try ChildProcess(
-            "FDProgram", ["both-streams", "\(Self.count)"], output: .descriptor(pipe.writer), error: .descriptor(pipe.writer))
+            "FDProgram", ["both-streams", "\(Self.count)"], output: .descriptor(pipe.writer),
+            error: .descriptor(pipe.writer))
         pipe.closeWriter()
         let text = Self.readSlowly(pipe.reader)
         #expect(try child.wait() == .exited(0))

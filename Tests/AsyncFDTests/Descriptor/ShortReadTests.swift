@@ -33,7 +33,9 @@ struct ShortReadTests {
         #expect(Glibc.send(socket, bytes, bytes.count, flags) == bytes.count)
     }
 
-    private func read(_ connection: AsyncFD) async throws -> String { String(decoding: try await connection.read(upTo: 100), as: UTF8.self) }
+    private func read(_ connection: AsyncFD) async throws -> String {
+        String(decoding: try await connection.read(upTo: 100), as: UTF8.self)
+    }
 
     private func expect(_ text: String, from connection: AsyncFD) async throws {
         let read = try await read(connection)
@@ -111,7 +113,9 @@ struct ShortReadTests {
         }
     }
 
-    @Test("on a Unix socket a read that stops at a message with descriptors proves nothing: the rest is read without another word of the peer's")
+    @Test(
+        "on a Unix socket a read that stops at a message with descriptors proves nothing: the rest is read without another word of the peer's"
+    )
     func unix() throws {
         try EventLoop.run {
             let (one, other) = try await AsyncFD.socketPair()

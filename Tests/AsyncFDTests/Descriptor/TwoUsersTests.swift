@@ -12,7 +12,8 @@ struct TwoUsersTests {
     enum Ending: CaseIterable { case closed, letGo, idle }
 
     @Test(
-        "the reader gets the end of the stream when the owner closes, whatever its two users had to wait for before", arguments: Ending.allCases
+        "the reader gets the end of the stream when the owner closes, whatever its two users had to wait for before",
+        arguments: Ending.allCases
     )
     func endOfFile(ending: Ending) throws {
         let pipe = try Pipe()
@@ -20,7 +21,9 @@ struct TwoUsersTests {
             var users: [AsyncFD] = (0..<2).map { _ in AsyncFD(borrowing: FileDescriptor(rawValue: pipe.writer)) }
             let reader = AsyncFD(borrowing: FileDescriptor(rawValue: pipe.reader))
             let size = 200_000
-            let writes = users.map { user in Task(executorPreference: EventLoop.current!) { try await user.write(pattern(size)) } }
+            let writes = users.map { user in
+                Task(executorPreference: EventLoop.current!) { try await user.write(pattern(size)) }
+            }
             await settle()
             #expect(try await reader.gather(2 * size).count == 2 * size)
             for write in writes { try await write.value }

@@ -18,10 +18,14 @@ struct FileTests {
     @Test("an error of open names the operation, the path and the reason")
     func errors() throws {
         try EventLoop.run { () async throws in
-            func error(_ path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions = []) async -> IOError? {
+            func error(_ path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions = [])
+                async -> IOError?
+            {
                 await failure { () throws(IOError) in _ = try await open(path, mode, options: options) }
             }
-            #expect(await error("/no/such/file", .readOnly).map { "\($0)" } == "open \"/no/such/file\": no such file or directory (ENOENT)")
+            #expect(
+                await error("/no/such/file", .readOnly).map { "\($0)" }
+                    == "open \"/no/such/file\": no such file or directory (ENOENT)")
             #expect(await error("/tmp", .readOnly).map { "\($0)" } == "open \"/tmp\": is a directory (EISDIR)")
             #expect(await error("/tmp", .writeOnly)?.code == .isDirectory)
             #expect(await error("/dev/null", .writeOnly, [.create, .exclusiveCreate])?.code == .alreadyExists)
@@ -29,7 +33,9 @@ struct FileTests {
         }
     }
 
-    @Test("what is opened is closed on exec and is no controlling terminal", arguments: ["/dev/null", "/dev/ptmx", "/proc/self/status"])
+    @Test(
+        "what is opened is closed on exec and is no controlling terminal",
+        arguments: ["/dev/null", "/dev/ptmx", "/proc/self/status"])
     func flags(name: String) throws {
         try EventLoop.run {
             let descriptor = try await open(FilePath(name), .readOnly)
@@ -151,7 +157,9 @@ struct FileTests {
         try EventLoop.run {
             let file = try await open(path("file"), .writeOnly, options: [.create, .append])
             let loop = EventLoop.current!
-            let tasks = (0..<1000).map { number in Task(executorPreference: loop) { try await file.write("line \(number)\n") } }
+            let tasks = (0..<1000).map { number in
+                Task(executorPreference: loop) { try await file.write("line \(number)\n") }
+            }
             for task in tasks { try await task.value }
             await file.close()
             let input = try await open(path("file"), .readOnly)
@@ -172,7 +180,9 @@ struct FileTests {
             let loop = EventLoop.current!
             let big = Task(executorPreference: loop) { try await file.write(pattern(5_000_000)) }
             await Task.yield()
-            let second = Task(executorPreference: loop) { await failure { () throws(IOError) in try await file.write("never") } }
+            let second = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await file.write("never") }
+            }
             let third = Task(executorPreference: loop) { try await file.write("third") }
             await Task.yield()
             second.cancel()
@@ -190,8 +200,12 @@ struct FileTests {
         try EventLoop.run {
             let file = try await open(path("file"), .writeOnly, options: [.create])
             let loop = EventLoop.current!
-            let big = Task(executorPreference: loop) { await failure { () throws(IOError) in try await file.write(pattern(5_000_000)) } }
-            let late = Task(executorPreference: loop) { await failure { () throws(IOError) in try await file.write("late") } }
+            let big = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await file.write(pattern(5_000_000)) }
+            }
+            let late = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await file.write("late") }
+            }
             await settle()
             await file.close()
             let errors = await [big.value, late.value]
@@ -206,8 +220,11 @@ struct FileTests {
     func noSpace() throws {
         // A limit on the size of files stands in for a full disk, in a child: SIGXFSZ concerns the whole process.
         let output = try TestSupport.Pipe()
-        let child = try ChildProcess("FDProgram", ["full-disk", folder.file("file")], output: .descriptor(output.writer))
+        let child = try ChildProcess(
+            "FDProgram", ["full-disk", folder.file("file")], output: .descriptor(output.writer))
         #expect(try child.wait() == .exited(0))
-        #expect(String(decoding: output.readToEnd(), as: UTF8.self) == "write \"\(folder.file("file"))\": file too large (EFBIG) after 4096 bytes\n")
+        #expect(
+            String(decoding: output.readToEnd(), as: UTF8.self)
+                == "write \"\(folder.file("file"))\": file too large (EFBIG) after 4096 bytes\n")
     }
 }

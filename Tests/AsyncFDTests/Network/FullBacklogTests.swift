@@ -26,7 +26,9 @@ struct FullBacklogTests {
     @Test("connecting waits until there is room")
     func waits() throws {
         try withFullBacklog { listener, _ in
-            let connecting = Task(executorPreference: EventLoop.current!) { try await connect(to: listener.address, timeout: .seconds(20)) }
+            let connecting = Task(executorPreference: EventLoop.current!) {
+                try await connect(to: listener.address, timeout: .seconds(20))
+            }
             try await EventLoop.sleep(for: .milliseconds(50))
             let accepted = [try await listener.accept(), try await listener.accept()]
             let connection = try await connecting.value
@@ -40,7 +42,9 @@ struct FullBacklogTests {
     func ends() throws {
         try withFullBacklog { listener, _ in
             let begin = Instant.monotonic
-            let error = await failure { () throws(IOError) in _ = try await connect(to: listener.address, timeout: .milliseconds(150)) }
+            let error = await failure { () throws(IOError) in
+                _ = try await connect(to: listener.address, timeout: .milliseconds(150))
+            }
             #expect(error?.code == .timedOut)
             #expect(Instant.monotonic - begin >= .milliseconds(150))
             let connecting = Task(executorPreference: EventLoop.current!) { try await connect(to: listener.address) }
@@ -53,7 +57,9 @@ struct FullBacklogTests {
     @Test("a listener that goes away meanwhile refuses")
     func refused() throws {
         try withFullBacklog { listener, _ in
-            let connecting = Task(executorPreference: EventLoop.current!) { try await connect(to: listener.address, timeout: .seconds(20)) }
+            let connecting = Task(executorPreference: EventLoop.current!) {
+                try await connect(to: listener.address, timeout: .seconds(20))
+            }
             try await EventLoop.sleep(for: .milliseconds(20))
             await listener.close()
             await #expect { try await connecting.value } throws: { ($0 as? IOError)?.code == .connectionRefused }

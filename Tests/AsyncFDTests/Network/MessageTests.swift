@@ -23,7 +23,9 @@ struct MessageTests {
             #expect(try await two.receive(upTo: 100).bytes.isEmpty)
             try await one.send([1, 2, 3], to: two.localAddress)
             #expect(await failure { () throws(IOError) in _ = try await two.receive(upTo: 2) }?.code == .tooLong)
-            let huge = await failure { () throws(IOError) in try await one.send([UInt8](repeating: 0, count: 70_000), to: try two.localAddress) }
+            let huge = await failure { () throws(IOError) in
+                try await one.send([UInt8](repeating: 0, count: 70_000), to: try two.localAddress)
+            }
             #expect(huge?.errno == .messageTooLong)
             await one.close()
             await two.close()
@@ -55,7 +57,8 @@ struct MessageTests {
             let (left, right) = try await AsyncFD.socketPair()
             let null = try await open("/dev/null", .readOnly)
             try await left.send([0], passing: [FileDescriptor](repeating: null.descriptor, count: 5))
-            let error = await failure { () throws(IOError) in _ = try await right.receive(upTo: 10, descriptorsUpTo: 2) }
+            let error = await failure { () throws(IOError) in _ = try await right.receive(upTo: 10, descriptorsUpTo: 2)
+            }
             #expect(error?.code == .tooManyOpenFiles)
             for descriptor in [left, right, null] { await descriptor.close() }
         }

@@ -22,7 +22,9 @@ struct SocketTests {
             name.sin6_family = sa_family_t(AF_INET6)
             name.sin6_addr = in6addr_loopback
             return withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(candidate, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0 }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(candidate, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
+                }
             }
         }()
 
@@ -45,7 +47,9 @@ struct SocketTests {
             #expect(listener.address.port != 0)
             let server = Task(executorPreference: EventLoop.current!) {
                 for try await connection in listener {
-                    while case let bytes = try await connection.read(upTo: 1000), !bytes.isEmpty { try await connection.write(bytes) }
+                    while case let bytes = try await connection.read(upTo: 1000), !bytes.isEmpty {
+                        try await connection.write(bytes)
+                    }
                     await connection.close()
                 }
             }
@@ -73,7 +77,9 @@ struct SocketTests {
             await listener.close()
             let error = await failure { () throws(IOError) in _ = try await connect(to: address) }
             #expect(error.map { "\($0)" } == "connect \(address): connection refused (ECONNREFUSED)")
-            #expect(await failure { () throws(IOError) in _ = try await connect(to: "127.0.0.1", port: address.port!) }?.code == .connectionRefused)
+            #expect(
+                await failure { () throws(IOError) in _ = try await connect(to: "127.0.0.1", port: address.port!) }?
+                    .code == .connectionRefused)
             let missing = AsyncFD.Address.unix(FilePath(folder.file("none")))!
             #expect(await failure { () throws(IOError) in _ = try await connect(to: missing) }?.code == .notFound)
         }
@@ -83,7 +89,9 @@ struct SocketTests {
     func addressInUse() throws {
         try EventLoop.run {
             let listener = try await Listener(on: .loopback(port: 0))
-            #expect(await failure { () throws(IOError) in _ = try await Listener(on: listener.address) }?.code == .addressInUse)
+            #expect(
+                await failure { () throws(IOError) in _ = try await Listener(on: listener.address) }?.code
+                    == .addressInUse)
             await listener.close()
             let again = try await Listener(on: listener.address)
             await again.close()
@@ -109,9 +117,13 @@ struct SocketTests {
             let listener = try await Listener(on: .loopback(port: 0), backlog: 0)
             var fillers: [AsyncFD] = []
             for _ in 0..<3 {
-                if let filler = try? await connect(to: listener.address, timeout: .milliseconds(50)) { fillers.append(filler) }
+                if let filler = try? await connect(to: listener.address, timeout: .milliseconds(50)) {
+                    fillers.append(filler)
+                }
             }
-            let error = await failure { () throws(IOError) in _ = try await connect(to: listener.address, timeout: .milliseconds(5)) }
+            let error = await failure { () throws(IOError) in
+                _ = try await connect(to: listener.address, timeout: .milliseconds(5))
+            }
             #expect(error?.code == .timedOut)
             let task = Task(executorPreference: EventLoop.current!) {
                 await failure { () throws(IOError) in _ = try await connect(to: listener.address) }
@@ -139,7 +151,9 @@ struct SocketTests {
     @Test("an unknown name is an error that says so")
     func unresolved() throws {
         try EventLoop.run {
-            let error = await failure { () throws(IOError) in _ = try await connect(to: "no.such.host.invalid", port: 80) }
+            let error = await failure { () throws(IOError) in
+                _ = try await connect(to: "no.such.host.invalid", port: 80)
+            }
             #expect(error?.code == .unresolved)
             #expect(error?.subject.contains("no.such.host.invalid:80") == true)
         }
@@ -150,7 +164,8 @@ struct SocketTests {
     func tooManyOpenFiles() throws {
         try EventLoop.run {
             let troubles = Locked<[IOError]>([])
-            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.withLock { $0.append(error) } }
+            let listener = try await Listener(on: .loopback(port: 0)) { error in troubles.withLock { $0.append(error) }
+            }
             let client = try await connect(to: listener.address)
             let faults = Faults(.errno(.tooManyOpenFiles), at: 2)  // the first call asks for the socket's flags
             Faults.install(faults)
@@ -175,7 +190,9 @@ struct SocketTests {
     func cancelledAccept() throws {
         try EventLoop.run {
             let listener = try await Listener(on: .loopback(port: 0))
-            let accepting = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in _ = try await listener.accept() } }
+            let accepting = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in _ = try await listener.accept() }
+            }
             await settle()
             accepting.cancel()
             #expect(await accepting.value?.code == .cancelled)

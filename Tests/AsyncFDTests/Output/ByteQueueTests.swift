@@ -41,7 +41,8 @@ struct ByteQueueTests {
     }
 
     @Test(
-        "what is taken out behind bytes that are being read leaves those where they are, as they are; all else comes out in order", arguments: 0..<4)
+        "what is taken out behind bytes that are being read leaves those where they are, as they are; all else comes out in order",
+        arguments: 0..<4)
     func removal(seed: UInt64) {
         var random = SeededGenerator(state: seed)
         var queue = ByteQueue()
@@ -53,7 +54,8 @@ struct ByteQueueTests {
         func append() {
             let record = [UInt8](
                 repeating: number,
-                count: Int.random(in: 1...[100, 100, 3000, 3000, 9000, 9000, 80_000].randomElement(using: &random)!, using: &random))
+                count: Int.random(
+                    in: 1...[100, 100, 3000, 3000, 9000, 9000, 80_000].randomElement(using: &random)!, using: &random))
             number &+= 1
             record.withUnsafeBytes { queue.append($0) }
             records.append(record)
@@ -90,7 +92,9 @@ struct ByteQueueTests {
             // The kernel may have taken less than it was given.
             let moved = Int.random(in: 0...size, using: &random)
             queue.consume(moved)
-            while queue.count > (expected.count - moved) / 2 { drain(&queue, Int.random(in: 1...100_000, using: &random), into: &now) }
+            while queue.count > (expected.count - moved) / 2 {
+                drain(&queue, Int.random(in: 1...100_000, using: &random), into: &now)
+            }
             let isInOrder = now == Array(expected[moved..<(moved + now.count)])
             #expect(isInOrder, "out of order")
             var gone = moved + now.count

@@ -76,7 +76,8 @@ struct StalledPipeTests {
 
     @Test("an error of a descriptor in use says what the other task does")
     func words() {
-        #expect("\(IOError("write", on: "descriptor 7", .busy))" == "write descriptor 7: another task is writing already")
+        #expect(
+            "\(IOError("write", on: "descriptor 7", .busy))" == "write descriptor 7: another task is writing already")
         #expect("\(IOError("read", on: "descriptor 7", .busy))" == "read descriptor 7: another task is reading already")
     }
 }
@@ -86,7 +87,9 @@ extension AsyncFD {
     fileprivate func readUntil(_ text: String) async throws {
         try await withTimeout(.seconds(20)) {
             var received: [UInt8] = []
-            while !received.suffix(text.utf8.count).elementsEqual(text.utf8) { received += try await self.read(upTo: 100_000) }
+            while !received.suffix(text.utf8.count).elementsEqual(text.utf8) {
+                received += try await self.read(upTo: 100_000)
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ import Testing
 
 @Suite("Which print a call means")
 struct WhichPrintTests {
-    @Test("with any number of items an asynchronous function calls ours: no call is silently Swift's, which blocks", arguments: Place.asynchronous)
+    @Test(
+        "with any number of items an asynchronous function calls ours: no call is silently Swift's, which blocks",
+        arguments: Place.asynchronous)
     func withAwait(place: Place) throws {
         let calls = Call.all(to: [nil, ".standardError", "descriptor"])
         let diagnostics = try diagnostics(of: calls.map { place.line("await " + $0.text) }, in: place)
@@ -26,7 +28,9 @@ struct WhichPrintTests {
         }
     }
 
-    @Test("in synchronous code, to which a closure without any await belongs, print stays Swift's own", arguments: Place.synchronous)
+    @Test(
+        "in synchronous code, to which a closure without any await belongs, print stays Swift's own",
+        arguments: Place.synchronous)
     func synchronous(place: Place) throws {
         let destinations = place == .closureWithoutAwait ? [nil] : [nil, "&text"]
         let diagnostics = try diagnostics(of: Call.all(to: destinations).map { place.line($0.text) }, in: place)
@@ -35,7 +39,8 @@ struct WhichPrintTests {
 
     @Test("printing into a string is Swift's in an asynchronous function, too", arguments: Place.asynchronous)
     func intoString(place: Place) throws {
-        guard place != .task && place != .childTask else { return }  // a variable of the function's must not be changed there
+        // a variable of the function's must not be changed there
+        guard place != .task && place != .childTask else { return }
         let diagnostics = try diagnostics(of: Call.all(to: ["&text"]).map { place.line($0.text) }, in: place)
         #expect(diagnostics == [])
     }
@@ -55,7 +60,9 @@ struct WhichPrintTests {
                     for terminator in [nil, "\"\""] {
                         for destination in destinations {
                             let labelled = [("separator", separator), ("terminator", terminator), ("to", destination)]
-                            let arguments = items.prefix(count) + labelled.compactMap { name, value in value.map { "\(name): \($0)" } }
+                            let arguments =
+                                items.prefix(count)
+                                + labelled.compactMap { name, value in value.map { "\(name): \($0)" } }
                             calls.append(Call(text: "print(\(arguments.joined(separator: ", ")))"))
                         }
                     }
@@ -143,7 +150,8 @@ struct WhichPrintTests {
             return Int(place.prefix { $0 != ":" }).map { Diagnostic(line: $0 - 2, text: String(place)) }
         }
         // Neither a compiler that is not there nor a module that is not found may look like a text without errors.
-        try #require(end == .exited(0) || diagnostics.contains { $0.text.contains("error: ") }, "swiftc: \(end), \(said)")
+        try #require(
+            end == .exited(0) || diagnostics.contains { $0.text.contains("error: ") }, "swiftc: \(end), \(said)")
         return diagnostics
     }
 }

@@ -33,7 +33,9 @@ struct WriteTableTests {
         }
     }
 
-    @Test("only where the kernel gives no way could a neighbour make us wait, and then we say so", arguments: Row.allCases)
+    @Test(
+        "only where the kernel gives no way could a neighbour make us wait, and then we say so", arguments: Row.allCases
+    )
     func isBlocking(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
@@ -71,7 +73,9 @@ struct WriteTableTests {
             }
             for index in 0..<20 {
                 let block = received[(index * size)..<((index + 1) * size)]
-                #expect(block == ArraySlice(repeating: UInt8(ascii: "a") + UInt8(index), count: size), "block \(index) is mixed or out of turn")
+                #expect(
+                    block == ArraySlice(repeating: UInt8(ascii: "a") + UInt8(index), count: size),
+                    "block \(index) is mixed or out of turn")
             }
         }
     }
@@ -83,7 +87,9 @@ struct WriteTableTests {
             let bytes = pattern(500_000)
             let output = channel.output()
             let input = channel.input()
-            let writing = Task(executorPreference: EventLoop.current!) { await failure { () throws(IOError) in try await output.write(bytes) } }
+            let writing = Task(executorPreference: EventLoop.current!) {
+                await failure { () throws(IOError) in try await output.write(bytes) }
+            }
             await settle()
             try await EventLoop.sleep(for: .milliseconds(1))
             writing.cancel()
@@ -107,7 +113,9 @@ struct WriteTableTests {
             let loop = EventLoop.current!
             let first = Task(executorPreference: loop) { try await output.write(pattern(500_000)) }
             await settle()
-            let second = Task(executorPreference: loop) { await failure { () throws(IOError) in try await output.write("never") } }
+            let second = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await output.write("never") }
+            }
             let third = Task(executorPreference: loop) { try await output.write("third") }
             await settle()
             second.cancel()
@@ -126,8 +134,12 @@ struct WriteTableTests {
             let channel = try Channel(row)
             let output = channel.output()
             let loop = EventLoop.current!
-            let first = Task(executorPreference: loop) { await failure { () throws(IOError) in try await output.write(pattern(500_000)) } }
-            let second = Task(executorPreference: loop) { await failure { () throws(IOError) in try await output.write("second") } }
+            let first = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await output.write(pattern(500_000)) }
+            }
+            let second = Task(executorPreference: loop) {
+                await failure { () throws(IOError) in try await output.write("second") }
+            }
             await settle()
             await output.close()
             if row == .terminalNotReopened || row == .terminalMaster { _ = try await channel.input().gather(1) }
@@ -140,13 +152,17 @@ struct WriteTableTests {
 
     // Not the emulator's side of a terminal: another process may open the other side again, and the kernel waits for
     // it.
-    @Test("a reader that goes away is an error, not a signal and not a wait", arguments: Row.allCases.filter { $0 != .terminalMaster })
+    @Test(
+        "a reader that goes away is an error, not a signal and not a wait",
+        arguments: Row.allCases.filter { $0 != .terminalMaster })
     func brokenPipe(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
             let output = channel.output()
             let writing = Task(executorPreference: EventLoop.current!) {
-                await failure { () throws(IOError) in while true { try await output.write(pattern(row == .datagramSocket ? 4096 : 500_000)) } }
+                await failure { () throws(IOError) in
+                    while true { try await output.write(pattern(row == .datagramSocket ? 4096 : 500_000)) }
+                }
             }
             await settle()
             channel.closeReader()
@@ -189,7 +205,8 @@ struct WriteTableTests {
     @Test("/dev/full is a full device")
     func devFull() throws {
         try EventLoop.run {
-            let output = AsyncFD(owning: FileDescriptor(rawValue: open("/dev/full", O_WRONLY | O_CLOEXEC)), label: "\"/dev/full\"")
+            let output = AsyncFD(
+                owning: FileDescriptor(rawValue: open("/dev/full", O_WRONLY | O_CLOEXEC)), label: "\"/dev/full\"")
             let error = try #require(await failure { () throws(IOError) in try await output.write("x") })
             #expect(error.code == .noSpace && error.bytesWritten == 0)
             #expect("\(error)" == "write \"/dev/full\": no space left on device (ENOSPC)")
@@ -199,7 +216,8 @@ struct WriteTableTests {
 
     // MARK: Files
 
-    @Test("a file that is shared with print keeps one position: no writer overwrites another", arguments: [0, O_APPEND])
+    @Test(
+        "a file that is shared with print keeps one position: no writer overwrites another", arguments: [0, O_APPEND])
     func sharedFile(flags: CInt) throws {
         let folder = try TemporaryFolder()
         try EventLoop.run {
@@ -237,17 +255,24 @@ struct WriteTableTests {
     @Test("a number that is no descriptor is an error that names it")
     func closedNumber() throws {
         try EventLoop.run {
-            let error = await failure { () throws(IOError) in try await AsyncFD(borrowing: FileDescriptor(rawValue: 1_999_999)).write("x") }
+            let error = await failure { () throws(IOError) in
+                try await AsyncFD(borrowing: FileDescriptor(rawValue: 1_999_999)).write("x")
+            }
             #expect(error.map { "\($0)" } == "write descriptor 1999999: bad file descriptor (EBADF)")
         }
     }
 
-    @Test("the reading end of a stream refuses to be written", arguments: [Row.pipe, .pipeWithoutNoWait, .pipePolled, .fifo])
+    @Test(
+        "the reading end of a stream refuses to be written",
+        arguments: [Row.pipe, .pipeWithoutNoWait, .pipePolled, .fifo])
     func wrongDirection(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)
-            #expect(await failure { () throws(IOError) in try await channel.input().write("x") }?.code == .badDescriptor)
-            #expect(await failure { () throws(IOError) in _ = try await channel.output().read(upTo: 1) }?.code == .badDescriptor)
+            #expect(
+                await failure { () throws(IOError) in try await channel.input().write("x") }?.code == .badDescriptor)
+            #expect(
+                await failure { () throws(IOError) in _ = try await channel.output().read(upTo: 1) }?.code
+                    == .badDescriptor)
         }
     }
 
@@ -265,16 +290,21 @@ struct WriteTableTests {
 
     // MARK: Older kernels
 
-    @Test("a kernel that refuses the flags of a call is noticed at the first call: EOPNOTSUPP leads to a private description")
+    @Test(
+        "a kernel that refuses the flags of a call is noticed at the first call: EOPNOTSUPP leads to a private description"
+    )
     func refusedFlags() throws {
         // A terminal refuses RWF_NOWAIT today as pipes did on older kernels.
         let terminal = try Pseudoterminal()
-        var path = IOPath(.write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
+        var path = IOPath(
+            .write, of: terminal.slave, kind: .pipe, isNonBlocking: false, isWatched: true, features: KernelFeatures())
         defer { path.closePrivate() }
         #expect(path.access == .noWait(flags: 0x108))
         var text = Array("hello".utf8)
         let outcome = text.withUnsafeMutableBytes { bytes in
-            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { path.move(Vectors(start: $0, count: 1)) }
+            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) {
+                path.move(Vectors(start: $0, count: 1))
+            }
         }
         #expect(outcome == .bytes(5))
         #expect(path.access == .direct && path.isPrivate)
@@ -291,7 +321,9 @@ struct WriteTableTests {
             let channel = try Channel(.pipe)
             let outputs = [channel.output(), channel.output()]
             let loop = EventLoop.current!
-            let tasks = outputs.map { output in Task(executorPreference: loop) { try await output.write(pattern(200_000)) } }
+            let tasks = outputs.map { output in
+                Task(executorPreference: loop) { try await output.write(pattern(200_000)) }
+            }
             await settle()
             let received = try await channel.input().gather(400_000)
             for task in tasks { try await task.value }
@@ -301,7 +333,9 @@ struct WriteTableTests {
         }
     }
 
-    @Test("what was printed before a write comes before it, what is printed after it comes after it", arguments: Row.streams)
+    @Test(
+        "what was printed before a write comes before it, what is printed after it comes after it",
+        arguments: Row.streams)
     func printAndWrite(row: Row) throws {
         try EventLoop.run {
             let channel = try Channel(row)

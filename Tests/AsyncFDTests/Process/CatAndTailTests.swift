@@ -14,7 +14,9 @@ struct CatAndTailTests {
         guard file >= 0 else { throw SystemError(operation: "open \(path)", errno: errno) }
         defer { close(file) }
         let bytes = Array(text.utf8)
-        guard Glibc.write(file, bytes, bytes.count) == bytes.count else { throw SystemError(operation: "write \(path)", errno: errno) }
+        guard Glibc.write(file, bytes, bytes.count) == bytes.count else {
+            throw SystemError(operation: "write \(path)", errno: errno)
+        }
     }
 
     @Test("a file that is appended to itself does not grow without end")
@@ -22,7 +24,8 @@ struct CatAndTailTests {
         let path = folder.file("x")
         try write("one\n", to: path, 0)
         let error = try Pipe()
-        let child = try ChildProcess("Cat", [path], output: .path(path, flags: O_WRONLY | O_APPEND), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "Cat", [path], output: .path(path, flags: O_WRONLY | O_APPEND), error: .descriptor(error.writer))
         let end = try child.wait(limit: 10)
         #expect(end == .exited(1))
         #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "Cat: \(path): input file is output file\n")
@@ -34,7 +37,9 @@ struct CatAndTailTests {
         let (path, other) = (folder.file("x"), folder.file("y"))
         try write("", to: path, 0)
         try write("two\n", to: other, 0)
-        #expect(try ChildProcess("Cat", [path, other], output: .path(path, flags: O_WRONLY | O_APPEND)).wait(limit: 10) == .exited(0))
+        #expect(
+            try ChildProcess("Cat", [path, other], output: .path(path, flags: O_WRONLY | O_APPEND)).wait(limit: 10)
+                == .exited(0))
         #expect(try readText(path: path) == "two\n")
     }
 
@@ -43,7 +48,8 @@ struct CatAndTailTests {
         let (output, error) = (try Pipe(), try Pipe())
         output.closeReader()
         try write("one\n", to: folder.file("x"), 0)
-        let child = try ChildProcess("Cat", [folder.file("x")], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "Cat", [folder.file("x")], output: .descriptor(output.writer), error: .descriptor(error.writer))
         #expect(try child.wait() == .signalled(SIGPIPE))
         #expect(error.readToEnd() == [])
     }
@@ -62,7 +68,9 @@ struct CatAndTailTests {
             var buffer = [UInt8](repeating: 0, count: 4096)
             while shown.utf8.count < count {
                 var request = pollfd(fd: output.reader, events: Int16(POLLIN), revents: 0)
-                guard poll(&request, 1, 10_000) == 1 else { throw SystemError(operation: "wait for Tail", errno: ETIMEDOUT) }
+                guard poll(&request, 1, 10_000) == 1 else {
+                    throw SystemError(operation: "wait for Tail", errno: ETIMEDOUT)
+                }
                 let size = read(output.reader, &buffer, buffer.count)
                 guard size > 0 else { throw SystemError(operation: "read", errno: errno) }
                 shown += String(decoding: buffer[..<size], as: UTF8.self)

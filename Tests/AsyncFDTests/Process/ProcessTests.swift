@@ -10,7 +10,8 @@ struct ProcessTests {
         let output = try Pipe()
         let error = try Pipe()
         output.closeReader()
-        let child = try ChildProcess("NonBlockingStdio", output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "NonBlockingStdio", output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         let text = String(decoding: error.readToEnd(), as: UTF8.self)
         let end = try child.wait()
@@ -30,7 +31,9 @@ struct ProcessTests {
         #expect(before & O_NONBLOCK == 0)
         terminal.closeSlave()
         let text = onTerminal ? readText(terminal.master) : String(decoding: pipe.readToEnd(), as: UTF8.self)
-        for number in [1, 2] { #expect(text.contains("descriptor \(number): fcntl says blocking before, blocking after")) }
+        for number in [1, 2] {
+            #expect(text.contains("descriptor \(number): fcntl says blocking before, blocking after"))
+        }
         #expect(text.components(of: "isBlocking: false") == 2)
     }
 
@@ -43,11 +46,14 @@ struct ProcessTests {
         #expect(text.contains("bad file descriptor (EBADF)"), "standard error says: \(text)")
     }
 
-    @Test("a descriptor that was never closed is closed with its last reference, wherever that goes, and reported; a borrowed one is not")
+    @Test(
+        "a descriptor that was never closed is closed with its last reference, wherever that goes, and reported; a borrowed one is not"
+    )
     func leaks() throws {
         for (command, expected) in [("leak", "closed\nopen\n"), ("leak-elsewhere", "closed\n")] {
             let (output, error) = (try Pipe(), try Pipe())
-            let child = try ChildProcess("FDProgram", [command], output: .descriptor(output.writer), error: .descriptor(error.writer))
+            let child = try ChildProcess(
+                "FDProgram", [command], output: .descriptor(output.writer), error: .descriptor(error.writer))
             #expect(try child.wait() == .exited(0))
             #expect(String(decoding: output.readToEnd(), as: UTF8.self) == expected)
             let report = String(decoding: error.readToEnd(), as: UTF8.self)

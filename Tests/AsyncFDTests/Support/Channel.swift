@@ -60,9 +60,13 @@ final class Channel: @unchecked Sendable {
             ends = [open(folder.file("fifo"), O_RDONLY), open(folder.file("fifo"), O_WRONLY)]
             close(both)
         case .socket:
-            guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0 else { throw SystemError(operation: "socketpair", errno: errno) }
+            guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
+                throw SystemError(operation: "socketpair", errno: errno)
+            }
         case .datagramSocket:
-            guard socketpair(AF_UNIX, CInt(SOCK_SEQPACKET.rawValue), 0, &ends) == 0 else { throw SystemError(operation: "socketpair", errno: errno) }
+            guard socketpair(AF_UNIX, CInt(SOCK_SEQPACKET.rawValue), 0, &ends) == 0 else {
+                throw SystemError(operation: "socketpair", errno: errno)
+            }
         case .terminal, .terminalNotReopened:
             let terminal = try Pseudoterminal()
             ends = [dup(terminal.master), dup(terminal.slave)]
@@ -91,10 +95,14 @@ final class Channel: @unchecked Sendable {
     }
 
     /// The writing end as a borrowed descriptor on the current loop.
-    func output() -> AsyncFD { AsyncFD(FileDescriptor(rawValue: writer), owns: false, label: nil, features: row.features) }
+    func output() -> AsyncFD {
+        AsyncFD(FileDescriptor(rawValue: writer), owns: false, label: nil, features: row.features)
+    }
 
     /// The reading end as a borrowed descriptor on the current loop.
-    func input() -> AsyncFD { AsyncFD(FileDescriptor(rawValue: reader), owns: false, label: nil, features: row.features) }
+    func input() -> AsyncFD {
+        AsyncFD(FileDescriptor(rawValue: reader), owns: false, label: nil, features: row.features)
+    }
 
     /// What all users of the open file descriptions see of them.
     var flags: [CInt] { [reader, writer].map { fcntl($0, F_GETFL) } }

@@ -34,7 +34,9 @@ struct ClosedFileTests {
         let folder = try LogFolder()
         try EventLoop.run(clock: ManualClock()) {
             let fallback = MemoryHandler()
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("none/app.log"), formatter: plain) }
+            func make() throws -> FileHandler<TextFormatter> {
+                try FileHandler(folder.path("none/app.log"), formatter: plain)
+            }
             let handler = try make()
             handler.reportTroubles(to: fallback)
             let states = handler.states

@@ -35,7 +35,9 @@ struct CompressionEndingTests {
         #expect(seconds < 20, "the end was held up for \(seconds) s")
         let pid = try #require(pid_t(folder.text("pid").dropLast()))
         #expect(kill(pid, 0) != 0 && errno == ESRCH, "it still runs")
-        #expect(folder.lines("app.log.1").first?.hasSuffix("old") == true && folder.lines("app.log").first?.hasSuffix("new") == true)
+        #expect(
+            folder.lines("app.log.1").first?.hasSuffix("old") == true
+                && folder.lines("app.log").first?.hasSuffix("new") == true)
     }
 
     @Test("one that is about to be done is waited for", arguments: [true, false])

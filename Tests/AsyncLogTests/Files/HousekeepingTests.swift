@@ -15,7 +15,8 @@ struct HousekeepingTests {
 
     private static func missing(_ compression: Compression) -> String? {
         let folders = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":")
-        return folders.contains { access("\($0)/\(compression.program)", X_OK) == 0 } ? nil : "no \(compression.program) on PATH"
+        return folders.contains { access("\($0)/\(compression.program)", X_OK) == 0 }
+            ? nil : "no \(compression.program) on PATH"
     }
     static let missing = compressions.compactMap { missing($0) }.first
 
@@ -27,7 +28,8 @@ struct HousekeepingTests {
         try onLoop {
             let handler = try await FileHandler(
                 folder.path("app.log"), formatter: plain,
-                rotation: Rotation(.size(20_000), naming: isNumbered ? .numbered : .dated, compress: compression), permissions: [.ownerReadWrite])
+                rotation: Rotation(.size(20_000), naming: isNumbered ? .numbered : .dated, compress: compression),
+                permissions: [.ownerReadWrite])
             let logger = Logger("app", handlers: [handler])
             for index in 0..<3000 {
                 await logger.info("\(index) 0123456789012345678901234567890123456789")
@@ -37,8 +39,13 @@ struct HousekeepingTests {
             #expect(await handler.state == .ready)
         }
         let packed = folder.names.filter { $0 != "app.log" }
-        #expect(packed.count >= 6 && packed.allSatisfy { $0.hasSuffix(compression.suffix) && folder.permissions($0) == 0o600 }, "\(packed)")
-        let ordered = isNumbered ? packed.sorted { Int($0.split(separator: ".")[2])! > Int($1.split(separator: ".")[2])! } : packed
+        #expect(
+            packed.count >= 6
+                && packed.allSatisfy { $0.hasSuffix(compression.suffix) && folder.permissions($0) == 0o600 },
+            "\(packed)")
+        let ordered =
+            isNumbered
+            ? packed.sorted { Int($0.split(separator: ".")[2])! > Int($1.split(separator: ".")[2])! } : packed
         let text = try ordered.map { try folder.unpacked($0) }.joined() + folder.text("app.log")
         #expect(text.split(separator: "\n").map { Int($0.prefix { $0 != " " }) } == Array(0..<3000))
         let times = ordered.map { folder.status($0).st_mtim }.map { Double($0.tv_sec) + Double($0.tv_nsec) / 1e9 }
@@ -61,7 +68,8 @@ struct HousekeepingTests {
         folder.write("mine.gz.partial", "mine")
         folder.write("app.log.x.gz.partial", "mine")
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: .gzip))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: .gzip))
             await handler.close()
         }
         let days = (1...3).map { "app.log.2026-11-0\($0).gz" }
@@ -75,9 +83,11 @@ struct HousekeepingTests {
         try onLoop {
             let compression = Compression(program: "no-such-program", arguments: [], suffix: ".gz")
             let error = await #expect(throws: IOError.self) {
-                try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: compression))
+                try await FileHandler(
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), compress: compression))
             }
-            #expect(error?.description == "find the program no-such-program on PATH: no such file or directory (ENOENT)")
+            #expect(
+                error?.description == "find the program no-such-program on PATH: no such file or directory (ENOENT)")
             #expect(folder.names.isEmpty)
         }
     }
@@ -97,7 +107,8 @@ struct HousekeepingTests {
                 Issue.record("\(await handler.state)")
                 return
             }
-            #expect(error.description == "false \"\(folder.file("app.log.1"))\" (exited with 1): the program has failed")
+            #expect(
+                error.description == "false \"\(folder.file("app.log.1"))\" (exited with 1): the program has failed")
             #expect(folder.names == ["app.log", "app.log.1"] && folder.lines("app.log.1") == ["m"])
         }
     }
@@ -109,7 +120,8 @@ struct HousekeepingTests {
         let folder = try LogFolder()
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered, keep: .count(20), compress: .gzip))
+                folder.path("app.log"), formatter: plain,
+                rotation: Rotation(naming: .numbered, keep: .count(20), compress: .gzip))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<30 {
                 await logger.info("\(index)")

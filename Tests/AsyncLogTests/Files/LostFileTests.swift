@@ -58,12 +58,15 @@ struct LostFileTests {
         }
     }
 
-    @Test("its folder is removed, and the handler makes none: it says that it has failed, calls nothing written, and goes on when there is a folder")
+    @Test(
+        "its folder is removed, and the handler makes none: it says that it has failed, calls nothing written, and goes on when there is a folder"
+    )
     func missingFolder() throws {
         let folder = try LogFolder()
         mkdir(folder.file("logs"), 0o755)
         try onLoop {
-            let handler = try await FileHandler(folder.path("logs/app.log"), formatter: plain, rotation: Rotation(.size(500), naming: .numbered))
+            let handler = try await FileHandler(
+                folder.path("logs/app.log"), formatter: plain, rotation: Rotation(.size(500), naming: .numbered))
             let logger = Logger("app", handlers: [handler])
             await logger.info("gone")
             try await logger.flush()
@@ -71,7 +74,9 @@ struct LostFileTests {
             for index in 0..<100 { await logger.info("\(index)") }
             #expect(await eventually { if case .failed = await handler.state { true } else { false } })
             guard case .failed(let reason) = await handler.state else { throw Unexpected("\(await handler.state)") }
-            #expect(reason.operation == "open" && reason.code == .notFound && reason.subject == "\"\(folder.file("logs/app.log"))\"")
+            #expect(
+                reason.operation == "open" && reason.code == .notFound
+                    && reason.subject == "\"\(folder.file("logs/app.log"))\"")
             let before = await handler.statistics.ledger
             #expect(before.written == 1 && before.pending == 100 && before.droppedTotal == 0)
             await #expect { try await logger.flush() } throws: { ($0 as? IOError)?.code == .notFound }
@@ -125,7 +130,9 @@ struct LostFileTests {
             #expect(error.map { "\($0)" } == "write \"\(folder.file("logs/app.log"))\": the file has been removed")
             try await logger.flush()
             #expect(await eventually { folder.lines("logs/app.log").count == following + 1 }, "no report")
-            #expect(folder.text("logs/app.log") == (0..<following).map { "\($0)\n" }.joined() + "1 records dropped here: 2 to 2\n")
+            #expect(
+                folder.text("logs/app.log") == (0..<following).map { "\($0)\n" }.joined()
+                    + "1 records dropped here: 2 to 2\n")
             let ledger = await handler.statistics.ledger
             #expect(ledger.written == 1 + UInt64(following) && ledger.dropped == [.failure: 1] && ledger.balances)
             #expect(await handler.state == .ready)
@@ -144,16 +151,22 @@ struct LostFileTests {
             log("torn", .short, logger, handler)
             remove(folder.file("logs"), "app.log")
             for index in 0..<3 { logger.nowait.info("\(index)") }
-            #expect(await eventually { if case .failed(let reason) = await handler.state { reason.operation == "open" } else { false } })
+            #expect(
+                await eventually {
+                    if case .failed(let reason) = await handler.state { reason.operation == "open" } else { false }
+                })
             let before = await handler.statistics.ledger
             #expect(before.written == 1 && before.dropped == [.failure: 1] && before.pending == 3, "\(before)")
             mkdir(folder.file("logs"), 0o755)
-            #expect(await eventually { folder.lines("logs/app.log") == ["0", "1", "2", "1 records dropped here: 2 to 2"] })
+            #expect(
+                await eventually { folder.lines("logs/app.log") == ["0", "1", "2", "1 records dropped here: 2 to 2"] })
             #expect(await eventually { await handler.state == .ready })
         }
     }
 
-    @Test("a file that takes no more of a record is removed: its space is given back, and the records that wait go into the next one")
+    @Test(
+        "a file that takes no more of a record is removed: its space is given back, and the records that wait go into the next one"
+    )
     func removedWhileFailing() throws {
         let folder = try LogFolder()
         try EventLoop.run(clock: ManualClock()) {

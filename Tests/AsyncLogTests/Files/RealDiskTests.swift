@@ -23,7 +23,9 @@ struct RealDiskTests {
     private func logrotate(_ folder: LogFolder, _ directives: String) async throws {
         folder.write("conf", "\(folder.file("app.log")) {\n rotate 100\n nocompress\n nodateext\n \(directives)\n}\n")
         let path = "/usr/sbin:/usr/bin:/sbin:/bin"
-        let status = try await Self.run(["env", "PATH=\(path)", "logrotate", "-f", "-s", folder.file("state"), folder.file("conf")])
+        let status = try await Self.run([
+            "env", "PATH=\(path)", "logrotate", "-f", "-s", folder.file("state"), folder.file("conf"),
+        ])
         #expect(status == .exited(0))
     }
 
@@ -35,7 +37,8 @@ struct RealDiskTests {
 
     @Test(
         "logrotate with create, and with nocreate, while records are logged: all are there once, in order, and nothing is where it should not be",
-        .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"), arguments: ["create 0644", "nocreate", "create 0600\n delaycompress"])
+        .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"),
+        arguments: ["create 0644", "nocreate", "create 0600\n delaycompress"])
     func create(directives: String) throws {
         let folder = try LogFolder()
         try onLoop {
@@ -74,12 +77,16 @@ struct RealDiskTests {
             let aside = folder.names.filter { $0.hasSuffix(".backup") }
             #expect(aside.isEmpty || !isPunctual, "we were in logrotate's way: \(folder.names)")
             if aside.isEmpty { #expect(lines(folder).map { Int($0) } == Array(0..<count.value)) }
-            #expect((lines(folder) + aside.flatMap { folder.lines($0) }).compactMap { Int($0) }.sorted() == Array(0..<count.value))
+            #expect(
+                (lines(folder) + aside.flatMap { folder.lines($0) }).compactMap { Int($0) }.sorted()
+                    == Array(0..<count.value))
             if directives == "create 0644" { #expect(folder.permissions("app.log") == 0o644) }
         }
     }
 
-    @Test("logrotate with copytruncate: the file goes on at its beginning", .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"))
+    @Test(
+        "logrotate with copytruncate: the file goes on at its beginning",
+        .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"))
     func copyTruncate() throws {
         let folder = try LogFolder()
         try onLoop {
@@ -97,11 +104,15 @@ struct RealDiskTests {
         }
     }
 
-    @Test("logrotate that sends SIGHUP finds the file opened again when it looks", .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"))
+    @Test(
+        "logrotate that sends SIGHUP finds the file opened again when it looks",
+        .disabled(if: noLogrotate != nil, "\(noLogrotate ?? "")"))
     func hangUp() throws {
         let folder = try LogFolder()
         try onLoop {
-            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, reopensOnHangUp: true)])
+            let logger = Logger(
+                "app",
+                handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, reopensOnHangUp: true)])
             for round in 1...3 {
                 await logger.info("\(round)")
                 try await logger.flush()
@@ -121,12 +132,16 @@ struct RealDiskTests {
 
         init() throws {
             mountPoint = try TemporaryFolder()
-            let end = try ChildProcess("/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", mountPoint.path]).wait()
+            let end = try ChildProcess(
+                "/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", mountPoint.path]
+            ).wait()
             guard end == .exited(0) else { throw SystemError(operation: "mount", errno: EPERM) }
             folder = try LogFolder(mountPoint.path)
         }
 
-        func remount(_ option: String) async throws { _ = try await RealDiskTests.run(["mount", "-o", "remount,\(option)", mountPoint.path]) }
+        func remount(_ option: String) async throws {
+            _ = try await RealDiskTests.run(["mount", "-o", "remount,\(option)", mountPoint.path])
+        }
 
         deinit { _ = try? ChildProcess("/usr/bin/env", ["umount", "-l", mountPoint.path]).wait() }
     }
@@ -155,7 +170,8 @@ struct RealDiskTests {
         let folder = disk.folder
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: plain, rotation: isRotated ? Rotation(.size(5000)) : nil, capacity: 100_000)
+                folder.path("app.log"), formatter: plain, rotation: isRotated ? Rotation(.size(5000)) : nil,
+                capacity: 100_000)
             let logger = Logger("app", handlers: [handler])
             await logger.info("first")
             try await logger.flush()
@@ -176,7 +192,8 @@ struct RealDiskTests {
             try await logger.flush()
             let names = folder.names.filter { $0 != "app.log" } + ["app.log"]
             #expect(names.count == 1 || isRotated)
-            #expect(names.flatMap { folder.lines($0) }.dropFirst().map { Int($0.prefix { $0 != " " }) } == Array(0..<300))
+            #expect(
+                names.flatMap { folder.lines($0) }.dropFirst().map { Int($0.prefix { $0 != " " }) } == Array(0..<300))
             let ledger = await logger.ledger
             #expect(ledger.written == 301 && ledger.droppedTotal == 0 && ledger.balances)
         }
@@ -189,9 +206,13 @@ struct RealDiskTests {
         try onLoop {
             // Without a file that is open for writing it may be made read-only.
             try await disk.remount("ro")
-            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("app.log"), formatter: plain) }
+            let error = await #expect(throws: IOError.self) {
+                try await FileHandler(folder.path("app.log"), formatter: plain)
+            }
             #expect(error?.errno?.rawValue == EROFS)
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("app.log"), formatter: plain) }
+            func make() throws -> FileHandler<TextFormatter> {
+                try FileHandler(folder.path("app.log"), formatter: plain)
+            }
             let handler = try make()
             let logger = Logger("app", handlers: [handler])
             await logger.info("m")

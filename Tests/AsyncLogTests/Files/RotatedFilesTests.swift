@@ -11,11 +11,14 @@ import Testing
 
 @Suite("Rotated files")
 struct RotatedFilesTests {
-    @Test("retention deletes rotated files of its own, and nothing else, also those of the last run", arguments: [true, false])
+    @Test(
+        "retention deletes rotated files of its own, and nothing else, also those of the last run",
+        arguments: [true, false])
     func retention(isNumbered: Bool) throws {
         let folder = try LogFolder()
         let foreign = [
-            "app.log.bak", "app.log.2026-11-22.txt", "app.log.2026-02-30", "other.log.1", "app.log.1x", "app.log-20261122", "app.log.01",
+            "app.log.bak", "app.log.2026-11-22.txt", "app.log.2026-02-30", "other.log.1", "app.log.1x",
+            "app.log-20261122", "app.log.01",
             "xapp.log.1",
             isNumbered ? "app.log.2020-01-01" : "app.log.1",
         ]
@@ -24,17 +27,21 @@ struct RotatedFilesTests {
         for run in 0..<3 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: plain, rotation: Rotation(.size(50), naming: isNumbered ? .numbered : .dated, keep: .count(4)))
+                    folder.path("app.log"), formatter: plain,
+                    rotation: Rotation(.size(50), naming: isNumbered ? .numbered : .dated, keep: .count(4)))
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<50 { await logger.info("run \(run) line \(index) 0123456789012345") }
                 await logger.shutdown(within: .seconds(60))
             }
         }
         for name in foreign { #expect(folder.text(name) == "mine", "\(name) was touched") }
-        let own = folder.names.filter { !foreign.contains($0) && $0 != "app.log" && folder.status($0).st_mode & S_IFMT == S_IFREG }
+        let own = folder.names.filter {
+            !foreign.contains($0) && $0 != "app.log" && folder.status($0).st_mode & S_IFMT == S_IFREG
+        }
         #expect(own.count == 4, "\(own)")
         let sorted = isNumbered ? own.sorted(by: >) : own
-        #expect((sorted + ["app.log"]).map { folder.lines($0).last?.prefix(13) } == (45..<50).map { "run 2 line \($0)" })
+        #expect(
+            (sorted + ["app.log"]).map { folder.lines($0).last?.prefix(13) } == (45..<50).map { "run 2 line \($0)" })
     }
 
     @Test("by age and by bytes")
@@ -48,7 +55,9 @@ struct RotatedFilesTests {
         }
         func run(_ keep: Retention) throws {
             try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(now))) {
-                await (try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), keep: keep))).close()
+                await
+                    (try await FileHandler(
+                        folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), keep: keep))).close()
             }
         }
         try run(.age(.seconds(5 * 86_400)))
@@ -66,13 +75,16 @@ struct RotatedFilesTests {
         let naming = RotationNaming.custom { _, sequence in
             "old-\(sequence).log"
         } parse: { name in
-            guard name.hasPrefix("old-"), name.hasSuffix(".log"), let number = Int(name.dropFirst(4).dropLast(4)) else { return nil }
+            guard name.hasPrefix("old-"), name.hasSuffix(".log"), let number = Int(name.dropFirst(4).dropLast(4)) else {
+                return nil
+            }
             return (WallTime(nanoseconds: 0), number)
         }
         for run in 0..<2 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), naming: naming, keep: .count(3)))
+                    folder.path("app.log"), formatter: plain,
+                    rotation: Rotation(.size(10), naming: naming, keep: .count(3)))
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<6 { await logger.info("line \(run)\(index)") }
                 await logger.shutdown(within: .seconds(60))
@@ -86,7 +98,8 @@ struct RotatedFilesTests {
     func latest() throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), latest: "latest"))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), latest: "latest"))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<5 { await logger.info("line \(index)") }
             try await logger.flush()
@@ -95,7 +108,8 @@ struct RotatedFilesTests {
         }
         folder.write("precious", "mine")
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(latest: "precious"))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(latest: "precious"))
             guard case .degraded(let error) = await handler.state else {
                 Issue.record("a file was taken for a link")
                 return
@@ -112,7 +126,8 @@ struct RotatedFilesTests {
         mkdir(folder.file("disk"), 0o755)
         symlink("disk/real.log", folder.file("app.log"))
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), naming: .numbered))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), naming: .numbered))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<3 { await logger.info("line \(index)") }
             try await logger.flush()

@@ -11,10 +11,12 @@ import Testing
 struct RotationEndingTests {
     /// A logger whose file is to be rotated by threads that are all busy until they are released.
     private func rotating(
-        _ folder: LogFolder, _ body: (_ logger: Logger, _ disk: BusyPool, _ rotation: Task<Void, any Error>) async throws -> Void
+        _ folder: LogFolder,
+        _ body: (_ logger: Logger, _ disk: BusyPool, _ rotation: Task<Void, any Error>) async throws -> Void
     ) async throws {
         let loop = EventLoop.current!
-        let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered), reopensOnHangUp: false)
+        let handler = try await FileHandler(
+            folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered), reopensOnHangUp: false)
         let logger = Logger("app", handlers: [handler])
         await logger.info("old")
         try await logger.flush()
@@ -40,13 +42,19 @@ struct RotationEndingTests {
         #expect(folder.lines("app.log.1") == ["old"])
     }
 
-    @Test("a rotation that does not come to an end holds the end of the loop up only as long as anything may", arguments: [true, false])
+    @Test(
+        "a rotation that does not come to an end holds the end of the loop up only as long as anything may",
+        arguments: [true, false])
     func endlessRotation(shutsDown: Bool) throws {
         let folder = try LogFolder()
         try onLoop {
             try await rotating(folder) { logger, disk, rotation in
                 let loop = EventLoop.current!
-                if shutsDown { await logger.shutdown(within: .milliseconds(20)) } else { loop.settleParticipants(within: .milliseconds(20)) }
+                if shutsDown {
+                    await logger.shutdown(within: .milliseconds(20))
+                } else {
+                    loop.settleParticipants(within: .milliseconds(20))
+                }
                 #expect(folder.names == ["app.log"], "the disk was quicker than this test")
                 disk.release()
                 try await rotation.value

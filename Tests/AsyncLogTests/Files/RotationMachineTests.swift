@@ -16,10 +16,13 @@ struct RotationMachineTests {
     }
 
     /// Records of ten bytes each wait.
-    private func next(_ machine: inout RotationMachine, _ count: Int, begun: Int = 0, now: Int64 = 0) -> RotationMachine.Answer {
+    private func next(_ machine: inout RotationMachine, _ count: Int, begun: Int = 0, now: Int64 = 0)
+        -> RotationMachine.Answer
+    {
         let first = begun > 0 ? begun : 10
         return machine.next(
-            RotationMachine.Pending(count: count, begun: begun, first: first), second: 0, now: LoopClock.Instant(nanoseconds: now)
+            RotationMachine.Pending(count: count, begun: begun, first: first), second: 0,
+            now: LoopClock.Instant(nanoseconds: now)
         ) { limit in limit < first ? first : first + (limit - first) / 10 * 10 }
     }
 
@@ -98,13 +101,17 @@ struct RotationMachineTests {
         #expect(!machine.isSwitchWanted && next(&machine, 500) == .write(100))
     }
 
-    @Test("after a failure the old file is written to freely, until it is time to try again; pauses grow, and success forgets them")
+    @Test(
+        "after a failure the old file is written to freely, until it is time to try again; pauses grow, and success forgets them"
+    )
     func failures() {
         var machine = machine(open: 100)
         var now: Int64 = 0
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] as [Int64] {
             #expect(next(&machine, 500, now: now) == .begin(.rotate(ifLargerThan: 90)))
-            #expect(machine.failed(.rotate(ifLargerThan: 90), now: LoopClock.Instant(nanoseconds: now)) == .seconds(seconds))
+            #expect(
+                machine.failed(.rotate(ifLargerThan: 90), now: LoopClock.Instant(nanoseconds: now)) == .seconds(seconds)
+            )
             #expect(next(&machine, 500, now: now) == .write(500))
             now += seconds * 1_000_000_000
         }

@@ -48,12 +48,15 @@ struct RotationScheduleTests {
         let span = noon - 3 * 86_400...noon + 3 * 86_400
         var random = SeededGenerator(state: UInt64(index))
         let periods: [ClockTrigger] = [
-            .period(1800, .minutes), .period(3600, .hours), .period(7200, .hours), .period(10_800, .hours), .period(21_600, .hours),
+            .period(1800, .minutes), .period(3600, .hours), .period(7200, .hours), .period(10_800, .hours),
+            .period(21_600, .hours),
             .period(25_200, .hours), .period(129_600, .hours), .period(300, .seconds), .period(660, .minutes),
         ]
         let days: [ClockTrigger] = [
-            .days(1, at: .midnight), .days(1, at: TimeOfDay(2, 30)), .days(2, at: TimeOfDay(0, 30)), .days(1, at: TimeOfDay(23, 59)),
-            .weekdays([.sunday, .monday], at: TimeOfDay(2, 0), weeks: 1), .weekdays([.friday], at: TimeOfDay(4, 30), weeks: 2),
+            .days(1, at: .midnight), .days(1, at: TimeOfDay(2, 30)), .days(2, at: TimeOfDay(0, 30)),
+            .days(1, at: TimeOfDay(23, 59)),
+            .weekdays([.sunday, .monday], at: TimeOfDay(2, 0), weeks: 1),
+            .weekdays([.friday], at: TimeOfDay(4, 30), weeks: 2),
             .afterBeginning([.sunday, .tuesday], at: TimeOfDay(2, 30), furtherDays: 0),
             .afterBeginning(Set(Weekday.allCases), at: .midnight, furtherDays: 0),
         ]
@@ -70,7 +73,9 @@ struct RotationScheduleTests {
                 }
             }
             for end in ends {
-                #expect(schedule.start(at: end) == end && schedule.next(after: end - 1) == end, "\(rule) in \(name) at \(end)")
+                #expect(
+                    schedule.start(at: end) == end && schedule.next(after: end - 1) == end,
+                    "\(rule) in \(name) at \(end)")
             }
         }
     }
@@ -98,14 +103,17 @@ struct RotationScheduleTests {
         #expect(Weekday(day: Timestamp.days(2026, 11, 22)) == .sunday)
         #expect(Weekday(day: Timestamp.days(1969, 12, 29)) == .monday)
         #expect(TimeOfDay("04:30:15").map { "\($0)" } == "04:30:15" && TimeOfDay("4:30").map { "\($0)" } == "04:30")
-        for wrong in ["", "4", "24:00", "4:60", "4:3:2:1", "a:b", "-1:00", "004:00", "4:"] { #expect(TimeOfDay(wrong) == nil, "\(wrong)") }
+        for wrong in ["", "4", "24:00", "4:60", "4:3:2:1", "a:b", "-1:00", "004:00", "4:"] {
+            #expect(TimeOfDay(wrong) == nil, "\(wrong)")
+        }
     }
 }
 
 @Suite("Names of rotated files")
 struct RotatedNamesTests {
     private func names(
-        _ naming: RotationNaming = .dated, _ zone: LogTimeZone = .utc, _ precision: RotatedNames.Precision = .second, numbered: Bool = false
+        _ naming: RotationNaming = .dated, _ zone: LogTimeZone = .utc, _ precision: RotatedNames.Precision = .second,
+        numbered: Bool = false
     )
         -> RotatedNames
     { RotatedNames(base: "app.log", naming: naming, zone: zone, precision: precision, isAlwaysNumbered: numbered) }
@@ -114,24 +122,35 @@ struct RotatedNamesTests {
     func strict() {
         let new = LogTimeZone.fixed(secondsFromUTC: -18_000)
         let ours: [(RotatedNames, [String])] = [
-            (names(.dated, .utc, .day), ["app.log.2026-11-22", "app.log.2026-11-22.gz", "app.log.2024-02-29", "app.log.2026-11-22.1000"]),
-            (names(.dated, .utc, .hour), ["app.log.2026-11-22_08"]), (names(.dated, .utc, .minute), ["app.log.2026-11-22_08-30"]),
+            (
+                names(.dated, .utc, .day),
+                ["app.log.2026-11-22", "app.log.2026-11-22.gz", "app.log.2024-02-29", "app.log.2026-11-22.1000"]
+            ),
+            (names(.dated, .utc, .hour), ["app.log.2026-11-22_08"]),
+            (names(.dated, .utc, .minute), ["app.log.2026-11-22_08-30"]),
             (names(), ["app.log.2026-11-22_08-30-59.001.zst", "app.log.2026-11-22_08-30-59"]),
-            (names(.dated, new, .hour), ["app.log.2026-11-22_08-0500"]), (names(.dated, new, .minute), ["app.log.2026-11-22_08-05-0500.012"]),
+            (names(.dated, new, .hour), ["app.log.2026-11-22_08-0500"]),
+            (names(.dated, new, .minute), ["app.log.2026-11-22_08-05-0500.012"]),
             (names(.dated, new, .day), ["app.log.2026-11-22"]),
         ]
         for (index, (names, own)) in ours.enumerated() {
             for name in own { #expect(names.parse(name)?.name == name, "\(name)") }
             for (other, (_, foreign)) in ours.enumerated() where other != index {
-                for name in foreign where !own.contains(name) && !(index == 6 || other == 6) { #expect(names.parse(name) == nil, "\(name)") }
+                for name in foreign where !own.contains(name) && !(index == 6 || other == 6) {
+                    #expect(names.parse(name) == nil, "\(name)")
+                }
             }
         }
         let others = [
-            "app.log", "app.log.", "app.log.1", "app.log.gz", "app.log.2026-02-29", "app.log.2026-13-01", "app.log.2026-11-22.",
+            "app.log", "app.log.", "app.log.1", "app.log.gz", "app.log.2026-02-29", "app.log.2026-13-01",
+            "app.log.2026-11-22.",
             "app.log.2026-11-22.bak",
-            "app.log.2026-11-22.1", "app.log.2026-11-22.0001", "app.log.2026-11-22.000", "app.log.2026-11-22_24", "app.log.2026-11-22_08-60",
-            "app.log.2026-11-22 ", "app.log.2026-11-22.gz.gz", "xapp.log.2026-11-22", "app.log2.2026-11-22", "app.log.2026-11-22_08+2500",
-            "app.log.2026-1-2", "app.log.2026-11-22.gz.partial", "app.log.+026-11-22", "app.log.2026-11-22_08-30-00-00", "app.log.２026-11-22",
+            "app.log.2026-11-22.1", "app.log.2026-11-22.0001", "app.log.2026-11-22.000", "app.log.2026-11-22_24",
+            "app.log.2026-11-22_08-60",
+            "app.log.2026-11-22 ", "app.log.2026-11-22.gz.gz", "xapp.log.2026-11-22", "app.log2.2026-11-22",
+            "app.log.2026-11-22_08+2500",
+            "app.log.2026-1-2", "app.log.2026-11-22.gz.partial", "app.log.+026-11-22", "app.log.2026-11-22_08-30-00-00",
+            "app.log.２026-11-22",
         ]
         for name in others {
             for precision in [RotatedNames.Precision.day, .hour, .minute, .second] {
@@ -178,14 +197,20 @@ struct RotatedNamesTests {
     func retention() {
         let names = names()
         let files = (0..<10).map { index in
-            Retention.File(name: names.next(Int64(index) * 1000, among: [], after: nil), size: 100, modified: Int64(index) * 1_000_000_000_000)
+            Retention.File(
+                name: names.next(Int64(index) * 1000, among: [], after: nil), size: 100,
+                modified: Int64(index) * 1_000_000_000_000)
         }
         let now = files[9].modified + 1
         #expect(Retention.all.surplus(files, now: now).isEmpty)
         #expect(Retention.count(3).surplus(files.shuffled(), now: now).count == 7)
         #expect(Set(Retention.count(3).surplus(files, now: now).map(\.name.name)) == Set(files[..<7].map(\.name.name)))
-        #expect(Set(Retention.age(.seconds(2500)).surplus(files, now: now).map(\.name.name)) == Set(files[..<7].map(\.name.name)))
-        #expect(Set(Retention.totalBytes(350).surplus(files, now: now).map(\.name.name)) == Set(files[..<7].map(\.name.name)))
+        #expect(
+            Set(Retention.age(.seconds(2500)).surplus(files, now: now).map(\.name.name))
+                == Set(files[..<7].map(\.name.name)))
+        #expect(
+            Set(Retention.totalBytes(350).surplus(files, now: now).map(\.name.name))
+                == Set(files[..<7].map(\.name.name)))
         #expect(Retention.limits(count: 5, totalBytes: 250).surplus(files, now: now).count == 8)
         #expect(Retention.count(0).surplus(files, now: now).count == 10)
     }

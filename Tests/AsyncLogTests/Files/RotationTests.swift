@@ -17,12 +17,15 @@ struct RotationTests {
         return (names + ["app.log"]).flatMap { folder.lines($0) }
     }
 
-    @Test("by size: no file is larger than the limit, every record is there once, whole and in order", arguments: [300, 5000, 200_000])
+    @Test(
+        "by size: no file is larger than the limit, every record is there once, whole and in order",
+        arguments: [300, 5000, 200_000])
     func bySize(limit: Int) throws {
         let folder = try LogFolder()
         let count = limit < 1000 ? 300 : 3000
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(limit)))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(limit)))
             let logger = Logger("app", handlers: [handler])
             var random = SeededGenerator(state: UInt64(limit))
             for index in 0..<count {
@@ -44,7 +47,8 @@ struct RotationTests {
         let folder = try LogFolder()
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(50), naming: .numbered), reopensOnHangUp: true)
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(50), naming: .numbered),
+                reopensOnHangUp: true)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<100 {
                 await logger.info("\(index) 0123456789")
@@ -62,7 +66,11 @@ struct RotationTests {
     func largeRecord() throws {
         let folder = try LogFolder()
         try onLoop {
-            let logger = Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100)))])
+            let logger = Logger(
+                "app",
+                handlers: [
+                    try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100)))
+                ])
             for index in 0..<5 { await logger.info("\(index) \(String(repeating: "x", count: index == 2 ? 500 : 30))") }
         }
         #expect(folder.names.count == 3)
@@ -76,7 +84,8 @@ struct RotationTests {
         let clock = ManualClock(.byHand, wallTime: .seconds(Int64(day) * 86_400 + (isAutumn ? 22 : 23) * 3600))
         try EventLoop.run(clock: clock) {
             let zone = try LogTimeZone.named("Europe/Berlin")
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), in: zone))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), in: zone))
             let logger = Logger("app", handlers: [handler])
             for half in 0..<10 {
                 await logger.info("\(half)")
@@ -85,11 +94,16 @@ struct RotationTests {
                 await clock.advance(by: .seconds(1800))
             }
         }
-        let hours = isAutumn ? ["00+0200", "01+0200", "02+0200", "02+0100", "03+0100"] : ["00+0100", "01+0100", "03+0200", "04+0200", "05+0200"]
+        let hours =
+            isAutumn
+            ? ["00+0200", "01+0200", "02+0200", "02+0100", "03+0100"]
+            : ["00+0100", "01+0100", "03+0200", "04+0200", "05+0200"]
         let date = isAutumn ? "2026-10-25" : "2026-03-29"
         let expected = hours.map { "app.log.\(date)_\($0)" }
         #expect(Set(folder.names) == Set(expected + ["app.log"]))
-        for (index, name) in expected.enumerated() { #expect(folder.lines(name) == ["\(2 * index)", "\(2 * index + 1)"], "\(name)") }
+        for (index, name) in expected.enumerated() {
+            #expect(folder.lines(name) == ["\(2 * index)", "\(2 * index + 1)"], "\(name)")
+        }
     }
 
     @Test("a year of days with a daily rotation: one file a day, each with what was said on it")
@@ -100,11 +114,17 @@ struct RotationTests {
         let zone = try LogTimeZone.named("Europe/Berlin")
         try EventLoop.run(clock: clock) {
             let logger = Logger(
-                "app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), in: zone))])
+                "app",
+                handlers: [
+                    try await FileHandler(
+                        folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), in: zone))
+                ])
             for _ in 0..<365 * 4 {
                 let local = Int64(clock.wallTime.components.seconds)
-                let (year, month, day) = Timestamp.date((local + Int64(zone.offset(at: local))).quotientFloored(by: 86_400).0)
-                await logger.info("\(year)-\(month, format: .decimal(minimumDigits: 2))-\(day, format: .decimal(minimumDigits: 2))")
+                let (year, month, day) = Timestamp.date(
+                    (local + Int64(zone.offset(at: local))).quotientFloored(by: 86_400).0)
+                await logger.info(
+                    "\(year)-\(month, format: .decimal(minimumDigits: 2))-\(day, format: .decimal(minimumDigits: 2))")
                 await clock.advance(by: .seconds(6 * 3600))
             }
         }
@@ -121,7 +141,8 @@ struct RotationTests {
         func run(_ second: Int, _ message: String) throws {
             try EventLoop.run(clock: ManualClock(.byHand, wallTime: .seconds(second))) {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), .size(1000), keep: .count(3)))
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.daily(), .size(1000), keep: .count(3))
+                )
                 await Logger("app", handlers: [handler]).info("\(message)")
                 await handler.close()
             }
@@ -136,7 +157,8 @@ struct RotationTests {
         try run(noon + 86_400, "d")
         try run(noon + 86_400 + 60, "e" + String(repeating: "e", count: 1000))
         try run(noon + 86_400 + 120, "f")
-        #expect(folder.names == ["app.log", "app.log.2026-11-22.001", "app.log.2026-11-23.001", "app.log.2026-11-23.002"])
+        #expect(
+            folder.names == ["app.log", "app.log.2026-11-22.001", "app.log.2026-11-23.001", "app.log.2026-11-23.002"])
         #expect(folder.lines("app.log") == ["f"] && folder.lines("app.log.2026-11-23.001") == ["d"])
     }
 
@@ -146,7 +168,8 @@ struct RotationTests {
         for run in 0..<4 {
             try onLoop {
                 let handler = try await FileHandler(
-                    folder.path("app.log"), formatter: plain, rotation: Rotation(.atStart, naming: .numbered, keep: .count(2)))
+                    folder.path("app.log"), formatter: plain,
+                    rotation: Rotation(.atStart, naming: .numbered, keep: .count(2)))
                 let logger = Logger("app", handlers: [handler])
                 if run != 2 { await logger.info("\(run)") }
                 if run.isMultiple(of: 2) { await logger.shutdown(within: .seconds(60)) }
@@ -161,7 +184,8 @@ struct RotationTests {
     func onRequest() throws {
         let folder = try LogFolder()
         try onLoop {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(naming: .numbered))
             let logger = Logger("app", handlers: [handler])
             try await handler.rotate()
             #expect(folder.names == ["app.log"], "an empty file has ended")
@@ -174,7 +198,9 @@ struct RotationTests {
                 for _ in 0..<5 { group.addTask { try await handler.rotate() } }
             }
             #expect(folder.names.count == 7)
-            for number in 1...5 { #expect(folder.lines("app.log.\(number + 1)") == (0..<10).map { "\(5 - number).\($0)" }) }
+            for number in 1...5 {
+                #expect(folder.lines("app.log.\(number + 1)") == (0..<10).map { "\(5 - number).\($0)" })
+            }
         }
     }
 
@@ -192,7 +218,8 @@ struct RotationTests {
         }
         let clock = ManualClock(.byHand)
         try EventLoop.run(clock: clock) {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100), naming: naming))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.size(100), naming: naming))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<50 {
                 await logger.info("line \(index)")
@@ -230,7 +257,8 @@ struct RotationTests {
         }
         let clock = ManualClock(.byHand)
         try EventLoop.run(clock: clock) {
-            let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), naming: naming))
+            let handler = try await FileHandler(
+                folder.path("app.log"), formatter: plain, rotation: Rotation(.every(1, .hours), naming: naming))
             let logger = Logger("app", handlers: [handler])
             await logger.info("first")
             try await logger.flush()
@@ -273,7 +301,8 @@ struct RotationTests {
                     func make() throws -> FileHandler<TextFormatter> {
                         try FileHandler(
                             folder.path("app.log"), formatter: plain,
-                            rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"), reopensOnHangUp: false)
+                            rotation: Rotation(.size(40), naming: naming, keep: .count(50), latest: "latest"),
+                            reopensOnHangUp: false)
                     }
                     let handler = try make()
                     Faults.install(faults)
@@ -291,7 +320,13 @@ struct RotationTests {
                     return faults.hasStruck
                 }
                 let names = folder.names.filter { $0 != "app.log" && $0 != "latest" }
-                let ordered = { if case .numbered = naming.kind { names.sorted { Int($0.dropFirst(8))! > Int($1.dropFirst(8))! } } else { names } }()
+                let ordered = {
+                    if case .numbered = naming.kind {
+                        names.sorted { Int($0.dropFirst(8))! > Int($1.dropFirst(8))! }
+                    } else {
+                        names
+                    }
+                }()
                 let lines = (ordered + ["app.log"]).flatMap { folder.lines($0) }
                 #expect(lines.map { Int($0.prefix { $0 != " " }) } == Array(0..<6), "call \(number): \(lines)")
                 if !hasStruck {

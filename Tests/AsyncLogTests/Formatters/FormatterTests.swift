@@ -14,8 +14,10 @@ struct FormatterTests {
         let lines = try lines(TextFormatter()) { logger in
             await logger.info("Hello world !")
             await logger.warning(
-                "two\nlines \u{1b}[31m", ["a": 1, "b": "x y", "c": "", "d": "7", "e": nil as Int?, "f": Duration.microseconds(1500)])
-            await logger["db"].critical("é 中 😀", ["user": ["id": 7, "tags": ["a", "b"]] as Fields, "e": [:] as Fields])
+                "two\nlines \u{1b}[31m",
+                ["a": 1, "b": "x y", "c": "", "d": "7", "e": nil as Int?, "f": Duration.microseconds(1500)])
+            await logger["db"].critical(
+                "é 中 😀", ["user": ["id": 7, "tags": ["a", "b"]] as Fields, "e": [:] as Fields])
         }
         #expect(
             lines == [
@@ -28,7 +30,8 @@ struct FormatterTests {
     @Test("text: a pattern with every part")
     func pattern() throws {
         let pattern = try TextPattern(
-            "{time:s}|{clock:ns}|{epoch:ms}|{level:<9}|{level:lower}|{level:1}|{logger:>6}|{message:<4}|{fields}|{file}|{function}|{{}}")
+            "{time:s}|{clock:ns}|{epoch:ms}|{level:<9}|{level:lower}|{level:1}|{logger:>6}|{message:<4}|{fields}|{file}|{function}|{{}}"
+        )
         let lines = try lines(TextFormatter(pattern: pattern)) { await $0.info("é", ["a": 1]) }
         #expect(
             lines == [
@@ -61,15 +64,24 @@ struct FormatterTests {
         let lines = try lines(JSONFormatter()) { logger in
             await logger.info(
                 "say \"hi\"\n",
-                ["n": -1, "d": 1.5, "whole": 2.0, "s": "é\\", "b": true, "z": nil as Int?, "message": "mine", "ms": Duration.milliseconds(3)])
-            await logger.debug("m", ["nan": Double.nan, "bytes": .bytes([0, 255]), "list": [1, 2], "object": ["a": ["b": 1] as Fields] as Fields])
+                [
+                    "n": -1, "d": 1.5, "whole": 2.0, "s": "é\\", "b": true, "z": nil as Int?, "message": "mine",
+                    "ms": Duration.milliseconds(3),
+                ])
+            await logger.debug(
+                "m",
+                [
+                    "nan": Double.nan, "bytes": .bytes([0, 255]), "list": [1, 2],
+                    "object": ["a": ["b": 1] as Fields] as Fields,
+                ])
         }
         let head = #"{"time":"2026-11-22T08:27:00.123456Z","level":"#
         #expect(
             lines == [
                 head
                     + #""info","logger":"app","message":"say \"hi\"\n","n":-1,"d":1.5,"whole":2.0,"s":"é\\","b":true,"z":null,"message_":"mine","ms":0.003}"#,
-                head + #""debug","logger":"app","message":"m","nan":"NaN","bytes":"00ff","list":[1,2],"object":{"a":{"b":1}}}"#,
+                head
+                    + #""debug","logger":"app","message":"m","nan":"NaN","bytes":"00ff","list":[1,2],"object":{"a":{"b":1}}}"#,
             ])
     }
 
@@ -90,15 +102,17 @@ struct FormatterTests {
             try line(JSONFormatter(time: .rfc3339(.milliseconds), include: [.time]))
                 == #"{"time":"2026-11-22T08:27:00.123Z","a":1,"secret":2,"service":3}"#)
         #expect(
-            try line(JSONFormatter(include: [.message, .sequence, .source], keys: .init(message: "msg", line: "at"))).hasPrefix(
-                #"{"msg":"m","file":"AsyncLogTests/FormatterTests.swift","at":"#))
+            try line(JSONFormatter(include: [.message, .sequence, .source], keys: .init(message: "msg", line: "at")))
+                .hasPrefix(
+                    #"{"msg":"m","file":"AsyncLogTests/FormatterTests.swift","at":"#))
         #expect(
             try line(JSONFormatter(include: .message, exclude: ["secret"], extra: ["service": "api", "v": 2]))
                 == #"{"message":"m","service":"api","v":2,"a":1,"service_":3}"#)
         #expect(
             try line(JSONFormatter(include: .message, extra: ["v": 2], fields: .nested("data")))
                 == #"{"message":"m","v":2,"data":{"a":1,"secret":2,"service":3}}"#)
-        #expect(try lines(JSONFormatter(include: [], fields: .nested("data"))) { await $0.info("m") } == [#"{"data":{}}"#])
+        #expect(
+            try lines(JSONFormatter(include: [], fields: .nested("data"))) { await $0.info("m") } == [#"{"data":{}}"#])
     }
 
     @Test("logfmt: the standard line")
@@ -123,7 +137,9 @@ struct FormatterTests {
         }.joined(separator: "\n").split(separator: "\n").map(String.init)
         #expect(plain[0] == #"08:27:00.123 INFO     app  short      a=1 b="x y""#)
         #expect(plain[1] == "08:27:00.123 ERROR    app  failed     host=db1")
-        #expect(plain[2].hasPrefix("                           ╰ ") && plain[2].hasSuffix("DatabaseError: no route\\nto host"))
+        #expect(
+            plain[2].hasPrefix("                           ╰ ")
+                && plain[2].hasSuffix("DatabaseError: no route\\nto host"))
         #expect(plain[3].contains("  ╰ caused by ") && plain[3].hasSuffix("DatabaseError: down"))
         let colored = try lines(ConsoleFormatter(color: .always)) { await $0.warning("m") }
         #expect(colored[0].contains("\u{1b}[33mWARNING\u{1b}[0m"))

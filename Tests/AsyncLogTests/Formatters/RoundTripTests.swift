@@ -15,7 +15,8 @@ struct RoundTripTests {
 
     private func samples(seed: UInt64, depth: Int = 2) -> [Sample] {
         var random = SeededGenerator(state: seed)
-        return (0..<RoundTripTests.count).map { _ in Sample(message: random.text(), fields: random.fields(depth: depth)) }
+        return (0..<RoundTripTests.count).map { _ in Sample(message: random.text(), fields: random.fields(depth: depth))
+        }
     }
 
     /// Logs the samples in all the ways in which a record gets its fields.
@@ -51,10 +52,13 @@ struct RoundTripTests {
         let samples = samples(seed: 1)
         let expected = samples.map { sample in
             let head = [
-                "74696d65:s" + hex("2026-11-22T08:27:00.123456Z"), "6c6576656c:s" + hex("info"), "6c6f67676572:s" + hex("app"),
+                "74696d65:s" + hex("2026-11-22T08:27:00.123456Z"), "6c6576656c:s" + hex("info"),
+                "6c6f67676572:s" + hex("app"),
                 "6d657373616765:s" + hex(sample.message),
             ]
-            return "{" + (head + pairs(sample.fields, asJSON, reserved: ["time", "level", "logger", "message"])).joined(separator: ",") + "}"
+            return "{"
+                + (head + pairs(sample.fields, asJSON, reserved: ["time", "level", "logger", "message"])).joined(
+                    separator: ",") + "}"
         }
         try check("json", output(JSONFormatter(), samples), expected)
     }
@@ -69,7 +73,9 @@ struct RoundTripTests {
                 "74696d65:m1795336020123456789", "6c6576656c:s" + hex("info"), "6c6f67676572:s" + hex("app"),
                 "6d657373616765:s" + hex(sample.message),
             ]
-            return "{" + (head + pairs(sample.fields, asMessagePack, reserved: ["time", "level", "logger", "message"])).joined(separator: ",") + "}"
+            return "{"
+                + (head + pairs(sample.fields, asMessagePack, reserved: ["time", "level", "logger", "message"])).joined(
+                    separator: ",") + "}"
         }
         let bytes = try output(MessagePackFormatter(), samples)
         let actual = try Python.run("parse.py", ["msgpack"], input: bytes).split(separator: "\n").map(String.init)
@@ -97,7 +103,8 @@ struct RoundTripTests {
         }
         let expected = samples.map { sample in
             let head = [
-                "74696d65:s" + hex("2026-11-22T08:27:00.123456Z"), "6c6576656c:s" + hex("info"), "6c6f67676572:s" + hex("app"),
+                "74696d65:s" + hex("2026-11-22T08:27:00.123456Z"), "6c6576656c:s" + hex("info"),
+                "6c6f67676572:s" + hex("app"),
                 "6d7367:s" + hex(sample.message),
             ]
             return "{" + (head + pairs(sample.fields, asLogfmt, reserved: [])).joined(separator: ",") + "}"
@@ -107,12 +114,15 @@ struct RoundTripTests {
 
     @Test("text: one line for each record, without a character that controls a terminal")
     func text() throws {
-        for (index, line) in try output(TextFormatter(), samples(seed: 4)).split(separator: 10, omittingEmptySubsequences: false).dropLast()
+        for (index, line) in try output(TextFormatter(), samples(seed: 4)).split(
+            separator: 10, omittingEmptySubsequences: false
+        ).dropLast()
             .enumerated()
         {
             let text = String(decoding: line, as: UTF8.self)
             let dangerous = text.unicodeScalars.first { scalar in
-                scalar.properties.generalCategory == .control || "\u{2028}\u{2029}\u{202e}\u{2066}\u{200e}\u{61c}".unicodeScalars.contains(scalar)
+                scalar.properties.generalCategory == .control
+                    || "\u{2028}\u{2029}\u{202e}\u{2066}\u{200e}\u{61c}".unicodeScalars.contains(scalar)
             }
             #expect(text.hasPrefix("2026-11-22T08:27:00.123456Z INFO app: ") && dangerous == nil, "line \(index)")
         }
@@ -142,14 +152,16 @@ struct RoundTripTests {
         case .bool(let value): value ? "t" : "f"
         case .int(let value): "i\(value)"
         case .uint(let value): "i\(value)"
-        case .double(let value): value.isFinite ? bits(value) : "s" + hex(value.isNaN ? "NaN" : value > 0 ? "Infinity" : "-Infinity")
+        case .double(let value):
+            value.isFinite ? bits(value) : "s" + hex(value.isNaN ? "NaN" : value > 0 ? "Infinity" : "-Infinity")
         case .float(let value): bits(Double(value))
         case .text(let text): "s" + hex(text)
         case .date(let date): "s" + hex(rfc3339(date, digits: 6))
         case .duration(let duration): seconds(duration)
         case .bytes(let bytes): "s" + hex(hex(bytes))
         case .array(let values): "[" + values.map(asJSON).joined(separator: ",") + "]"
-        case .object(let fields), .error(let fields): "{" + pairs(fields, asJSON, reserved: []).joined(separator: ",") + "}"
+        case .object(let fields), .error(let fields):
+            "{" + pairs(fields, asJSON, reserved: []).joined(separator: ",") + "}"
         }
     }
 

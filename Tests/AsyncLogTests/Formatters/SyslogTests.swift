@@ -29,7 +29,8 @@ struct SyslogTests {
     @Test("RFC 3164, and what syslog(3) writes: local time, a tag, fields behind the message")
     func rfc3164() throws {
         let zone = LogTimeZone.fixed(secondsFromUTC: 3600)
-        let full = try lines(SyslogFormatter(.rfc3164, facility: .local7, app: "web:1", host: "host", timeZone: zone)) { logger in
+        let full = try lines(SyslogFormatter(.rfc3164, facility: .local7, app: "web:1", host: "host", timeZone: zone)) {
+            logger in
             await logger.warning("slow", ["ms": 830])
         }
         #expect(full == ["<188>Nov 22 09:27:00 host web_1[\(getpid())]: slow ms=830"])
@@ -42,7 +43,9 @@ struct SyslogTests {
         #expect(local == ["<14>Jan  5 23:59:59 web[\(getpid())]: one digit"])
     }
 
-    @Test("any record whatsoever is a message by the RFC's grammar, and its texts, numbers and names come back", arguments: 0..<4)
+    @Test(
+        "any record whatsoever is a message by the RFC's grammar, and its texts, numbers and names come back",
+        arguments: 0..<4)
     func anyRecord(seed: UInt64) throws {
         var random = SeededGenerator(state: seed)
         for _ in 0..<500 {
@@ -53,13 +56,16 @@ struct SyslogTests {
             let output = try onLoop {
                 let collector = Collector(formatter)
                 let logger = Logger(name, level: .trace, handlers: [collector], clock: .manual(.fixed))
-                await logger.log(level, "\(text)", Fields { for key in fields.keys { $0[FieldKey(key)] = fields[key]! } })
+                await logger.log(
+                    level, "\(text)", Fields { for key in fields.keys { $0[FieldKey(key)] = fields[key]! } })
                 return collector.lines
             }
             let line = try #require(output.first)
             let message = try SyslogMessage(line)
             #expect(!line.contains(10) && !line.contains(0) && !line.contains(27), "a control character")
-            #expect(message.timestamp == "2026-11-22T08:27:00.123456Z" && message.priority / 8 == 1 && message.process == "\(getpid())")
+            #expect(
+                message.timestamp == "2026-11-22T08:27:00.123456Z" && message.priority / 8 == 1
+                    && message.process == "\(getpid())")
             #expect(message.message ?? "" == escaped(text))
             #expect(message.structuredData.count == (fields.keys.isEmpty ? 0 : 1))
             var expected: [(String, String?)] = []
@@ -67,7 +73,9 @@ struct SyslogTests {
             let parameters = message.structuredData.first?.parameters ?? []
             #expect(numbered(expected.map(\.0)) == parameters.map(\.name))
             #expect(Set(parameters.map(\.name)).count == parameters.count)
-            for (parameter, (_, value)) in zip(parameters, expected) where value != nil { #expect(parameter.value == value) }
+            for (parameter, (_, value)) in zip(parameters, expected) where value != nil {
+                #expect(parameter.value == value)
+            }
         }
     }
 
@@ -113,7 +121,8 @@ struct SyslogTests {
             case 9: return "\\t"
             case 10: return "\\n"
             case 13: return "\\r"
-            case 0..<32, 0x7F...0x9F: return "\\u{" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16) + "}"
+            case 0..<32, 0x7F...0x9F:
+                return "\\u{" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16) + "}"
             case 0x61C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069:
                 let digits = String(scalar.value, radix: 16)
                 return "\\u{" + String(repeating: "0", count: 4 - digits.count) + digits + "}"
@@ -139,13 +148,17 @@ struct SyslogTests {
                 endpoint, format: .rfc5424, facility: .local3, app: "web", host: "here",
                 backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(20)))
             let logger = Logger("web.db", level: .trace, handlers: [handler])
-            for index in 0..<200 { await logger.info("number \(index) \u{e9}\n", ["index": index, "text": "a]b\"c\\"]) }
+            for index in 0..<200 {
+                await logger.info("number \(index) \u{e9}\n", ["index": index, "text": "a]b\"c\\"])
+            }
             await logger.error("bad")
             try await logger.flush()
             #expect(await eventually { daemon.lines.count >= 201 }, "\(daemon.lines.count) came")
             let origin = "here|web|\(getpid())|web.db"
             let expected =
-                (0..<200).map { "158|\(origin)|[fields@32473 index=\"\($0)\" text=\"a\\]b\\\"c\\\\\"]|number \($0) \u{e9}\\n" }
+                (0..<200).map {
+                    "158|\(origin)|[fields@32473 index=\"\($0)\" text=\"a\\]b\\\"c\\\\\"]|number \($0) \u{e9}\\n"
+                }
                 + ["155|\(origin)|-|bad"]
             for (line, expected) in zip(daemon.lines, expected) where line != expected {
                 Issue.record("\(line)\n\(expected)")
@@ -163,18 +176,25 @@ struct SyslogTests {
         let daemon = try SyslogDaemon()
         try onLoop {
             let backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(20))
-            #expect(await eventually { daemon.isListening("unix") && daemon.isListening("udp") && daemon.isListening("tcp") })
+            #expect(
+                await eventually {
+                    daemon.isListening("unix") && daemon.isListening("udp") && daemon.isListening("tcp")
+                })
             let local = SyslogHandler(daemon.endpoint("unix"), facility: .daemon, app: "web", backoff: backoff)
             let logger = Logger("app", handlers: [local])
             await logger.info("by the socket", ["user": 7])
             try await logger.flush()
             #expect(await eventually { daemon.lines.count == 1 })
-            let old = SyslogHandler(daemon.endpoint("udp"), format: .rfc3164, facility: .daemon, app: "web", host: "there", backoff: backoff)
+            let old = SyslogHandler(
+                daemon.endpoint("udp"), format: .rfc3164, facility: .daemon, app: "web", host: "there", backoff: backoff
+            )
             let other = Logger("app", handlers: [old])
             await other.warning("by UDP", ["user": 8])
             try await other.flush()
             #expect(await eventually { daemon.lines.count == 2 })
-            #expect(daemon.lines[0].hasPrefix("30|") && daemon.lines[0].hasSuffix("|web|\(getpid())|-|-| by the socket user=7"))
+            #expect(
+                daemon.lines[0].hasPrefix("30|")
+                    && daemon.lines[0].hasSuffix("|web|\(getpid())|-|-| by the socket user=7"))
             #expect(daemon.lines[1] == "28|there|web|\(getpid())|-|-| by UDP user=8")
             await local.close()
             await old.close()
@@ -190,7 +210,8 @@ struct SyslogTests {
         try onLoop {
             #expect(await eventually { daemon.isListening(way) })
             let handler = SyslogHandler(
-                daemon.endpoint(way), format: .rfc5424, app: "web", backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(50)))
+                daemon.endpoint(way), format: .rfc5424, app: "web",
+                backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(50)))
             let logger = Logger("app", handlers: [handler])
             for index in 0..<50 { await logger.info("first \(index)") }
             try await logger.flush()
@@ -201,7 +222,8 @@ struct SyslogTests {
             try daemon.start()
             #expect(await eventually { daemon.lines.count == 100 })
             #expect(
-                daemon.lines.map { $0.split(separator: "|").last } == (0..<50).map { "first \($0)" } + (0..<50).map { "second \($0)" })
+                daemon.lines.map { $0.split(separator: "|").last } == (0..<50).map { "first \($0)" }
+                    + (0..<50).map { "second \($0)" })
             #expect(await eventually { await handler.state == .ready })
             let ledger = await handler.close()
             #expect(ledger.written == 100 && ledger.droppedTotal == 0)
@@ -212,7 +234,9 @@ struct SyslogTests {
 
 /// An rsyslogd of the test's own: its sockets, ports and files, and nothing of the system's.
 private final class SyslogDaemon {
-    static let path: String? = ["/usr/sbin/rsyslogd", "/usr/bin/rsyslogd"].first { (path: String) in access(path, X_OK) == 0 }
+    static let path: String? = ["/usr/sbin/rsyslogd", "/usr/bin/rsyslogd"].first { (path: String) in
+        access(path, X_OK) == 0
+    }
 
     private let folder: TemporaryFolder
     private let port: UInt16
@@ -242,7 +266,8 @@ private final class SyslogDaemon {
     deinit { process?.signal(SIGKILL) }
 
     func start() throws {
-        process = try ChildProcess(try #require(SyslogDaemon.path), ["-n", "-i", folder.file("pid"), "-f", folder.file("conf")])
+        process = try ChildProcess(
+            try #require(SyslogDaemon.path), ["-n", "-i", folder.file("pid"), "-f", folder.file("conf")])
     }
 
     /// Kills the daemon with SIGKILL.
@@ -277,7 +302,9 @@ private final class SyslogDaemon {
         name.sin_port = port.bigEndian
         name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return withUnsafePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 

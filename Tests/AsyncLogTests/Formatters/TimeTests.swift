@@ -27,7 +27,8 @@ struct TimeTests {
     @Test("a fixed zone, ahead and behind")
     func fixed() throws {
         #expect(try line(.fixed(secondsFromUTC: 19_800), 0, "{time:s}") == "1970-01-01T05:30:00+05:30")
-        #expect(try line(.fixed(secondsFromUTC: -12_600), 0, "{time:s} {clock:s}") == "1969-12-31T20:30:00-03:30 20:30:00")
+        #expect(
+            try line(.fixed(secondsFromUTC: -12_600), 0, "{time:s} {clock:s}") == "1969-12-31T20:30:00-03:30 20:30:00")
     }
 
     @Test("Berlin's summer begins and ends at the right second, this year and in 2101")
@@ -40,7 +41,9 @@ struct TimeTests {
         #expect(try line(berlin, 4_141_000_000_000_000_000, "{time:s}").hasSuffix("+01:00") == true)
     }
 
-    @Test("a zone that does not exist is an error that names it", arguments: ["Europe/Atlantis", "", "../../etc/passwd", "/etc/passwd", "tzdata.zi"])
+    @Test(
+        "a zone that does not exist is an error that names it",
+        arguments: ["Europe/Atlantis", "", "../../etc/passwd", "/etc/passwd", "tzdata.zi"])
     func missing(name: String) throws {
         let error = try #require(throws: TimeZoneError.self) { try LogTimeZone.named(name) }
         #expect(error.name == name)
@@ -52,7 +55,8 @@ struct TimeTests {
     func zones() throws {
         var random = SeededGenerator(state: 7)
         let names = [
-            "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca", "Pacific/Apia",
+            "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kolkata",
+            "Africa/Casablanca", "Pacific/Apia",
             "America/St_Johns", "Europe/Dublin", "Antarctica/Troll", "Asia/Tehran", "UTC",
         ]
         var input = ""

@@ -14,7 +14,9 @@ struct UniqueKeysTests {
         line.split(whereSeparator: { "{},".contains($0) }).map(String.init)
     }
 
-    @Test("JSON: a field that is called like a part of the record, and one that is called as that field is renamed, stay two")
+    @Test(
+        "JSON: a field that is called like a part of the record, and one that is called as that field is renamed, stay two"
+    )
     func json() throws {
         let line = try lines(JSONFormatter(include: .message)) {
             await $0.info("m", ["message": 1, "message_": 2, "message__": 3, "level": 4, "level_": 5, "other_": 6])
@@ -25,7 +27,8 @@ struct UniqueKeysTests {
     @Test("JSON: keys of parts and of extra fields that are equal are made different, and fields keep out of their way")
     func jsonSettings() throws {
         let formatter = JSONFormatter(
-            include: [.level, .message], keys: .init(level: "x", message: "x"), extra: ["x": 1, "x_": 2, "level": 3], fields: .flat)
+            include: [.level, .message], keys: .init(level: "x", message: "x"), extra: ["x": 1, "x_": 2, "level": 3],
+            fields: .flat)
         let line = try lines(formatter) { await $0.info("m", ["x": 4, "x_": 5, "x__": 6, "level": 7, "level_": 8]) }[0]
         let keys = UniqueKeysTests.pairs(json: line).map { $0.split(separator: ":")[0] }
         #expect(Set(keys).count == 10 && keys.count == 10, "\(line)")
@@ -36,7 +39,9 @@ struct UniqueKeysTests {
     }
 
     /// A handler whose lines are short, so that texts and keys are cut.
-    private static func shortLines<Format: Formatter>(_ formatter: Format, _ limit: Int, _ body: @escaping (Logger) -> Void) throws -> [UInt8] {
+    private static func shortLines<Format: Formatter>(
+        _ formatter: Format, _ limit: Int, _ body: @escaping (Logger) -> Void
+    ) throws -> [UInt8] {
         let sink = try Sink()
         try onLoop {
             let handler = StreamHandler(sink.descriptor, formatter: formatter, maximumLineLength: limit)
@@ -55,7 +60,8 @@ struct UniqueKeysTests {
     }
 
     @Test(
-        "JSON: keys that are cut because the line is too long stay different", .enabled(if: Python.withJSON == nil, "skipped: there is no Python 3"))
+        "JSON: keys that are cut because the line is too long stay different",
+        .enabled(if: Python.withJSON == nil, "skipped: there is no Python 3"))
     func cutJSON() throws {
         let bytes = try UniqueKeysTests.shortLines(JSONFormatter(), 1600, UniqueKeysTests.logLongKeys)
         #expect(String(decoding: bytes, as: UTF8.self).contains("bytes cut from key 1]"))
@@ -79,8 +85,11 @@ struct UniqueKeysTests {
     /// The same without Python: what has to stand in the bytes.
     @Test("MessagePack: the names of renamed and cut keys")
     func messagePackBytes() throws {
-        let renamed = try UniqueKeysTests.shortLines(MessagePackFormatter(), 1600) { $0.info("m", ["time": 1, "time_": 2]) }
-        let expected: [UInt8] = [0xA5, 0x74, 0x69, 0x6D, 0x65, 0x5F, 1, 0xA6, 0x74, 0x69, 0x6D, 0x65, 0x5F, 0x5F, 2]  // time_: 1, time__: 2
+        let renamed = try UniqueKeysTests.shortLines(MessagePackFormatter(), 1600) {
+            $0.info("m", ["time": 1, "time_": 2])
+        }
+        // time_: 1, time__: 2
+        let expected: [UInt8] = [0xA5, 0x74, 0x69, 0x6D, 0x65, 0x5F, 1, 0xA6, 0x74, 0x69, 0x6D, 0x65, 0x5F, 0x5F, 2]
         #expect(Array(renamed.suffix(expected.count)) == expected)
         let long = try UniqueKeysTests.shortLines(MessagePackFormatter(), 1600, UniqueKeysTests.logLongKeys)
         let text = String(decoding: long, as: UTF8.self)
@@ -94,7 +103,9 @@ struct UniqueKeysTests {
         line.split(separator: " ").compactMap { $0.contains("=") ? String($0.split(separator: "=")[0]) : nil }
     }
 
-    private static func checkPairs(_ formatter: some Formatter, fixed: Int, _ sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private static func checkPairs(
+        _ formatter: some Formatter, fixed: Int, _ sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         let all = try lines(formatter) { logger in
             await logger.info("m", ["o": ["x": 1] as Fields, "o.x": 2])
             await logger.info("m", ["o.x": 1, "o": ["x": 2] as Fields])
@@ -107,7 +118,9 @@ struct UniqueKeysTests {
             await logger.with(["a b": 1]).info("m", ["a_b": 2])
             await logger.with(["o": ["x": 1] as Fields]).info("m", ["o.x": 2])
             await logger.with(["a b": 1]).info("m", ["a\tb": 2])
-            await withLogContext(["o": ["x": 1] as Fields]) { await logger.with(["o.x": 2]).info("m", ["o\u{fffd}x": 3, "o_x": 4]) }
+            await withLogContext(["o": ["x": 1] as Fields]) {
+                await logger.with(["o.x": 2]).info("m", ["o\u{fffd}x": 3, "o_x": 4])
+            }
         }
         for (line, count) in zip(all, [2, 2, 4, 2, 2, 2, 2, 3, 2, 2, 2, 4]) {
             let keys = keys(line)
@@ -116,10 +129,12 @@ struct UniqueKeysTests {
         }
     }
 
-    @Test("logfmt and text: keys that are repaired, flattened or prefixed stay different, in every combination of places")
+    @Test(
+        "logfmt and text: keys that are repaired, flattened or prefixed stay different, in every combination of places")
     func pairs() throws {
         try UniqueKeysTests.checkPairs(LogfmtFormatter(), fixed: 4)
-        try UniqueKeysTests.checkPairs(LogfmtFormatter(extra: ["e.x_y": 1, "z": ["time": 2] as Fields, "z.time": 3, "time": 4]), fixed: 8)
+        try UniqueKeysTests.checkPairs(
+            LogfmtFormatter(extra: ["e.x_y": 1, "z": ["time": 2] as Fields, "z.time": 3, "time": 4]), fixed: 8)
         try UniqueKeysTests.checkPairs(TextFormatter(), fixed: 0)
         try UniqueKeysTests.checkPairs(TextFormatter(pattern: try TextPattern("{message}{fields}")), fixed: 0)
         try UniqueKeysTests.checkPairs(SyslogFormatter(.rfc3164, app: "app", host: "host"), fixed: 0)
@@ -169,7 +184,9 @@ struct UniqueKeysTests {
     func many() throws {
         // Ten characters that cannot stand in a key: all of them become ten times the same one.
         let keys = (0..<1000).map { number in FieldKey(String((0..<10).map { number >> $0 & 1 == 0 ? " " : "=" })) }
-        let line = try lines(LogfmtFormatter()) { await $0.info("m") { fields in for key in keys { fields[key] = 1 } } }[0]
+        let line = try lines(LogfmtFormatter()) {
+            await $0.info("m") { fields in for key in keys { fields[key] = 1 } }
+        }[0]
         let found = UniqueKeysTests.keys(line)
         #expect(Set(found).count == 1004)
     }
@@ -178,7 +195,9 @@ struct UniqueKeysTests {
 
     @Test("logfmt: no key has a U+FFFD, at which parsers stop")
     func replacementCharacter() throws {
-        let line = try lines(LogfmtFormatter()) { await $0.info("m", ["a\u{fffd}b": 1, "\u{fffd}": 2, "é": 3, "o": ["\u{fffd}x": 4] as Fields]) }[0]
+        let line = try lines(LogfmtFormatter()) {
+            await $0.info("m", ["a\u{fffd}b": 1, "\u{fffd}": 2, "é": 3, "o": ["\u{fffd}x": 4] as Fields])
+        }[0]
         #expect(line.hasSuffix(" a_b=1 _=2 é=3 o._x=4"), "\(line)")
     }
 
@@ -188,7 +207,8 @@ struct UniqueKeysTests {
             await $0.info(
                 "m",
                 [
-                    "a": Double.signalingNaN, "b": -Double.nan, "c": Double(nan: 7, signaling: false), "d": Float.signalingNaN, "e": "nan",
+                    "a": Double.signalingNaN, "b": -Double.nan, "c": Double(nan: 7, signaling: false),
+                    "d": Float.signalingNaN, "e": "nan",
                     "f": "snan",
                     "g": "-nan",
                 ])

@@ -18,7 +18,8 @@ struct BatchTests {
         let folder = try LogFolder()
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("app.log"), formatter: plain, reopensOnHangUp: false, capacity: capacity, overflow: .dropNewest)
+                folder.path("app.log"), formatter: plain, reopensOnHangUp: false, capacity: capacity,
+                overflow: .dropNewest)
             let logger = Logger("app", handlers: [handler])
             while handler.buffer.writer.bytesInFlight == 0 { logger.nowait.info("\(Self.filler)") }
             #expect(handler.buffer.writer.bytesInFlight == (batch + 99) / 100 * 100)

@@ -19,7 +19,9 @@ struct BufferTests {
         init(_ overflow: Overflow, capacity: Int = 4000, reserve: Int = 1000) throws {
             pipe = try Pipe(size: 4096)
             handler = StreamHandler(
-                pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{sequence} {level} {message}{fields}")), capacity: capacity,
+                pipe.descriptor,
+                formatter: TextFormatter(pattern: try TextPattern("{sequence} {level} {message}{fields}")),
+                capacity: capacity,
                 reserve: reserve, overflow: overflow)
             logger = Logger("app", level: .trace, handlers: [handler])
         }
@@ -29,7 +31,9 @@ struct BufferTests {
             let statistics = await handler.statistics
             #expect(statistics.ledger.balances, "\(statistics.ledger)", sourceLocation: sourceLocation)
             #expect(statistics.pendingBytes <= statistics.capacity + 400, sourceLocation: sourceLocation)
-            #expect(statistics.droppedByLevel.values.reduce(0, +) == statistics.ledger.droppedTotal, sourceLocation: sourceLocation)
+            #expect(
+                statistics.droppedByLevel.values.reduce(0, +) == statistics.ledger.droppedTotal,
+                sourceLocation: sourceLocation)
         }
 
         /// Reads until nothing comes any more.
@@ -77,7 +81,9 @@ struct BufferTests {
             let report = bench.reports[0]
             #expect(report.hasPrefix("0 WARNING \(dropped) records dropped here: "), "\(report)")
             #expect(
-                report.contains("dropped=\(dropped) dropped_info=\(dropped) first_sequence=\(201 - Int(dropped)) last_sequence=200 since="),
+                report.contains(
+                    "dropped=\(dropped) dropped_info=\(dropped) first_sequence=\(201 - Int(dropped)) last_sequence=200 since="
+                ),
                 "\(report)")
             // The numbers are dense: what is not there was dropped.
             #expect(Set(1...201).subtracting(bench.numbers).count == Int(dropped))
@@ -102,7 +108,9 @@ struct BufferTests {
         }
     }
 
-    @Test("suspend: a call with await waits until there is room, in order, and loses nothing; a record without await is dropped")
+    @Test(
+        "suspend: a call with await waits until there is room, in order, and loses nothing; a record without await is dropped"
+    )
     func suspend() throws {
         try onLoop {
             let bench = try Bench(.suspend)
@@ -216,7 +224,8 @@ struct BufferTests {
     }
 
     @Test(
-        "whatever happens in whatever order, the books balance after every step and the lines that come out are whole and in order", arguments: 0..<8)
+        "whatever happens in whatever order, the books balance after every step and the lines that come out are whole and in order",
+        arguments: 0..<8)
     func anyOrder(seed: UInt64) throws {
         try onLoop {
             var random = SeededGenerator(state: seed)
@@ -228,7 +237,9 @@ struct BufferTests {
                 case 0: bench.drain(Int.random(in: 1...3000, using: &random))
                 case 1: await Task.yield()
                 case 2: try await EventLoop.sleep(for: .microseconds(200))
-                default: bench.logger.nowait.log(level, "\(String(repeating: "y", count: Int.random(in: 0...300, using: &random)))|")
+                default:
+                    bench.logger.nowait.log(
+                        level, "\(String(repeating: "y", count: Int.random(in: 0...300, using: &random)))|")
                 }
                 await bench.check()
             }

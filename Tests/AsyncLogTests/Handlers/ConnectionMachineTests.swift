@@ -23,20 +23,27 @@ struct ConnectionMachineTests {
             for _ in 0..<40 {
                 let share = Double.random(in: 0.5...1, using: &chance)
                 let pause = pause(machine.failed())
-                #expect(pause.map { abs($0 / (expected * share) - 1) < 0.000_001 } == true, "\(String(describing: pause)), not \(expected * share)")
+                #expect(
+                    pause.map { abs($0 / (expected * share) - 1) < 0.000_001 } == true,
+                    "\(String(describing: pause)), not \(expected * share)")
                 #expect(machine.isDue() == .connect)
                 expected = min(expected * 2, .seconds(30))
             }
         }
     }
 
-    @Test("a server that accepts and hangs up is not hammered; after a connection that has lasted the pauses begin anew")
+    @Test(
+        "a server that accepts and hangs up is not hammered; after a connection that has lasted the pauses begin anew")
     func hangingUp() {
-        var machine = ConnectionMachine(Backoff(first: .milliseconds(100), longest: .seconds(10)), random: SeededGenerator(state: 1))
+        var machine = ConnectionMachine(
+            Backoff(first: .milliseconds(100), longest: .seconds(10)), random: SeededGenerator(state: 1))
         _ = machine.start()
         for round in 0..<5 {
             machine.made(at: instant(.seconds(round)))
-            #expect(pause(machine.lost(at: instant(.seconds(round)) + .milliseconds(500))).map { $0 >= .milliseconds(50 << round) } == true)
+            #expect(
+                pause(machine.lost(at: instant(.seconds(round)) + .milliseconds(500))).map {
+                    $0 >= .milliseconds(50 << round)
+                } == true)
             #expect(machine.isDue() == .connect)
         }
         machine.made(at: instant(.seconds(100)))

@@ -17,7 +17,9 @@ struct DiskSpoolTests {
     init() throws { folder = try TemporaryFolder() }
 
     /// The records that stand in the file, read by nothing but what the format's description says.
-    private func contents() -> String { SpoolReader(path).records.map { String(decoding: $0.bytes, as: UTF8.self) }.joined() }
+    private func contents() -> String {
+        SpoolReader(path).records.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
+    }
 
     private func append(_ text: String) {
         let file = Glibc.open(path, O_WRONLY | O_APPEND)
@@ -30,7 +32,9 @@ struct DiskSpoolTests {
         arguments: [Framing.newline, .octetCounting])
     func restart(framing: Framing) throws {
         func made(_ port: UInt16) -> SocketHandler<MessageFormatter> {
-            SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
+            SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path),
+                backoff: quick)
         }
         func framed(_ text: String) -> String { framing == .newline ? text + "\n" : "\(text.utf8.count + 1) \(text)\n" }
         let port = Ports.next()
@@ -60,11 +64,14 @@ struct DiskSpoolTests {
         }
     }
 
-    @Test("a server that comes and goes all the time: every record arrives, in order; none is sent twice but those that were on their way")
+    @Test(
+        "a server that comes and goes all the time: every record arrives, in order; none is sent twice but those that were on their way"
+    )
     func comingAndGoing() throws {
         try onLoop {
             let port = Ports.next()
-            let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
+            let handler = SocketHandler(
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             var arrived: [Int] = []
             for round in 0..<6 {
@@ -92,32 +99,38 @@ struct DiskSpoolTests {
         try onLoop {
             let port = Ports.next()
             let first = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path),
+                backoff: quick)
             let logger = Logger("app", handlers: [first])
             await logger.info("whole")
             await first.close()
             append(framing == .newline ? "half a rec" : "20 half a rec")
             let fallback = MemoryHandler()
             let second = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path), backoff: quick)
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path),
+                backoff: quick)
             second.reportTroubles(to: fallback)
             let other = Logger("app", handlers: [second])
             await other.info("behind")
             let server = try await LogServer(on: .loopback(port: port))
             #expect(await eventually { server.text.hasSuffix("behind\n") })
             #expect(server.text == (framing == .newline ? "whole\nbehind\n" : "6 whole\n7 behind\n"))
-            #expect(fallback.messages.first?.hasSuffix("bytes of a record that was not finished have been cut off") == true)
+            #expect(
+                fallback.messages.first?.hasSuffix("bytes of a record that was not finished have been cut off") == true)
             await second.close()
             await server.vanish()
         }
     }
 
-    @Test("a spool that is full: the file does not grow, then memory fills, then records are dropped and counted; all is well when it has been sent")
+    @Test(
+        "a spool that is full: the file does not grow, then memory fills, then records are dropped and counted; all is well when it has been sent"
+    )
     func full() throws {
         try onLoop {
             let port = Ports.next()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0,
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(),
+                spool: .disk(path, upTo: 1064, memory: 1000), reserve: 0,
                 overflow: .dropNewest,
                 backoff: quick)
             let logger = Logger("app", handlers: [handler])
@@ -136,7 +149,9 @@ struct DiskSpoolTests {
             await #expect { try await logger.flush() } throws: { ($0 as? IOError)?.code == .noSpace }
             #expect(SpoolReader(path).size <= 1064 && SpoolReader(path).size > 964)
             let before = await handler.statistics
-            #expect(before.ledger.balances && before.ledger.droppedTotal > 300 && before.pendingBytes > 900 && before.spooledBytes > 900)
+            #expect(
+                before.ledger.balances && before.ledger.droppedTotal > 300 && before.pendingBytes > 900
+                    && before.spooledBytes > 900)
             let server = try await LogServer(on: .loopback(port: port))
             #expect(await eventually { await handler.state == .ready })
             #expect(await eventually { server.lines.contains { $0.contains("records dropped here") } })
@@ -147,11 +162,14 @@ struct DiskSpoolTests {
         }
     }
 
-    @Test("Unix datagrams wait on disk, too, and are datagrams again when they are sent; a reader that goes meanwhile loses none")
+    @Test(
+        "Unix datagrams wait on disk, too, and are datagrams again when they are sent; a reader that goes meanwhile loses none"
+    )
     func datagrams() throws {
         let name = folder.file("log")
         try onLoop {
-            let handler = SocketHandler(.unixDatagrams(name), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
+            let handler = SocketHandler(
+                .unixDatagrams(name), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             var received: [String] = []
             for round in 0..<3 {
@@ -188,7 +206,8 @@ struct DiskSpoolTests {
         try onLoop {
             let port = Ports.next()
             func made(_ path: String) -> SocketHandler<MessageFormatter> {
-                SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
+                SocketHandler(
+                    .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: quick)
             }
             let foreign = folder.file("foreign")
             let file = Glibc.open(foreign, O_WRONLY | O_CREAT, 0o600)
@@ -197,7 +216,13 @@ struct DiskSpoolTests {
             let handlers = [made(path), made(path), made(foreign)]
             for (index, handler) in handlers.enumerated() { await Logger("app", handlers: [handler]).info("\(index)") }
             #expect(
-                await eventually { if case .degraded(let reason) = await handlers[1].state { reason.subject.contains("\(port)") } else { false } })
+                await eventually {
+                    if case .degraded(let reason) = await handlers[1].state {
+                        reason.subject.contains("\(port)")
+                    } else {
+                        false
+                    }
+                })
             let server = try await LogServer(on: .loopback(port: port))
             #expect(await eventually { Set(server.lines) == ["0", "1", "2"] })
             // Which of the two has the file is for the threads to decide that open it.
@@ -220,13 +245,16 @@ struct DiskSpoolTests {
         try onLoop {
             let port = Ports.next()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(disk.path + "/spool"), backoff: quick)
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(disk.path + "/spool"),
+                backoff: quick)
             let logger = Logger("app", handlers: [handler])
             await logger.info("first")
             try await logger.flush()
             try disk.fill()
             for index in 0..<2000 { await logger.info("\(index) \(String(repeating: "x", count: 100))") }
-            func isFull() async -> Bool { if case .failed(let reason) = await handler.state { reason.errno == .noSpace } else { false } }
+            func isFull() async -> Bool {
+                if case .failed(let reason) = await handler.state { reason.errno == .noSpace } else { false }
+            }
             #expect(await eventually(isFull))
             // In vain a connection is tried again and again meanwhile: that is no news.
             for _ in 0..<50 {
@@ -251,7 +279,9 @@ private final class FullDisk {
 
     init() throws {
         folder = try TemporaryFolder()
-        guard mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else { throw SystemError(operation: "mount", errno: errno) }
+        guard mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else {
+            throw SystemError(operation: "mount", errno: errno)
+        }
     }
 
     deinit { umount2(folder.path, CInt(MNT_DETACH)) }
@@ -267,7 +297,9 @@ private final class FullDisk {
 }
 
 private let mountIsPossible: Bool = {
-    guard let folder = try? TemporaryFolder(), mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else { return false }
+    guard let folder = try? TemporaryFolder(), mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else {
+        return false
+    }
     umount2(folder.path, CInt(MNT_DETACH))
     return true
 }()

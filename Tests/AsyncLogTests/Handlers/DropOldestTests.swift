@@ -27,7 +27,8 @@ struct DropOldestTests {
             case .file:
                 let folder = try LogFolder()
                 handler = try await FileHandler(
-                    folder.path("app.log"), formatter: format, reopensOnHangUp: false, capacity: 10_000, overflow: .dropOldest)
+                    folder.path("app.log"), formatter: format, reopensOnHangUp: false, capacity: 10_000,
+                    overflow: .dropOldest)
                 lines = { folder.lines("app.log") }
             }
         }
@@ -37,10 +38,14 @@ struct DropOldestTests {
         let statistics = await handler.statistics
         #expect(statistics.ledger.balances, "\(statistics.ledger)", sourceLocation: sourceLocation)
         #expect(statistics.pendingBytes <= statistics.capacity + 400, sourceLocation: sourceLocation)
-        #expect(statistics.droppedByLevel.values.reduce(0, +) == statistics.ledger.droppedTotal, sourceLocation: sourceLocation)
+        #expect(
+            statistics.droppedByLevel.values.reduce(0, +) == statistics.ledger.droppedTotal,
+            sourceLocation: sourceLocation)
     }
 
-    @Test("while a write is under way the oldest behind it are dropped, not the newest, and the report says which", arguments: Kind.allCases)
+    @Test(
+        "while a write is under way the oldest behind it are dropped, not the newest, and the report says which",
+        arguments: Kind.allCases)
     func writeUnderWay(kind: Kind) throws {
         try onLoop {
             let bench = try await Bench(kind)
@@ -63,10 +68,14 @@ struct DropOldestTests {
             let lines = bench.lines()
             #expect(lines[..<10] == ArraySlice((1...10).map { "\($0) \($0) in flight" }))
             let behind = lines[10...].filter { $0.hasSuffix("behind") }
-            #expect(behind.elementsEqual(((11 + dropped)...2000).map { "\($0) \($0) behind" }), "not the oldest were dropped: \(behind.first ?? "")")
+            #expect(
+                behind.elementsEqual(((11 + dropped)...2000).map { "\($0) \($0) behind" }),
+                "not the oldest were dropped: \(behind.first ?? "")")
             let reports = lines.filter { $0.contains("records dropped here") }
             #expect(reports.count == 1 && lines.count == 10 + behind.count + 1)
-            #expect(reports.first?.hasPrefix("0 \(dropped) records dropped here: 11 to \(10 + dropped) dropped=\(dropped)") == true, "\(reports)")
+            #expect(
+                reports.first?.hasPrefix("0 \(dropped) records dropped here: 11 to \(10 + dropped) dropped=\(dropped)")
+                    == true, "\(reports)")
             #expect(await handler.statistics.ledger.written == UInt64(10 + behind.count))
         }
     }
@@ -113,7 +122,9 @@ struct DropOldestTests {
         }
     }
 
-    @Test("with a thread that writes all the time every line is whole and in order, and the books balance", arguments: 0..<4)
+    @Test(
+        "with a thread that writes all the time every line is whole and in order, and the books balance",
+        arguments: 0..<4)
     func anyOrder(seed: UInt64) throws {
         var random = SeededGenerator(state: seed)
         try onLoop {
@@ -122,7 +133,8 @@ struct DropOldestTests {
             let logger = Logger("app", level: .trace, handlers: [handler])
             for round in 0..<3000 {
                 logger.nowait.log(
-                    Level.allCases.randomElement(using: &random)!, "\(String(repeating: "y", count: Int.random(in: 0...300, using: &random)))|")
+                    Level.allCases.randomElement(using: &random)!,
+                    "\(String(repeating: "y", count: Int.random(in: 0...300, using: &random)))|")
                 if round % 50 == 0 { await check(handler) }
                 if Int.random(in: 0..<100, using: &random) == 0 { await Task.yield() }
                 if Int.random(in: 0..<500, using: &random) == 0 { try await EventLoop.sleep(for: .microseconds(200)) }

@@ -17,14 +17,16 @@ struct FailureTests {
     @Test(
         "whatever errno a write fails with, the handler says so once, keeps what it has, and delivers all of it when the cause has gone",
         arguments: [
-            Errno.noSpace, .ioError, .brokenPipe, .connectionRefused, .readOnlyFileSystem, .diskQuotaExceeded, .noMemory, .permissionDenied,
+            Errno.noSpace, .ioError, .brokenPipe, .connectionRefused, .readOnlyFileSystem, .diskQuotaExceeded,
+            .noMemory, .permissionDenied,
         ])
     func recovery(errno: Errno) throws {
         let pipe = try Pipe()
         let clock = ManualClock(.byHand)
         try EventLoop.run(clock: clock) {
             let fallback = MemoryHandler()
-            let handler = StreamHandler(pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}")))
+            let handler = StreamHandler(
+                pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}")))
             handler.reportTroubles(to: fallback)
             var states = handler.states.makeAsyncIterator()
             let logger = Logger("app", handlers: [handler])
@@ -40,7 +42,9 @@ struct FailureTests {
                 await clock.advance(by: .milliseconds(pause))
                 Faults.install(nil)
                 #expect(faults.hasStruck, "no retry after \(pause) ms")
-                #expect(fallback.records.isEmpty == (round < 4), "the fallback is told of a trouble after a second, not before")
+                #expect(
+                    fallback.records.isEmpty == (round < 4),
+                    "the fallback is told of a trouble after a second, not before")
             }
             guard case .failed(let reason) = await handler.state else { throw Unexpected("\(await handler.state)") }
             #expect(reason.errno == errno && reason.operation == "write" && reason.subject == "the pipe")
@@ -51,7 +55,8 @@ struct FailureTests {
             #expect(await states.next() == .ready)
             #expect(
                 told(fallback) == [
-                    "ERROR \(reason); 0 records dropped so far, trying again", "NOTICE the pipe works again; 0 records were dropped meanwhile",
+                    "ERROR \(reason); 0 records dropped so far, trying again",
+                    "NOTICE the pipe works again; 0 records were dropped meanwhile",
                 ])
             let ledger = await handler.statistics.ledger
             #expect(ledger.written == 6 && ledger.accepted == 6 && ledger.balances)
@@ -101,13 +106,17 @@ struct FailureTests {
             #expect(before.balances && before.written == 0 && before.pending > 0 && before.dropped[.failure]! > 50)
             let ledger = await logger.shutdown(within: .seconds(1))
             #expect(ledger.dropped[.failure] == 100 && ledger.pending == 0)
-            #expect(fallback.messages.last == "write \"/dev/full\": no space left on device (ENOSPC); 100 of 100 records dropped")
+            #expect(
+                fallback.messages.last
+                    == "write \"/dev/full\": no space left on device (ENOSPC); 100 of 100 records dropped")
             #expect(fallback.records.count == 2)
             await device.close()
         }
     }
 
-    @Test("a FIFO whose reader goes and another comes: the handler fails, recovers by itself, and what it kept is read by the next one")
+    @Test(
+        "a FIFO whose reader goes and another comes: the handler fails, recovers by itself, and what it kept is read by the next one"
+    )
     func readerReturns() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("fifo")

@@ -30,7 +30,8 @@ struct FileHandlerTests {
         defer { umask(mask) }
         try onLoop {
             let handler = try await FileHandler(
-                folder.path("a/b/app.log"), formatter: plain, permissions: [.ownerReadWrite, .groupReadWrite, .otherRead], createsFolders: true)
+                folder.path("a/b/app.log"), formatter: plain,
+                permissions: [.ownerReadWrite, .groupReadWrite, .otherRead], createsFolders: true)
             await Logger("app", handlers: [handler]).info("m")
         }
         #expect(folder.permissions("a/b/app.log") == 0o644)
@@ -41,7 +42,9 @@ struct FileHandlerTests {
     func lazily() throws {
         let folder = try LogFolder()
         try onLoop {
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("app.log"), formatter: plain) }
+            func make() throws -> FileHandler<TextFormatter> {
+                try FileHandler(folder.path("app.log"), formatter: plain)
+            }
             let logger = Logger("app", handlers: [try make()])
             for index in 0..<10 { logger.nowait.info("\(index)") }
         }
@@ -61,19 +64,27 @@ struct FileHandlerTests {
     func cannotOpen() throws {
         let folder = try LogFolder()
         try onLoop {
-            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("none/app.log"), formatter: plain) }
+            let error = await #expect(throws: IOError.self) {
+                try await FileHandler(folder.path("none/app.log"), formatter: plain)
+            }
             #expect(error?.code == .notFound)
             #expect(error?.description == "open \"\(folder.file("none/app.log"))\": no such file or directory (ENOENT)")
-            let other = await #expect(throws: IOError.self) { try await FileHandler(folder.path("."), formatter: plain) }
+            let other = await #expect(throws: IOError.self) {
+                try await FileHandler(folder.path("."), formatter: plain)
+            }
             #expect(other?.code == .isDirectory)
         }
     }
 
-    @Test("a file that cannot be opened yet is opened when it can be; the records of before are in it, and the state says how things are")
+    @Test(
+        "a file that cannot be opened yet is opened when it can be; the records of before are in it, and the state says how things are"
+    )
     func openedLater() throws {
         let folder = try LogFolder()
         try onLoop {
-            func make() throws -> FileHandler<TextFormatter> { try FileHandler(folder.path("later/app.log"), formatter: plain) }
+            func make() throws -> FileHandler<TextFormatter> {
+                try FileHandler(folder.path("later/app.log"), formatter: plain)
+            }
             let handler = try make()
             let logger = Logger("app", handlers: [handler])
             await logger.info("early")
@@ -97,12 +108,15 @@ struct FileHandlerTests {
         let folder = try LogFolder()
         folder.write("app.log", "whole\nto")
         try onLoop {
-            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info("next")
+            await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info(
+                "next")
         }
         #expect(folder.lines("app.log") == ["whole", "to", "next"])
         folder.write("packed", "\u{1}")
         try onLoop {
-            await Logger("app", handlers: [try await FileHandler(folder.path("packed"), formatter: MessagePackFormatter())]).info("next")
+            await Logger(
+                "app", handlers: [try await FileHandler(folder.path("packed"), formatter: MessagePackFormatter())]
+            ).info("next")
         }
         #expect(folder.bytes("packed")[1] != 10, "MessagePack has no lines")
     }
@@ -114,7 +128,9 @@ struct FileHandlerTests {
         symlink("target", folder.file("app.log"))
         try onLoop {
             await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info("m")
-            let error = await #expect(throws: IOError.self) { try await FileHandler(folder.path("app.log"), formatter: plain, followsLink: false) }
+            let error = await #expect(throws: IOError.self) {
+                try await FileHandler(folder.path("app.log"), formatter: plain, followsLink: false)
+            }
             #expect(error?.errno?.rawValue == ELOOP, "\(error!)")
         }
         #expect(folder.lines("target") == ["m"])
@@ -153,7 +169,8 @@ struct FileHandlerTests {
             }
             let ledger = await logger.ledger
             #expect(folder.lines("old").first == "old" && folder.permissions("app.log") & 0o600 == 0o600)
-            #expect(folder.lines("old").count + folder.lines("app.log").count == Int(ledger.written), "lines are missing")
+            #expect(
+                folder.lines("old").count + folder.lines("app.log").count == Int(ledger.written), "lines are missing")
             #expect(ledger.balances && ledger.droppedTotal == 0)
             #expect(await handler.state == .ready)
         }

@@ -12,7 +12,8 @@ import Testing
 /// Answers no question about names that end in `.hangs.test` until it is released. One at a time: the seam is the
 /// process'.
 private final class HangingResolver: @unchecked Sendable {  // a semaphore is made for any thread
-    private let gate = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)  // never freed: threads may wait at it for long
+    // never freed: threads may wait at it for long
+    private let gate = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     private let count = Atomic<Int>(0)
 
     /// How many questions were asked.
@@ -53,13 +54,18 @@ private struct CountedRandomness: RandomNumberGenerator, Sendable {
 
 @Suite("A name server that hangs", .serialized)
 struct HangingResolverTests {
-    private func handler(_ host: String, _ random: CountedRandomness = CountedRandomness()) -> SocketHandler<MessageFormatter> {
+    private func handler(_ host: String, _ random: CountedRandomness = CountedRandomness()) -> SocketHandler<
+        MessageFormatter
+    > {
         SocketHandler(
-            .tcp(host, port: 9), formatter: MessageFormatter(), backoff: Backoff(first: .milliseconds(1), longest: .milliseconds(2)),
+            .tcp(host, port: 9), formatter: MessageFormatter(),
+            backoff: Backoff(first: .milliseconds(1), longest: .milliseconds(2)),
             connectTimeout: .milliseconds(2), random: random)
     }
 
-    @Test("files are written while a handler waits for a name, however often it tries again; one question at a time is asked for it")
+    @Test(
+        "files are written while a handler waits for a name, however often it tries again; one question at a time is asked for it"
+    )
     func filesGoOn() throws {
         let folder = try LogFolder()
         let resolver = HangingResolver()
@@ -81,7 +87,9 @@ struct HangingResolverTests {
         }
     }
 
-    @Test("so are they while more names hang than there are threads; names that are known are looked up as soon as there is a thread again")
+    @Test(
+        "so are they while more names hang than there are threads; names that are known are looked up as soon as there is a thread again"
+    )
     func manyNames() throws {
         let folder = try LogFolder()
         let resolver = HangingResolver()
@@ -94,7 +102,9 @@ struct HangingResolverTests {
             #expect(await eventually { resolver.questions == EventLoop.nameThreads })
             // Users' own questions wait in the same queue, and take no other work's threads.
             let asked = (0..<40).map { index in
-                Task(executorPreference: loop) { try await EventLoop.resolve("user\(index % 30).hangs.test", service: "80") }
+                Task(executorPreference: loop) {
+                    try await EventLoop.resolve("user\(index % 30).hangs.test", service: "80")
+                }
             }
             let known = Task(executorPreference: loop) { try await EventLoop.resolve("localhost", service: "80") }
             await logger.info("another line")

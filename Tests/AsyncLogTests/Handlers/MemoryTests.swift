@@ -20,7 +20,9 @@ struct MemoryTests {
         #expect(all.map(\.time.nanoseconds) == [25, 35, 45])
     }
 
-    @Test("a flight recorder says nothing until an error comes, then all that it has, once, in order, with the original times")
+    @Test(
+        "a flight recorder says nothing until an error comes, then all that it has, once, in order, with the original times"
+    )
     func recorder() throws {
         let clock = ManualLogClock(WallTime(nanoseconds: 0))
         try onLoop {

@@ -43,7 +43,9 @@ struct OwnHandlerTests {
         }
     }
 
-    @Test("shutdown(within:) flushes it, not again at the end, and the ledger says what was kept back, written, and lost", arguments: [true, false])
+    @Test(
+        "shutdown(within:) flushes it, not again at the end, and the ledger says what was kept back, written, and lost",
+        arguments: [true, false])
     func shutdown(works: Bool) throws {
         let begin = ContinuousClock.now
         let sent = Locked<[String]>([])
@@ -58,7 +60,9 @@ struct OwnHandlerTests {
             ledger = await logger.shutdown(within: .milliseconds(works ? 60_000 : 30))
             #expect(ledger.accepted == 10 && ledger.pending == 0 && ledger.balances && batches.flushes == 1)
             #expect(works ? ledger.written == 10 : ledger.dropped == [.timeout: 10])
-            #expect(memory.messages.count == (works ? 0 : 1) && memory.messages.allSatisfy { $0.contains("10 of 10 records dropped") })
+            #expect(
+                memory.messages.count == (works ? 0 : 1)
+                    && memory.messages.allSatisfy { $0.contains("10 of 10 records dropped") })
         }
         #expect(ContinuousClock.now - begin < EventLoop.exitTimeout)
         #expect(sent.value == (works ? (0..<10).map(String.init) : []))
@@ -82,11 +86,14 @@ struct OwnHandlerTests {
             if shutsDown { #expect(await logger.shutdown(within: .seconds(60)).dropped == [.failure: 1]) }
         }
         let said = memory.value?.messages ?? []
-        #expect(said.count == 1 && said[0].contains("the collector") && said[0].contains("1 of 1 records dropped"), "\(said)")
+        #expect(
+            said.count == 1 && said[0].contains("the collector") && said[0].contains("1 of 1 records dropped"),
+            "\(said)")
     }
 
     @Test(
-        "the end of the loop flushes it, behind the hooks, even if the program has released it and its logger", arguments: [true, false])
+        "the end of the loop flushes it, behind the hooks, even if the program has released it and its logger",
+        arguments: [true, false])
     func endOfLoop(isHeld: Bool) throws {
         let sent = Locked<[String]>([])
         weak var gone: Batches?
@@ -133,7 +140,9 @@ struct OwnHandlerTests {
         override func handle(_ record: borrowing Record) throws { throw Refusal() }
     }
 
-    @Test("what a formatter or a handler throws goes where all troubles go, the first time, the second, the fourth, the eighth")
+    @Test(
+        "what a formatter or a handler throws goes where all troubles go, the first time, the second, the fourth, the eighth"
+    )
     func oneWay() throws {
         let pipe = try Pipe()
         try onLoop {
@@ -144,8 +153,12 @@ struct OwnHandlerTests {
             let logger = Logger("app", handlers: [throwing, refusing])
             for _ in 0..<10 { await logger.info("m") }
             for memory in [own, written] {
-                #expect(memory.records.count == 4 && memory.records.allSatisfy { $0.logger == "asynclog" && $0.level == .error })
-                #expect(memory.messages.last?.hasSuffix("Refusal(); 8 records dropped for such reasons so far") == true, "\(memory.messages)")
+                #expect(
+                    memory.records.count == 4
+                        && memory.records.allSatisfy { $0.logger == "asynclog" && $0.level == .error })
+                #expect(
+                    memory.messages.last?.hasSuffix("Refusal(); 8 records dropped for such reasons so far") == true,
+                    "\(memory.messages)")
             }
             #expect(await logger.ledger.dropped == [.handler: 20])
         }
@@ -170,7 +183,8 @@ struct VisibleTextTests {
     @Test("what is escaped there is what the log's formats escape, and as they do")
     func sameAsFormats() throws {
         let scalars = (0..<0x3000).compactMap(Unicode.Scalar.init).map(String.init)
-        let formatted = try lines(MessageFormatter()) { logger in for text in scalars { await logger.info("\(text)|") } }
+        let formatted = try lines(MessageFormatter()) { logger in for text in scalars { await logger.info("\(text)|") }
+        }
         #expect(formatted == scalars.map { VisibleText.escaped($0 + "|") })
     }
 
@@ -180,6 +194,7 @@ struct VisibleTextTests {
         #expect(error.description.split(separator: "\n").count == 3)
         #expect(!error.description.unicodeScalars.contains { $0 != "\n" && VisibleText.acts($0) })
         let lines = error.description.split(separator: "\n")
-        #expect(lines[1].count == "info, [2J   =x".count && lines[2].count == lines[1].count && lines[2].hasSuffix(" ^"))
+        #expect(
+            lines[1].count == "info, [2J   =x".count && lines[2].count == lines[1].count && lines[2].hasSuffix(" ^"))
     }
 }

@@ -16,11 +16,14 @@ struct SocketHandlerTests {
     func tcp(framing: Framing) throws {
         try onLoop {
             let server = try await LogServer()
-            let handler = SocketHandler(.tcp("localhost", port: server.port), formatter: MessageFormatter(), framing: framing)
+            let handler = SocketHandler(
+                .tcp("localhost", port: server.port), formatter: MessageFormatter(), framing: framing)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<1000 { await logger.info("record \(index)") }
             try await logger.flush()
-            let expected = (0..<1000).map { "record \($0)\n" }.map { framing == .newline ? $0 : "\($0.utf8.count) \($0)" }.joined()
+            let expected = (0..<1000).map { "record \($0)\n" }.map {
+                framing == .newline ? $0 : "\($0.utf8.count) \($0)"
+            }.joined()
             #expect(await eventually { server.text.utf8.count >= expected.utf8.count })
             #expect(server.text == expected && server.streams.count == 1)
             #expect(await handler.state == .ready)
@@ -30,7 +33,9 @@ struct SocketHandlerTests {
         }
     }
 
-    @Test("a server that vanishes and returns gets what was logged meanwhile, in order, and all is well again", arguments: [false, true])
+    @Test(
+        "a server that vanishes and returns gets what was logged meanwhile, in order, and all is well again",
+        arguments: [false, true])
     func vanishes(overUnix: Bool) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("socket")
@@ -44,7 +49,9 @@ struct SocketHandlerTests {
             try await logger.flush()
             #expect(await eventually { first.lines == ["one"] })
             await first.vanish()
-            guard await states.next() == .ready, case .degraded(let reason)? = await states.next() else { throw Unexpected("\(await handler.state)") }
+            guard await states.next() == .ready, case .degraded(let reason)? = await states.next() else {
+                throw Unexpected("\(await handler.state)")
+            }
             #expect(reason.subject.contains("\(endpoint)"))
             await logger.info("two")
             await #expect { try await logger.flush() } throws: { error in
@@ -69,7 +76,8 @@ struct SocketHandlerTests {
         try onLoop {
             let server = try await LogServer(on: AsyncFD.Address.unix(FilePath(path))!, isReading: false)
             let handler = SocketHandler(
-                .unix(path), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 8 << 20, backoff: quick)
+                .unix(path), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 8 << 20,
+                backoff: quick)
             let logger = Logger("app", handlers: [handler])
             // More than the kernel takes for a peer that does not read.
             let giant = String(repeating: "g", count: 1 << 20)
@@ -90,11 +98,13 @@ struct SocketHandlerTests {
         }
     }
 
-    @Test("an idle connection that the server has ended is noticed at once: the next record is not written into the void")
+    @Test(
+        "an idle connection that the server has ended is noticed at once: the next record is not written into the void")
     func halfOpen() throws {
         try onLoop {
             let server = try await LogServer()
-            let handler = SocketHandler(.tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
+            let handler = SocketHandler(
+                .tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
             let logger = Logger("app", handlers: [handler])
             for round in 0..<20 {
                 await logger.info("\(round)")
@@ -115,7 +125,8 @@ struct SocketHandlerTests {
             let port = Ports.next()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .memory(1000), reserve: 0, overflow: .dropNewest, backoff: quick)
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .memory(1000), reserve: 0,
+                overflow: .dropNewest, backoff: quick)
             handler.reportTroubles(to: fallback)
             let logger = Logger("app", handlers: [handler])
             for index in 0..<200 { await logger.info("record \(index)") }
@@ -142,7 +153,8 @@ struct SocketHandlerTests {
             let port = Ports.next()
             let fallback = MemoryHandler()
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), backoff: Backoff(first: .seconds(3600), longest: .seconds(3600)))
+                .tcp("127.0.0.1", port: port), formatter: MessageFormatter(),
+                backoff: Backoff(first: .seconds(3600), longest: .seconds(3600)))
             handler.reportTroubles(to: fallback)
             let logger = Logger("app", handlers: [handler])
             await logger.info("lost")
@@ -157,7 +169,10 @@ struct SocketHandlerTests {
             await logger.info("lost for good")
             let last = await logger.shutdown(within: .seconds(60))
             #expect(last.dropped == [.failure: 1] && last.pending == 0)
-            #expect(fallback.messages == ["connect tcp:127.0.0.1:\(port): connection refused (ECONNREFUSED); 1 of 2 records dropped"])
+            #expect(
+                fallback.messages == [
+                    "connect tcp:127.0.0.1:\(port): connection refused (ECONNREFUSED); 1 of 2 records dropped"
+                ])
             await handler.close()
         }
     }
@@ -166,7 +181,8 @@ struct SocketHandlerTests {
     @Test(
         "whichever call fails, of all that connecting and sending take: every record arrives once, in order",
         arguments: [
-            Errno.interrupted, .ioError, .brokenPipe, .connectionRefused, .connectionReset, .noMemory, .tooManyOpenFiles, .noSpace,
+            Errno.interrupted, .ioError, .brokenPipe, .connectionRefused, .connectionReset, .noMemory,
+            .tooManyOpenFiles, .noSpace,
             .readOnlyFileSystem,
             .diskQuotaExceeded, .timedOut, .networkUnreachable,
         ])
@@ -175,7 +191,8 @@ struct SocketHandlerTests {
             let server = try SilentServer()
             let faults = Faults(.errno(errno), at: number)
             try onLoop {
-                let handler = SocketHandler(.tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
+                let handler = SocketHandler(
+                    .tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), backoff: quick)
                 let logger = Logger("app", handlers: [handler])
                 Faults.install(faults)
                 for index in 0..<3 {
@@ -198,7 +215,9 @@ struct SocketHandlerTests {
 
     // MARK: Datagrams
 
-    @Test("Unix datagrams: a reader that is slow makes records wait; each is a datagram, none is lost, and many go with one call")
+    @Test(
+        "Unix datagrams: a reader that is slow makes records wait; each is a datagram, none is lost, and many go with one call"
+    )
     func slowReader() throws {
         let folder = try TemporaryFolder()
         let receiver = try DatagramReceiver(path: folder.file("log"))
@@ -255,7 +274,8 @@ struct SocketHandlerTests {
         let receiver = try DatagramReceiver(path: folder.file("log"))
         try onLoop {
             let handler = SocketHandler(
-                .unixDatagrams(folder.file("log")), formatter: MessageFormatter(), spool: .memory(8 << 20), maximumLineLength: 4 << 20)
+                .unixDatagrams(folder.file("log")), formatter: MessageFormatter(), spool: .memory(8 << 20),
+                maximumLineLength: 4 << 20)
             let logger = Logger("app", handlers: [handler])
             await logger.info("before")
             await logger.info("\(String(repeating: "x", count: 2 << 20))")
@@ -268,13 +288,16 @@ struct SocketHandlerTests {
         receiver.vanish()
     }
 
-    @Test("UDP: a receiver that is not there costs a record an attempt, not all of them; when it is there, the rest arrives")
+    @Test(
+        "UDP: a receiver that is not there costs a record an attempt, not all of them; when it is there, the rest arrives"
+    )
     func udp() throws {
         try onLoop {
             let first = try DatagramReceiver()
             let port = first.port
             let handler = SocketHandler(
-                .udp("127.0.0.1", port: port), formatter: MessageFormatter(), backoff: Backoff(first: .milliseconds(100), longest: .milliseconds(200))
+                .udp("127.0.0.1", port: port), formatter: MessageFormatter(),
+                backoff: Backoff(first: .milliseconds(100), longest: .milliseconds(200))
             )
             let logger = Logger("app", handlers: [handler])
             await logger.info("one")

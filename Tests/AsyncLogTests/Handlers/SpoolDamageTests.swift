@@ -21,7 +21,8 @@ struct SpoolDamageTests {
 
     private func handler(_ port: UInt16, _ framing: Framing, _ path: String? = nil) -> SocketHandler<MessageFormatter> {
         SocketHandler(
-            .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing, spool: .disk(path ?? self.path), backoff: quick)
+            .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), framing: framing,
+            spool: .disk(path ?? self.path), backoff: quick)
     }
 
     private static let filler = "01234567890123456789012345678901234567890123456789"
@@ -47,7 +48,9 @@ struct SpoolDamageTests {
     }
 
     /// The numbers of the records that a server gets, whether it gets anything else, and what the handler says of it.
-    private func send(_ framing: Framing, _ port: UInt16, until last: Int) throws -> (records: [Int], others: [String], said: [String]) {
+    private func send(_ framing: Framing, _ port: UInt16, until last: Int) throws -> (
+        records: [Int], others: [String], said: [String]
+    ) {
         try onLoop {
             let fallback = MemoryHandler()
             let server = try await LogServer(on: .loopback(port: port))
@@ -64,7 +67,9 @@ struct SpoolDamageTests {
                     ["the last", "raw", Self.filler].contains { "record \(number) \($0)" == frame } ? number : nil
                 }
             }
-            return (numbers.compactMap { $0 }, zip(frames, numbers).filter { $1 == nil }.map { $0.0 }, fallback.messages)
+            return (
+                numbers.compactMap { $0 }, zip(frames, numbers).filter { $1 == nil }.map { $0.0 }, fallback.messages
+            )
         }
     }
 
@@ -83,7 +88,9 @@ struct SpoolDamageTests {
         }
         let (records, others, said) = try send(framing, port, until: 200)
         #expect(records == (0...200).filter { !touched.contains($0) } && others.isEmpty, "\(others)")
-        #expect(said.count == 1 && said[0].hasSuffix("bytes in it are damaged; \(touched.count) records are lost"), "\(said)")
+        #expect(
+            said.count == 1 && said[0].hasSuffix("bytes in it are damaged; \(touched.count) records are lost"),
+            "\(said)")
     }
 
     @Test("one bit anywhere: at most one record is lost, and none is changed")
@@ -97,11 +104,14 @@ struct SpoolDamageTests {
             let byte = try readAll(path: path)[offset]
             overwrite(offset, [byte ^ 1 << UInt8.random(in: 0..<8, using: &random)])
             let (records, others, _) = try send(.newline, port, until: 20)
-            #expect(Set(0...20).subtracting(records).count <= 1 && records == records.sorted() && others.isEmpty, "seed \(seed)")
+            #expect(
+                Set(0...20).subtracting(records).count <= 1 && records == records.sorted() && others.isEmpty,
+                "seed \(seed)")
         }
     }
 
-    @Test("the first page, with the header in it: what stands behind it is sent, and it is said that some may come twice")
+    @Test(
+        "the first page, with the header in it: what stands behind it is sent, and it is said that some may come twice")
     func damagedHeader() throws {
         let port = Ports.next()
         try fill(.newline, 200, port)
@@ -114,7 +124,8 @@ struct SpoolDamageTests {
     }
 
     @Test(
-        "the last page: what stands before it is sent, the rest is cut off and said", arguments: [Framing.newline, .octetCounting],
+        "the last page: what stands before it is sent, the rest is cut off and said",
+        arguments: [Framing.newline, .octetCounting],
         [true, false])
     func damagedEnd(framing: Framing, isNoise: Bool) throws {
         let port = Ports.next()
@@ -123,24 +134,31 @@ struct SpoolDamageTests {
         var random = SeededGenerator(state: 31)
         // Noise without zeros, by which alone it could be told from text.
         overwrite(spool.size - 4096, (0..<4096).map { _ in isNoise ? UInt8.random(in: 1...255, using: &random) : 0 })
-        let whole = spool.records.indices.filter { spool.records[$0].start + 24 + spool.records[$0].bytes.count <= spool.size - 4096 }
+        let whole = spool.records.indices.filter {
+            spool.records[$0].start + 24 + spool.records[$0].bytes.count <= spool.size - 4096
+        }
         let (records, others, said) = try send(framing, port, until: 200)
         #expect(records == whole.map { $0 } + [200] && others.isEmpty, "\(others)")
         #expect(said.contains { $0.hasSuffix("bytes of a record that was not finished have been cut off") }, "\(said)")
     }
 
-    @Test("what a crash handler has written behind the last mark is sent with the rest, once", arguments: [Framing.newline, .octetCounting])
+    @Test(
+        "what a crash handler has written behind the last mark is sent with the rest, once",
+        arguments: [Framing.newline, .octetCounting])
     func crash(framing: Framing) throws {
         let port = Ports.next()
         try fill(framing, 10, port)
-        let raw = (10..<15).map { "record \($0) raw\n" }.map { framing == .newline ? $0 : "\($0.utf8.count) \($0)" }.joined()
+        let raw = (10..<15).map { "record \($0) raw\n" }.map { framing == .newline ? $0 : "\($0.utf8.count) \($0)" }
+            .joined()
         let file = Glibc.open(path, O_WRONLY | O_APPEND)
         _ = raw.withCString { write(file, $0, strlen($0)) }
         close(file)
         #expect(try send(framing, port, until: 15) == ((0...15).map { $0 }, [], []))
     }
 
-    @Test("a program that crashes: what it has left in memory is in the spool, with the last line, and is sent by the next one")
+    @Test(
+        "a program that crashes: what it has left in memory is in the spool, with the last line, and is sent by the next one"
+    )
     func realCrash() throws {
         let port = Ports.next()
         let child = try ChildProcess("LogProgram", ["spool-crash", path, "\(port)"], error: .descriptor(2))
@@ -182,7 +200,9 @@ struct SpoolDamageTests {
         #expect(try send(.newline, port, until: 3).records == [0, 1, 2, 3])
     }
 
-    @Test("whatever is done to a spool: records that were not touched come out, in order, unchanged, and nothing else does")
+    @Test(
+        "whatever is done to a spool: records that were not touched come out, in order, unchanged, and nothing else does"
+    )
     func anyDamage() throws {
         var random = SeededGenerator(state: 2900)
         for round in 0..<150 {
@@ -231,11 +251,15 @@ struct SpoolDamageTests {
                 }
                 (position, expected) = (batch.end, batch.expected)
             }
-            for (number, bytes) in found { #expect(number <= texts.count && Array(texts[Int(number) - 1].utf8) == bytes, "round \(round)") }
+            for (number, bytes) in found {
+                #expect(number <= texts.count && Array(texts[Int(number) - 1].utf8) == bytes, "round \(round)")
+            }
             for record in spool.records {
                 let extent = record.start..<record.start + 24 + record.bytes.count
                 let isUntouched = round % 5 == 4 ? extent.upperBound <= damage.lowerBound : !extent.overlaps(damage)
-                if isUntouched { #expect(found[record.number] == record.bytes, "round \(round), record \(record.number)") }
+                if isUntouched {
+                    #expect(found[record.number] == record.bytes, "round \(round), record \(record.number)")
+                }
             }
         }
     }

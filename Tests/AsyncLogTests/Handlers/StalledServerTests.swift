@@ -33,7 +33,8 @@ struct StalledServerTests {
         try onLoop {
             let server = try await LogServer(isReading: false)
             let handler = SocketHandler(
-                .tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(), spool: .disk(folder.file("spool"), memory: 1 << 20),
+                .tcp("127.0.0.1", port: server.port), formatter: MessageFormatter(),
+                spool: .disk(folder.file("spool"), memory: 1 << 20),
                 overflow: .dropNewest, backoff: Backoff(first: .seconds(600), longest: .seconds(600)))
             let logger = Logger("app", handlers: [handler])
             await logger.info("first")

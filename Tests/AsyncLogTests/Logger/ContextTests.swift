@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Context")
 struct ContextTests {
-    @Test("a bound logger's fields are in all its records, the innermost of equal keys counts, and the logger it came from has none")
+    @Test(
+        "a bound logger's fields are in all its records, the innermost of equal keys counts, and the logger it came from has none"
+    )
     func bound() throws {
         let all = try records { logger in
             let request = logger.with(["request": 7, "user": "a"])
@@ -22,21 +24,30 @@ struct ContextTests {
     @Test("the layout that is kept for one handler is not used for another")
     func layouts() throws {
         let (json, text) = try onLoop {
-            let (json, text) = (Collector(JSONFormatter(include: .message)), Collector(try TextFormatter(pattern: TextPattern("{message}{fields}"))))
+            let (json, text) = (
+                Collector(JSONFormatter(include: .message)),
+                Collector(try TextFormatter(pattern: TextPattern("{message}{fields}")))
+            )
             let logger = Logger("app", handlers: [json, text]).with(["a": 1, "b": "x y"])
             for _ in 0..<3 { await logger.info("m", ["c": 2]) }
             await logger.info("m", ["a": 9])
             return (json.texts, text.texts)
         }
-        #expect(json == Array(repeating: #"{"message":"m","a":1,"b":"x y","c":2}"#, count: 3) + [#"{"message":"m","b":"x y","a":9}"#])
+        #expect(
+            json == Array(repeating: #"{"message":"m","a":1,"b":"x y","c":2}"#, count: 3) + [
+                #"{"message":"m","b":"x y","a":9}"#
+            ])
         #expect(text == Array(repeating: #"m a=1 b="x y" c=2"#, count: 3) + [#"m b="x y" a=9"#])
     }
 
-    @Test("a bound logger writes the same through a real handler, where the layout is kept, as through one that keeps none")
+    @Test(
+        "a bound logger writes the same through a real handler, where the layout is kept, as through one that keeps none"
+    )
     func keptLayouts() throws {
         let sink = try Sink()
         try onLoop {
-            let logger = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: JSONFormatter(include: .message))])
+            let logger = Logger(
+                "app", handlers: [StreamHandler(sink.descriptor, formatter: JSONFormatter(include: .message))])
             let bound = logger.with(["a": "\"quoted\""])
             for index in 0..<3 { await bound.info("m", ["i": index]) }
             await bound.with(["b": 1]).info("m")
@@ -49,12 +60,16 @@ struct ContextTests {
         let quoted = #""a":"\"quoted\"""#
         #expect(
             sink.lines() == [
-                "{\"message\":\"m\",\(quoted),\"i\":0}", "{\"message\":\"m\",\(quoted),\"i\":1}", "{\"message\":\"m\",\(quoted),\"i\":2}",
-                "{\"message\":\"m\",\(quoted),\"b\":1}", "{\"message\":\"m\",\"scope\":1,\(quoted)}", "{\"message\":\"m\",\(quoted),\"scope\":2}",
+                "{\"message\":\"m\",\(quoted),\"i\":0}", "{\"message\":\"m\",\(quoted),\"i\":1}",
+                "{\"message\":\"m\",\(quoted),\"i\":2}",
+                "{\"message\":\"m\",\(quoted),\"b\":1}", "{\"message\":\"m\",\"scope\":1,\(quoted)}",
+                "{\"message\":\"m\",\(quoted),\"scope\":2}",
             ])
     }
 
-    @Test("a scope's fields are in the records of its task and of its child tasks, and of no other task, whatever the logger")
+    @Test(
+        "a scope's fields are in the records of its task and of its child tasks, and of no other task, whatever the logger"
+    )
     func scopes() throws {
         let all = try records { logger in
             await withLogContext(["request": 1, "a": "outer"]) {
@@ -86,7 +101,9 @@ struct ContextTests {
         } catch { #expect(error == Failure()) }
     }
 
-    @Test("a provider's fields are taken on the thread and in the task that logs, and only for records that pass the level")
+    @Test(
+        "a provider's fields are taken on the thread and in the task that logs, and only for records that pass the level"
+    )
     func provider() throws {
         enum Trace { @TaskLocal static var id = 0 }
         nonisolated(unsafe) var calls = 0
@@ -121,7 +138,10 @@ struct ContextTests {
             await withLogContext(["scope": "s"]) { await logger.with(["bound": 1]).info("m \(2)", ["own": [1, 2]]) }
             try await logger.flush()
         }
-        #expect(memory.handler?.records.map(\.fields) == [["scope": .text("s"), "bound": .int(1), "own": .array([.int(1), .int(2)])]])
+        #expect(
+            memory.handler?.records.map(\.fields) == [
+                ["scope": .text("s"), "bound": .int(1), "own": .array([.int(1), .int(2)])]
+            ])
         #expect(memory.handler?.messages == ["m 2"])
     }
 }

@@ -7,7 +7,8 @@ struct EnvironmentTests {
     private func run(_ setting: String) throws -> (lines: Int, error: String) {
         let (output, error) = (try Pipe(), try Pipe())
         let child = try ChildProcess(
-            "HelloLog", ["--tasks", "100"], output: .descriptor(output.writer), error: .descriptor(error.writer), environment: ["ASYNCLOG": setting])
+            "HelloLog", ["--tasks", "100"], output: .descriptor(output.writer), error: .descriptor(error.writer),
+            environment: ["ASYNCLOG": setting])
         let lines = output.readToEnd().count { $0 == 10 }
         let text = String(decoding: error.readToEnd(), as: UTF8.self)
         #expect(try child.wait() == .exited(0))

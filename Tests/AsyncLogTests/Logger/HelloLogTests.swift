@@ -10,7 +10,8 @@ struct HelloLogTests {
     private func run(_ arguments: [String]) throws -> (output: String, error: String, end: ChildProcess.End) {
         let output = try Pipe()
         let error = try Pipe()
-        let child = try ChildProcess("HelloLog", arguments, output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "HelloLog", arguments, output: .descriptor(output.writer), error: .descriptor(error.writer))
         let text = String(decoding: output.readToEnd(), as: UTF8.self)
         return (text, String(decoding: error.readToEnd(), as: UTF8.self), try child.wait())
     }
@@ -18,7 +19,9 @@ struct HelloLogTests {
     private func checkLines(_ text: String, count: Int = 10_000, sourceLocation: SourceLocation = #_sourceLocation) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         #expect(lines.count == count, sourceLocation: sourceLocation)
-        #expect(lines.allSatisfy { $0.hasSuffix("Z INFO hello: Hello world !") }, "a line is torn", sourceLocation: sourceLocation)
+        #expect(
+            lines.allSatisfy { $0.hasSuffix("Z INFO hello: Hello world !") }, "a line is torn",
+            sourceLocation: sourceLocation)
         let times = lines.map { $0.prefix(27) }
         #expect(times == times.sorted(), "the lines are out of order", sourceLocation: sourceLocation)
     }
@@ -31,11 +34,16 @@ struct HelloLogTests {
 
     // MARK: Every kind of standard output
 
-    @Test("to a pipe: all lines, whole and in order, on one thread, with few system calls", arguments: [[], ["--print"]])
+    @Test(
+        "to a pipe: all lines, whole and in order, on one thread, with few system calls", arguments: [[], ["--print"]])
     func pipe(mode: [String]) throws {
         let (output, error, end) = try run(["--stats"] + mode)
         #expect(end == .exited(0))
-        if mode.isEmpty { checkLines(output) } else { #expect(output == String(repeating: "Hello world !\n", count: 10_000)) }
+        if mode.isEmpty {
+            checkLines(output)
+        } else {
+            #expect(output == String(repeating: "Hello world !\n", count: 10_000))
+        }
         #expect(try statistic("accepted", in: error) == 10_000)
         #expect(try statistic("written", in: error) == 10_000)
         #expect(try statistic("dropped", in: error) == 0)
@@ -72,7 +80,9 @@ struct HelloLogTests {
         #expect(try child.wait() == .exited(0))
         let lines = try contents(path).split(separator: "\n")
         #expect(lines.filter { $0.hasPrefix("print ") } == (0..<500).map { "print \($0)" })
-        #expect(lines.filter { $0.contains(" log ") }.map { $0.suffix(from: $0.range(of: "log ")!.lowerBound) } == (0..<500).map { "log \($0)" })
+        #expect(
+            lines.filter { $0.contains(" log ") }.map { $0.suffix(from: $0.range(of: "log ")!.lowerBound) }
+                == (0..<500).map { "log \($0)" })
     }
 
     @Test("to /dev/null: the program ends, and nothing is dropped")
@@ -114,15 +124,19 @@ struct HelloLogTests {
 
     // MARK: The shared descriptors as other processes see them
 
-    @Test("the flags of the shared descriptors are the same before, during and after, also after SIGKILL", arguments: ["pipe", "socket"])
+    @Test(
+        "the flags of the shared descriptors are the same before, during and after, also after SIGKILL",
+        arguments: ["pipe", "socket"])
     func flagsAreNotTouched(kind: String) throws {
         var ends: [CInt] = [-1, -1]
-        try #require((kind == "pipe" ? Glibc.pipe(&ends) : socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends)) == 0)
+        try #require(
+            (kind == "pipe" ? Glibc.pipe(&ends) : socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends)) == 0)
         defer { ends.forEach { close($0) } }
         let error = try Pipe()
         let before = fcntl(ends[1], F_GETFL)
         let child = try ChildProcess(
-            "LogProgram", ["hang"], input: .descriptor(ends[1]), output: .descriptor(ends[1]), error: .descriptor(error.writer))
+            "LogProgram", ["hang"], input: .descriptor(ends[1]), output: .descriptor(ends[1]),
+            error: .descriptor(error.writer))
         error.closeWriter()
         var byte: UInt8 = 0
         try #require(read(error.reader, &byte, 1) == 1, "the child has not started")
@@ -136,7 +150,8 @@ struct HelloLogTests {
     func nonBlockingStdio() throws {
         let output = try Pipe()
         let error = try Pipe()
-        let child = try ChildProcess("NonBlockingStdio", output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "NonBlockingStdio", output: .descriptor(output.writer), error: .descriptor(error.writer))
         let text = String(decoding: output.readToEnd(), as: UTF8.self)
         #expect(try child.wait() == .exited(0))
         #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "Hello stderr !\n")
@@ -153,23 +168,31 @@ struct HelloLogTests {
 
     // MARK: When standard output takes nothing
 
-    @Test("standard output that fails ends the program by itself, with one line that states how much was lost and why", arguments: [[], ["--print"]])
+    @Test(
+        "standard output that fails ends the program by itself, with one line that states how much was lost and why",
+        arguments: [[], ["--print"]])
     func failingOutput(mode: [String]) throws {
-        for (stream, reason) in [(ChildProcess.Stream.closed, "EBADF"), (.path("/dev/full", flags: O_WRONLY), "ENOSPC")] {
+        for (stream, reason) in [
+            (ChildProcess.Stream.closed, "EBADF"), (.path("/dev/full", flags: O_WRONLY), "ENOSPC"),
+        ] {
             let error = try Pipe()
             let child = try ChildProcess("HelloLog", mode, output: stream, error: .descriptor(error.writer))
             let text = String(decoding: error.readToEnd(), as: UTF8.self)
             #expect(try child.wait() == .exited(1))
             #expect(text.split(separator: "\n").count == 1, "\(text)")
-            #expect(text.contains("10000 of 10000") && text.contains("standard output") && text.contains(reason), "\(text)")
+            #expect(
+                text.contains("10000 of 10000") && text.contains("standard output") && text.contains(reason), "\(text)")
         }
     }
 
-    @Test("a reader that goes away after one line (head -1) is reported; SIGPIPE does not kill the program", arguments: [[], ["--print"]])
+    @Test(
+        "a reader that goes away after one line (head -1) is reported; SIGPIPE does not kill the program",
+        arguments: [[], ["--print"]])
     func vanishingReader(mode: [String]) throws {
         let output = try Pipe()
         let error = try Pipe()
-        let child = try ChildProcess("HelloLog", ["--stats"] + mode, output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "HelloLog", ["--stats"] + mode, output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         var byte: UInt8 = 0
         try #require(read(output.reader, &byte, 1) == 1)
@@ -180,11 +203,13 @@ struct HelloLogTests {
         #expect(try statistic("written", in: text) + statistic("dropped", in: text) == 10_000)
     }
 
-    @Test("a reader that starts late gets everything, and the program waits for it without a thread and without spinning")
+    @Test(
+        "a reader that starts late gets everything, and the program waits for it without a thread and without spinning")
     func lateReader() throws {
         let output = try Pipe()
         let error = try Pipe()
-        let child = try ChildProcess("HelloLog", ["--stats"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "HelloLog", ["--stats"], output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
         // The child runs until the pipe is full; then it sleeps in the kernel, and only then the test reads.
@@ -219,7 +244,9 @@ struct HelloLogTests {
         #expect(try statistic("written", in: error) == 300_000)
     }
 
-    @Test("a task that logs more than the buffer holds waits for room, and is woken every time", arguments: ["pipe", "file"])
+    @Test(
+        "a task that logs more than the buffer holds waits for room, and is woken every time",
+        arguments: ["pipe", "file"])
     func backPressure(kind: String) throws {
         let count = 200_000
         let path = try temporaryFile()
@@ -243,7 +270,9 @@ struct HelloLogTests {
         let lines = String(decoding: output.readToEnd(), as: UTF8.self).split(separator: "\n")
         #expect(try child.wait() == .exited(0))
         for thread in 0..<4 {
-            let own = lines.filter { $0.contains("thread \(thread) ") }.compactMap { Int($0.split(separator: " ").last ?? "") }
+            let own = lines.filter { $0.contains("thread \(thread) ") }.compactMap {
+                Int($0.split(separator: " ").last ?? "")
+            }
             #expect(own == Array(0..<1000))
         }
     }
@@ -252,13 +281,16 @@ struct HelloLogTests {
     func split() throws {
         let output = try Pipe()
         let error = try Pipe()
-        let child = try ChildProcess("LogProgram", ["split"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogProgram", ["split"], output: .descriptor(output.writer), error: .descriptor(error.writer))
         #expect(String(decoding: output.readToEnd(), as: UTF8.self).hasSuffix("INFO program: to standard output\n"))
         #expect(String(decoding: error.readToEnd(), as: UTF8.self).hasSuffix("ERROR program: to standard error\n"))
         #expect(try child.wait() == .exited(0))
     }
 
-    @Test("on the main thread the loop runs everything: tasks, detached tasks, groups, the main actor and sleep, on one thread")
+    @Test(
+        "on the main thread the loop runs everything: tasks, detached tasks, groups, the main actor and sleep, on one thread"
+    )
     func executors() throws {
         let output = try Pipe()
         let child = try ChildProcess("LogProgram", ["executors"], output: .descriptor(output.writer))

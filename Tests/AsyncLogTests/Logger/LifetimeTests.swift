@@ -9,10 +9,13 @@ import Testing
 @Suite("Lifetimes")
 struct LifetimeTests {
     /// Runs one scenario of Lifetimes.swift to its end; returns its standard output and standard error.
-    private func run(_ way: String, _ count: Int = 0, environment: [String: String] = [:]) throws -> (output: String, error: String) {
+    private func run(_ way: String, _ count: Int = 0, environment: [String: String] = [:]) throws -> (
+        output: String, error: String
+    ) {
         let (output, error) = (try Pipe(), try Pipe())
         let child = try ChildProcess(
-            "LogProgram", ["lifetimes", way, "\(count)"], output: .descriptor(output.writer), error: .descriptor(error.writer),
+            "LogProgram", ["lifetimes", way, "\(count)"], output: .descriptor(output.writer),
+            error: .descriptor(error.writer),
             environment: environment)
         let said = String(decoding: output.readToEnd(), as: UTF8.self)
         let complaints = String(decoding: error.readToEnd(), as: UTF8.self)
@@ -43,11 +46,18 @@ struct LifetimeTests {
 
     @Test("each report on standard error is one line, without a character that controls a terminal")
     func escaped() throws {
-        let text = try run("throwing", environment: ["ASYNCLOG": "info,\u{1B}[2J\n2026-11-22 INFO forged\r\u{202E}=x"]).error
+        let text = try run("throwing", environment: ["ASYNCLOG": "info,\u{1B}[2J\n2026-11-22 INFO forged\r\u{202E}=x"])
+            .error
         let lines = text.split(separator: "\n")
-        #expect(lines.count { $0.contains("no\\u{1b}[2J\\n2026-11-22T08:27:00.000000Z INFO app: forged\\r\\u{202e}txt") } == 2, "\(text)")
-        #expect(!text.unicodeScalars.contains { $0 != "\n" && ($0.value < 0x20 || $0 == "\r" || $0 == "\u{202E}") }, "\(text)")
-        #expect(!lines.contains { $0.hasPrefix("2026-11-22") && $0.contains("forged") && !$0.contains("asynclog") }, "\(text)")
+        #expect(
+            lines.count { $0.contains("no\\u{1b}[2J\\n2026-11-22T08:27:00.000000Z INFO app: forged\\r\\u{202e}txt") }
+                == 2, "\(text)")
+        #expect(
+            !text.unicodeScalars.contains { $0 != "\n" && ($0.value < 0x20 || $0 == "\r" || $0 == "\u{202E}") },
+            "\(text)")
+        #expect(
+            !lines.contains { $0.hasPrefix("2026-11-22") && $0.contains("forged") && !$0.contains("asynclog") },
+            "\(text)")
         #expect(lines.contains { $0.contains("ASYNCLOG is ignored") }, "\(text)")
     }
 }

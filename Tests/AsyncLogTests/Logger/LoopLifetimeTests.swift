@@ -13,7 +13,8 @@ import Testing
 struct LoopLifetimeTests {
     /// The uses of a loop before it ended.
     enum Use: CaseIterable {
-        case nothing, sleep, offload, pipe, regularFile, badDescriptor, file, rotatedFile, closedFile, syncFile, unwritableFile, memory,
+        case nothing, sleep, offload, pipe, regularFile, badDescriptor, file, rotatedFile, closedFile, syncFile,
+            unwritableFile, memory,
             standardError, print,
             readFile, writtenFile, spool, socket, refusedSocket, limited, once, deduplicated, fallback
     }
@@ -30,19 +31,27 @@ struct LoopLifetimeTests {
             case .sleep: try await EventLoop.sleep(for: .microseconds(1))
             case .offload: try await EventLoop.offload {}
             case .pipe: await Logger("app", handlers: [StreamHandler(pipe.descriptor, formatter: plain)]).info("m")
-            case .regularFile: await Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: plain)]).info("m")
+            case .regularFile:
+                await Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: plain)]).info("m")
             case .badDescriptor:
                 let none = AsyncFD(borrowing: FileDescriptor(rawValue: 1_000_000), label: "nothing")
                 await Logger("app", handlers: [StreamHandler(none, formatter: plain)]).info("m")
             case .unwritableFile:
-                func make() throws -> Logger { Logger("app", handlers: [try FileHandler(folder.path("none/app.log"), formatter: plain)]) }
+                func make() throws -> Logger {
+                    Logger("app", handlers: [try FileHandler(folder.path("none/app.log"), formatter: plain)])
+                }
                 try make().nowait.info("m")
-            case .file: await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info("m")
+            case .file:
+                await Logger("app", handlers: [try await FileHandler(folder.path("app.log"), formatter: plain)]).info(
+                    "m")
             case .syncFile:
-                func make() throws -> Logger { Logger("app", handlers: [try FileHandler(folder.path("app.log"), formatter: plain)]) }
+                func make() throws -> Logger {
+                    Logger("app", handlers: [try FileHandler(folder.path("app.log"), formatter: plain)])
+                }
                 try make().nowait.info("m")
             case .rotatedFile:
-                let handler = try await FileHandler(folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), keep: .count(1)))
+                let handler = try await FileHandler(
+                    folder.path("app.log"), formatter: plain, rotation: Rotation(.size(10), keep: .count(1)))
                 let logger = Logger("app", handlers: [handler])
                 for index in 0..<10 { await logger.info("line \(index)") }
             case .closedFile:
@@ -63,7 +72,8 @@ struct LoopLifetimeTests {
                 let handler = StreamHandler(pipe.descriptor, formatter: plain)
                 handler.reportTroubles(to: FlightRecorder(of: 1000, dumpingTo: MemoryHandler()))
                 await Logger("app", handlers: [handler]).info("m")
-            case .standardError: await Logger("app", handlers: [StreamHandler(.standardError, formatter: plain)]).debug("m")
+            case .standardError:
+                await Logger("app", handlers: [StreamHandler(.standardError, formatter: plain)]).debug("m")
             case .print: await print("m", to: pipe.descriptor)
             case .readFile:
                 folder.write("a", "text")
@@ -75,12 +85,14 @@ struct LoopLifetimeTests {
                 try await file.write("m")
                 await file.close()
             case .refusedSocket:
-                let logger = Logger("app", handlers: [SocketHandler(.tcp("127.0.0.1", port: Ports.next()), formatter: plain)])
+                let logger = Logger(
+                    "app", handlers: [SocketHandler(.tcp("127.0.0.1", port: Ports.next()), formatter: plain)])
                 await logger.info("m")
             case .socket, .spool:
                 let server = try await LogServer()
                 let handler = SocketHandler(
-                    .tcp("127.0.0.1", port: server.port), formatter: plain, spool: use == .spool ? .disk(folder.file("spool")) : .memory())
+                    .tcp("127.0.0.1", port: server.port), formatter: plain,
+                    spool: use == .spool ? .disk(folder.file("spool")) : .memory())
                 let logger = Logger("app", handlers: [handler])
                 await logger.info("m")
                 await logger.shutdown(within: .seconds(60))

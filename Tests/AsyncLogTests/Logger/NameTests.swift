@@ -20,11 +20,16 @@ struct NameTests {
             #expect(first.level == .debug && second.level == .error)
             first.info("composed")
             second.error("decomposed")
-            #expect(memory.records.map { Array($0.logger.utf8) } == [Array("app.\(composed)".utf8), Array("app.\(decomposed)".utf8)])
+            #expect(
+                memory.records.map { Array($0.logger.utf8) } == [
+                    Array("app.\(composed)".utf8), Array("app.\(decomposed)".utf8),
+                ])
         }
     }
 
-    @Test("a logger without references is freed; the settings of its name, by hand, directive or pattern, are there when it is made again")
+    @Test(
+        "a logger without references is freed; the settings of its name, by hand, directive or pattern, are there when it is made again"
+    )
     func comeBack() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -64,7 +69,9 @@ struct NameTests {
             root["net.http"].resetLevel()
             #expect(root["net.http"].level == .trace, "what is taken back is what was set by hand")
             root.apply(Directives())
-            #expect(root["net.http"].level == .trace && root.level == .trace, "a root keeps the level that a directive gave it")
+            #expect(
+                root["net.http"].level == .trace && root.level == .trace,
+                "a root keeps the level that a directive gave it")
         }
     }
 
@@ -79,7 +86,9 @@ struct NameTests {
         try onLoop {
             let root = Logger("", handlers: [])
             let settings = LoggerSettings()
-            func path(_ name: String) -> [Substring.UTF8View] { name.utf8.split(separator: 46, omittingEmptySubsequences: false) }
+            func path(_ name: String) -> [Substring.UTF8View] {
+                name.utf8.split(separator: 46, omittingEmptySubsequences: false)
+            }
             settings.change(path("a.b.c")[...]) { $0.level = 1 }
             settings.change(path("a.b")[...]) { $0.propagates = false }
             #expect(settings.chain(path("a.b.c")).count == 4)
@@ -117,12 +126,16 @@ struct NameTests {
             child.debug("m")
             #expect(child[String(repeating: "x", count: 5000)].name.utf8.count <= RecordLimits.nameLength)
             let name = try #require(memory.records.first?.logger)
-            #expect(name.utf8.count <= RecordLimits.nameLength && name.hasSuffix(" bytes cut]") && name.hasPrefix(root.name + ".é.é."))
+            #expect(
+                name.utf8.count <= RecordLimits.nameLength && name.hasSuffix(" bytes cut]")
+                    && name.hasPrefix(root.name + ".é.é."))
             #expect(root.level == .info)
         }
     }
 
-    @Test("records that threads post while they release their loggers arrive in those loggers' names, and the loggers are freed")
+    @Test(
+        "records that threads post while they release their loggers arrive in those loggers' names, and the loggers are freed"
+    )
     func lettingGo() throws {
         try onLoop {
             let memory = MemoryHandler()

@@ -27,7 +27,8 @@ struct SamplingTests {
             await logger.shutdown(within: .seconds(60))
         }
         #expect(all.map(\.message).prefix(2) == ["m 0", "other"])
-        #expect(all.count == 3 && all[2].fields["suppressed"] == .int(4) && all[2].message.contains("SamplingTests.swift"))
+        #expect(
+            all.count == 3 && all[2].fields["suppressed"] == .int(4) && all[2].message.contains("SamplingTests.swift"))
     }
 
     @Test("a record that a filter refuses does not decide about the next one")
@@ -54,7 +55,9 @@ struct SamplingTests {
         #expect(evaluated == 1)
     }
 
-    @Test("at most so many in a span of time; the next span starts again from zero and states how many records the last one suppressed")
+    @Test(
+        "at most so many in a span of time; the next span starts again from zero and states how many records the last one suppressed"
+    )
     func limited() throws {
         let clock = ManualLogClock()
         let all = try onLoop {
@@ -88,7 +91,9 @@ struct SamplingTests {
         let all = try onLoop {
             let memory = MemoryHandler()
             let unique = Logger("app", handlers: [memory], clock: .manual(clock)).deduplicated(within: .seconds(60))
-            for (text, value) in [("a", 1), ("a", 1), ("a", 1), ("a", 2), ("b", 2), ("b", 2)] { await unique.info("\(text)", ["v": value]) }
+            for (text, value) in [("a", 1), ("a", 1), ("a", 1), ("a", 2), ("b", 2), ("b", 2)] {
+                await unique.info("\(text)", ["v": value])
+            }
             clock.advance(by: .seconds(61))
             await unique.info("other place")
             return memory.records

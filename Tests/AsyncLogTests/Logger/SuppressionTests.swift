@@ -11,9 +11,13 @@ struct SuppressionTests {
     func allFieldsCount() throws {
         let all = try records { logger in
             let unique = logger.deduplicated(within: .seconds(60))
-            func refuse(_ logger: Logger, _ tried: Int) async { await logger.warning("access refused", ["tried": tried]) }
+            func refuse(_ logger: Logger, _ tried: Int) async {
+                await logger.warning("access refused", ["tried": tried])
+            }
             for user in ["ann", "ann", "bob", "carl"] { await refuse(unique.with(["user": user]), 1) }
-            for user in ["ann", "bob", "bob"] { await withLogContext(["user": user, "scope": true]) { await refuse(unique, 1) } }
+            for user in ["ann", "bob", "bob"] {
+                await withLogContext(["user": user, "scope": true]) { await refuse(unique, 1) }
+            }
             await refuse(unique.with(["user": "dora", "tried": 1]), 2)
             await refuse(unique.with(["user": "dora", "tried": 2]), 2)
         }
@@ -25,7 +29,9 @@ struct SuppressionTests {
     func boundaries() throws {
         let all = try records { logger in
             let unique = logger.deduplicated(within: .seconds(60))
-            for (key, text) in [("a", "bc"), ("ab", "c"), ("abc", "")] { await unique.with([FieldKey(key): text]).info("m") }
+            for (key, text) in [("a", "bc"), ("ab", "c"), ("abc", "")] {
+                await unique.with([FieldKey(key): text]).info("m")
+            }
         }
         #expect(all.count == 3)
     }
@@ -43,7 +49,10 @@ struct SuppressionTests {
             try await EventLoop.sleep(for: .milliseconds(1))
             let reports = memory.records.filter { $0.message.contains("suppressed from") }
             #expect(reports.count == 2 && memory.records.count == 103)
-            #expect(Set(reports.map { "\($0.logger) \($0.level) \($0.fields["suppressed"]!)" }) == ["a WARNING int(400)", "b WARNING int(4)"])
+            #expect(
+                Set(reports.map { "\($0.logger) \($0.level) \($0.fields["suppressed"]!)" }) == [
+                    "a WARNING int(400)", "b WARNING int(4)",
+                ])
         }
     }
 

@@ -95,7 +95,9 @@ struct TreeTests {
         }
     }
 
-    @Test("a change of the level that another thread has made, and the loop has not seen yet, does not take a later one back")
+    @Test(
+        "a change of the level that another thread has made, and the loop has not seen yet, does not take a later one back"
+    )
     func laterChangeCounts() throws {
         try onLoop {
             let memory = MemoryHandler()
@@ -158,7 +160,8 @@ struct DirectiveTests {
             let memory = MemoryHandler()
             let root = Logger("", level: .error, handlers: [memory])
             let before = root["net.http"]
-            root.apply(try Directives("info, net.*=debug ,db=warning,db{user=7,kind=\"a,b\"}=trace,*.cache=off,db.pool=error"))
+            root.apply(
+                try Directives("info, net.*=debug ,db=warning,db{user=7,kind=\"a,b\"}=trace,*.cache=off,db.pool=error"))
             #expect(root.level == .info)
             #expect(before.isEnabled(.debug) && root["net"].isEnabled(.debug) && root["net.tcp.in"].isEnabled(.debug))
             #expect(!root["nets"].isEnabled(.debug) && root["nets"].isEnabled(.info))
@@ -179,10 +182,13 @@ struct DirectiveTests {
     @Test(
         "a malformed directive is an error that points at the place",
         arguments: [
-            ("tarce", 0..<5, "is not a level"), ("info,db=tarce", 8..<13, "is not a level"), ("db=", 3..<3, "a level is missing"),
-            ("info,=debug,,{}=info", 14..<15, "the name of a field is missing"), ("db{user=7=trace", 2..<3, "not closed"),
+            ("tarce", 0..<5, "is not a level"), ("info,db=tarce", 8..<13, "is not a level"),
+            ("db=", 3..<3, "a level is missing"),
+            ("info,=debug,,{}=info", 14..<15, "the name of a field is missing"),
+            ("db{user=7=trace", 2..<3, "not closed"),
             ("db{user}=trace", 7..<8, "a value are missing"), ("db{user=7}", 10..<11, "\"=\" and a level are missing"),
-            ("db{user=\"7}=trace", 8..<9, "quotation mark is not closed"), ("ünï=x", 6..<7, "is not a level"), ("a=info}", 2..<7, "is not a level"),
+            ("db{user=\"7}=trace", 8..<9, "quotation mark is not closed"), ("ünï=x", 6..<7, "is not a level"),
+            ("a=info}", 2..<7, "is not a level"),
         ])
     func malformed(text: String, range: Range<Int>, reason: String) throws {
         let error = try #require(throws: DirectiveError.self) { try Directives(text) }
@@ -194,7 +200,9 @@ struct DirectiveTests {
     @Test("an error's description marks the place below the text")
     func description() throws {
         let error = try #require(throws: DirectiveError.self) { try Directives("info,db=tarce") }
-        #expect(error.description.split(separator: "\n").dropFirst().joined(separator: "\n") == "info,db=tarce\n        ^^^^^")
+        #expect(
+            error.description.split(separator: "\n").dropFirst().joined(separator: "\n")
+                == "info,db=tarce\n        ^^^^^")
     }
 
     @Test("an empty text, blanks and empty directives set nothing", arguments: ["", " ", ",", " , ,, "])

@@ -7,9 +7,12 @@ import Testing
 @Suite("Without run, before it and after it, as a child process")
 struct WithoutRunTests {
     /// Runs a scenario of `WithoutRun`; returns its lines on standard error.
-    private func run(_ way: String, output: ChildProcess.Stream = .null, folder: TemporaryFolder? = nil) throws -> Set<String> {
+    private func run(_ way: String, output: ChildProcess.Stream = .null, folder: TemporaryFolder? = nil) throws -> Set<
+        String
+    > {
         let error = try Pipe()
-        let child = try ChildProcess("LogProgram", ["without-run", way, folder?.path ?? ""], output: output, error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogProgram", ["without-run", way, folder?.path ?? ""], output: output, error: .descriptor(error.writer))
         error.closeWriter()
         let text = String(decoding: error.readToEnd(), as: UTF8.self)
         #expect(try child.wait() == .exited(0))
@@ -18,7 +21,9 @@ struct WithoutRunTests {
 
     @Test("without run, tasks that flush, ask the ledger, print and shut down at the same time all end")
     func tasks() throws {
-        for _ in 0..<20 { #expect(try run("tasks") == ["flush: done", "ledger: done", "print: done", "shutdown: done"]) }
+        for _ in 0..<20 {
+            #expect(try run("tasks") == ["flush: done", "ledger: done", "print: done", "shutdown: done"])
+        }
     }
 
     @Test("without run, everything that needs a loop finds one")
@@ -36,12 +41,14 @@ struct WithoutRunTests {
         arguments: [("stalled", "all calls have returned"), ("take-over", "taken over")])
     func stalled(way: String, expected: String) throws {
         let (output, error) = (try Pipe(), try Pipe())
-        let child = try ChildProcess("LogProgram", ["without-run", way], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogProgram", ["without-run", way], output: .descriptor(output.writer), error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
         var said = [UInt8](repeating: 0, count: expected.utf8.count)
         // Nothing has been read from standard output yet.
-        #expect(read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == expected)
+        #expect(
+            read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == expected)
         let lines = output.readToEnd().count { $0 == UInt8(ascii: "\n") }
         #expect(lines > 100)
         #expect(try child.wait() == .exited(0))
@@ -50,12 +57,15 @@ struct WithoutRunTests {
     @Test("an awaited call without run waits for room, as it does within run: its record is not dropped")
     func awaited() throws {
         let (output, error) = (try Pipe(), try Pipe())
-        let child = try ChildProcess("LogProgram", ["without-run", "awaited"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogProgram", ["without-run", "awaited"], output: .descriptor(output.writer),
+            error: .descriptor(error.writer))
         output.closeWriter()
         error.closeWriter()
         var said = [UInt8](repeating: 0, count: 5)
         // Nothing has been read from standard output yet.
-        #expect(read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == "full\n")
+        #expect(
+            read(error.reader, &said, said.count) == said.count && String(decoding: said, as: UTF8.self) == "full\n")
         let text = String(decoding: output.readToEnd(), as: UTF8.self)
         #expect(text.split(separator: "\n").count { $0.hasSuffix("awaited") } == 50)
         #expect(String(decoding: error.readToEnd(), as: UTF8.self) == "dropped: 0, balances: true\nawaited: done\n")
@@ -87,13 +97,16 @@ struct WithoutRunTests {
         }
     }
 
-    @Test("threads that log without an end do not keep the process from ending; what was logged before the end is written")
+    @Test(
+        "threads that log without an end do not keep the process from ending; what was logged before the end is written"
+    )
     func exitUnderLoad() throws {
         let folder = try TemporaryFolder()
         let file = open(folder.file("log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         #expect(try run("exit-under-load", output: .descriptor(file)) == [])
         close(file)
-        #expect(try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
+        #expect(
+            try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
     }
 
     @Test("a task that is alive when run returns goes on, and a wait for it ends")
@@ -102,6 +115,8 @@ struct WithoutRunTests {
     @Test("a job of the main actor that comes between two runs runs in the second, on the main thread")
     func mainActor() throws { #expect(try run("main-actor") == ["on the main thread: true"]) }
 
-    @Test("a run without a clock does not go on with the clock of the run before; a sleep keeps the time that it had left")
+    @Test(
+        "a run without a clock does not go on with the clock of the run before; a sleep keeps the time that it had left"
+    )
     func clocks() throws { #expect(try run("clock") == ["long enough: true"]) }
 }

@@ -13,7 +13,8 @@ struct CrashTests {
         let output = try Pipe()
         let error = try Pipe()
         let stream = path.map { ChildProcess.Stream.path($0, flags: O_WRONLY | O_CREAT) } ?? .descriptor(output.writer)
-        let child = try ChildProcess("LogProgram", ["crash", how, format], output: stream, error: .descriptor(error.writer))
+        let child = try ChildProcess(
+            "LogProgram", ["crash", how, format], output: stream, error: .descriptor(error.writer))
         output.closeWriter()
         if how == "unwritten" {
             // Only when the child has crashed is there room again.
@@ -26,7 +27,9 @@ struct CrashTests {
         return (try path.map { try readAll(path: $0) } ?? bytes, text, end)
     }
 
-    private func lines(_ bytes: [UInt8]) -> [String] { String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init) }
+    private func lines(_ bytes: [UInt8]) -> [String] {
+        String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
 
     private static let anyTime = "2026-11-22T08:27:00.123456Z"
 
@@ -35,7 +38,8 @@ struct CrashTests {
     @Test(
         "what waits in memory is written when the program crashes, in order and once, then a line that names the signal; and the crash is what it was",
         arguments: [
-            ("trap", SIGILL), ("index", SIGILL), ("ill", SIGILL), ("int3", SIGTRAP), ("segv", SIGSEGV), ("stack", SIGSEGV), ("abort", SIGABRT),
+            ("trap", SIGILL), ("index", SIGILL), ("ill", SIGILL), ("int3", SIGTRAP), ("segv", SIGSEGV),
+            ("stack", SIGSEGV), ("abort", SIGABRT),
             ("fpe", SIGFPE), ("bus", SIGBUS), ("thread", SIGILL),
         ])
     func everySignal(how: String, signal: CInt) throws {
@@ -48,18 +52,22 @@ struct CrashTests {
             let actual = signal == SIGILL && end == .signalled(SIGTRAP) ? SIGTRAP : signal
             #expect(end == .signalled(actual), "\(end)")
             let lines = lines(output)
-            #expect(lines.dropLast().map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) } == (0..<1000).map { "line \($0)" })
+            #expect(
+                lines.dropLast().map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) }
+                    == (0..<1000).map { "line \($0)" })
             let name = names[actual]!
             let last = lines.last ?? ""
             #expect(
                 last.dropFirst(CrashTests.anyTime.count)
-                    == " CRITICAL asynclog: crashed: \(name) signal=\(name) signal_number=\(actual) unwritten=0 undelivered=0")
+                    == " CRITICAL asynclog: crashed: \(name) signal=\(name) signal_number=\(actual) unwritten=0 undelivered=0"
+            )
             try checkTime(last.prefix(CrashTests.anyTime.count))
         }
     }
 
     private let names: [CInt: String] = [
-        SIGSEGV: "SIGSEGV", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT", SIGFPE: "SIGFPE",
+        SIGSEGV: "SIGSEGV", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT",
+        SIGFPE: "SIGFPE",
     ]
 
     /// The text has the form of an RFC 3339 time, of today or, around midnight, of the day before.
@@ -75,7 +83,8 @@ struct CrashTests {
         }
         #expect(days.contains(String(text.prefix(10))), "\(text)", sourceLocation: sourceLocation)
         let form = text.map { $0.isNumber ? "0" : $0 }
-        #expect(String(form) == CrashTests.anyTime.replacing(/[0-9]/, with: "0"), "\(text)", sourceLocation: sourceLocation)
+        #expect(
+            String(form) == CrashTests.anyTime.replacing(/[0-9]/, with: "0"), "\(text)", sourceLocation: sourceLocation)
     }
 
     // MARK: Every format
@@ -109,7 +118,8 @@ struct CrashTests {
         let last = try #require(lines(crash("bus", "logfmt").output).last)
         #expect(
             last.replacing(/^time=[-0-9]{10}T[0-9:]{8}\.[0-9]{6}Z/, with: "TIME")
-                == "TIME level=critical logger=asynclog msg=\"crashed: SIGBUS\" signal=SIGBUS signal_number=7 unwritten=0 undelivered=0")
+                == "TIME level=critical logger=asynclog msg=\"crashed: SIGBUS\" signal=SIGBUS signal_number=7 unwritten=0 undelivered=0"
+        )
     }
 
     @Test("the last line is what the format says, and the library's long name does not move the columns of the others")
@@ -118,7 +128,8 @@ struct CrashTests {
         #expect(lines[0].hasSuffix(" INFO     program  line 0"))
         #expect(
             try #require(lines.last).replacing(/^[0-9:]{8}\.[0-9]{3}/, with: "TIME")
-                == "TIME CRITICAL asynclog  crashed: SIGABRT                         signal=SIGABRT signal_number=6 unwritten=0 undelivered=0")
+                == "TIME CRITICAL asynclog  crashed: SIGABRT                         signal=SIGABRT signal_number=6 unwritten=0 undelivered=0"
+        )
     }
 
     @Test("the last line is what the format says: MessagePack")
@@ -128,8 +139,10 @@ struct CrashTests {
         func text(_ text: String) -> [UInt8] { [0xA0 | UInt8(text.utf8.count)] + Array(text.utf8) }
         let head = [0xDE, 0, 8] + text("time") + [0xD7, 0xFF]
         let tail =
-            text("level") + text("critical") + text("logger") + text("asynclog") + text("message") + text("crashed: SIGFPE") + text("signal")
-            + text("SIGFPE") + text("signal_number") + [8] + text("unwritten") + [0xCE, 0, 0, 0, 0] + text("undelivered") + [0xCE, 0, 0, 0, 0]
+            text("level") + text("critical") + text("logger") + text("asynclog") + text("message")
+            + text("crashed: SIGFPE") + text("signal")
+            + text("SIGFPE") + text("signal_number") + [8] + text("unwritten") + [0xCE, 0, 0, 0, 0]
+            + text("undelivered") + [0xCE, 0, 0, 0, 0]
         let last = output.suffix(head.count + 8 + tail.count)
         #expect(last.starts(with: head) && last.suffix(tail.count).elementsEqual(tail))
         let moment = last.dropFirst(head.count).prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -143,7 +156,9 @@ struct CrashTests {
         let last = try #require(lines(crash("segv", "pattern").output).last)
         let match = try #require(
             last.firstMatch(
-                of: /^([0-9:]{8}) ([0-9]{19}) CRITICAL crashed: SIGSEGV signal=.* ([-0-9]{10})T([0-9:]{8})\.([0-9]{9})-03:30$/))
+                of:
+                    /^([0-9:]{8}) ([0-9]{19}) CRITICAL crashed: SIGSEGV signal=.* ([-0-9]{10})T([0-9:]{8})\.([0-9]{9})-03:30$/
+            ))
         let nanoseconds = Int(match.2)!
         #expect((before...time(nil)).contains(nanoseconds / 1_000_000_000))
         #expect(match.1 == match.4)
@@ -165,7 +180,8 @@ struct CrashTests {
     @Test("a length in front of the last line is that of the line as it is in the end")
     func octetCounting() throws {
         let last = try #require(lines(crash("segv", "octets").output).last)
-        let match = try #require(last.firstMatch(of: /^([0-9]+) (.* CRITICAL asynclog: crashed: SIGSEGV .* undelivered=0)$/))
+        let match = try #require(
+            last.firstMatch(of: /^([0-9]+) (.* CRITICAL asynclog: crashed: SIGSEGV .* undelivered=0)$/))
         #expect(Int(match.1) == match.2.utf8.count + 1)
     }
 
@@ -176,17 +192,22 @@ struct CrashTests {
         for (how, count) in [("abort", 1000), ("nothing", 0)] {
             let (output, error, end) = try crash(how)
             #expect(end == .signalled(SIGABRT))
-            #expect(lines(output).map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) } == (0..<count).map { "line \($0)" })
+            #expect(
+                lines(output).map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) }
+                    == (0..<count).map { "line \($0)" })
             #expect(
                 error.dropFirst(CrashTests.anyTime.count)
-                    == " CRITICAL asynclog: crashed: SIGABRT signal=SIGABRT signal_number=6 unwritten=0 undelivered=0\n")
+                    == " CRITICAL asynclog: crashed: SIGABRT signal=SIGABRT signal_number=6 unwritten=0 undelivered=0\n"
+            )
         }
     }
 
     @Test("a thread that crashes loses nothing of what it has just logged, if the loop is well")
     func strangersCrash() throws {
         let lines = try lines(crash("stranger", "text").output)
-        #expect(lines.dropLast().map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) } == (0..<1000).map { "line \($0)" })
+        #expect(
+            lines.dropLast().map { $0.dropFirst("\(CrashTests.anyTime) INFO program: ".count) }
+                == (0..<1000).map { "line \($0)" })
         #expect(try #require(lines.last).hasSuffix("unwritten=0 undelivered=0"))
     }
 
@@ -194,7 +215,10 @@ struct CrashTests {
     func undelivered() throws {
         for format in ["text", "json", "logfmt", "console"] {
             let lines = try lines(crash("undelivered", format).output)
-            #expect(lines.count == 1 && lines[0].contains(format == "json" ? "\"undelivered\":5}" : "unwritten=0 undelivered=5"), "\(lines)")
+            #expect(
+                lines.count == 1
+                    && lines[0].contains(format == "json" ? "\"undelivered\":5}" : "unwritten=0 undelivered=5"),
+                "\(lines)")
         }
         #expect(try crash("undelivered", "msgpack").output.suffix(5) == [0xCE, 0, 0, 0, 5])
     }

@@ -8,7 +8,8 @@ struct EndingTests {
     @Test(
         "what was logged goes out however the program ends",
         arguments: [
-            ("forget", ChildProcess.End.exited(0), 3), ("exit-in-task", .exited(7), 3), ("exit-in-thread", .exited(8), 3),
+            ("forget", ChildProcess.End.exited(0), 3), ("exit-in-task", .exited(7), 3),
+            ("exit-in-thread", .exited(8), 3),
             ("before-loop", .exited(0), 9),
             ("no-loop", .exited(0), 3), ("no-loop-exit", .exited(9), 3), ("no-loop-abort", .signalled(SIGABRT), 3),
         ])
@@ -17,7 +18,8 @@ struct EndingTests {
             let folder = try TemporaryFolder()
             let path = folder.file("out")
             let pipe = try Pipe()
-            let output = kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY | O_CREAT)
+            let output =
+                kind == "pipe" ? ChildProcess.Stream.descriptor(pipe.writer) : .path(path, flags: O_WRONLY | O_CREAT)
             let child = try ChildProcess("LogProgram", [way], output: output)
             let read = pipe.readToEnd()
             // Less than the timeout with which a loop that ends waits for a descriptor that takes nothing.
@@ -46,7 +48,8 @@ struct EndingTests {
         let output = try Pipe()
         let error = try Pipe()
         let child = try ChildProcess(
-            "LogProgram", ["crash", "exit-waiting", "small"], output: .descriptor(output.writer), error: .descriptor(error.writer))
+            "LogProgram", ["crash", "exit-waiting", "small"], output: .descriptor(output.writer),
+            error: .descriptor(error.writer))
         output.closeWriter()
         var word = [UInt8](repeating: 0, count: 5)
         #expect(read(error.reader, &word, 5) == 5 && word == Array("full\n".utf8))
@@ -55,7 +58,8 @@ struct EndingTests {
         let isRecord = lines.map { !$0.contains("dropped") }
         #expect(isRecord.count { !$0 } == 1)  // the one for which there was no room
         #expect(
-            zip(lines, isRecord).compactMap { $1 ? $0.split(separator: " ").last : nil }.suffix(6) == ["filler"] + Array(repeating: "waits", count: 5)
+            zip(lines, isRecord).compactMap { $1 ? $0.split(separator: " ").last : nil }.suffix(6) == ["filler"]
+                + Array(repeating: "waits", count: 5)
         )
     }
 

@@ -33,7 +33,9 @@ private final class Talkative: Handler, @unchecked Sendable {
 
 @Suite("Guarantees")
 struct GuaranteeTests {
-    @Test("a formatter that throws loses that record, counted, and nothing else; what it had written is not in the output")
+    @Test(
+        "a formatter that throws loses that record, counted, and nothing else; what it had written is not in the output"
+    )
     func throwingFormatter() throws {
         let sink = try Sink()
         try onLoop {
@@ -75,12 +77,15 @@ struct GuaranteeTests {
         }
     }
 
-    @Test("a record larger than the limit is cut in its texts, with a mark, and stays what the format says", arguments: [100, 300, 1000, 5000])
+    @Test(
+        "a record larger than the limit is cut in its texts, with a mark, and stays what the format says",
+        arguments: [100, 300, 1000, 5000])
     func oversize(limit: Int) throws {
         let sink = try Sink()
         let long = String(repeating: "é", count: 4000)
         try onLoop {
-            let handler = StreamHandler(sink.descriptor, formatter: JSONFormatter(include: .message), maximumLineLength: limit)
+            let handler = StreamHandler(
+                sink.descriptor, formatter: JSONFormatter(include: .message), maximumLineLength: limit)
             let logger = Logger("app", handlers: [handler])
             await logger.info("\(long)", ["a": long, "b": ["c": long] as Fields, "n": 7])
             await logger.with(["bound": long]).info("short")
@@ -90,7 +95,9 @@ struct GuaranteeTests {
         }
         let lines = sink.lines()
         #expect(lines.count == 3)
-        #expect(lines.allSatisfy { $0.utf8.count < limit && $0.hasPrefix("{\"message\":\"") && $0.hasSuffix("}") }, "\(lines.map(\.utf8.count))")
+        #expect(
+            lines.allSatisfy { $0.utf8.count < limit && $0.hasPrefix("{\"message\":\"") && $0.hasSuffix("}") },
+            "\(lines.map(\.utf8.count))")
         #expect(lines[0].contains("bytes cut]") && !lines[0].contains("\u{fffd}"))
         if Python.withJSON == nil { _ = try Python.run("parse.py", ["json"], input: sink.bytes()) }
     }
@@ -103,7 +110,12 @@ struct GuaranteeTests {
         let logger = Locked<Logger?>(nil)
         try EventLoop.run {
             let made = await Task(executorPreference: loop) {
-                Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: try! TextFormatter(pattern: TextPattern("{message}{fields}")))])
+                Logger(
+                    "app",
+                    handlers: [
+                        StreamHandler(
+                            sink.descriptor, formatter: try! TextFormatter(pattern: TextPattern("{message}{fields}")))
+                    ])
             }.value
             logger.withLock { $0 = made }
         }
@@ -128,7 +140,9 @@ struct GuaranteeTests {
         #expect(next == Array(repeating: count, count: threads))
     }
 
-    @Test("what other threads log while the loop is stuck is taken up to a bound; what is beyond it is counted, and said in the log")
+    @Test(
+        "what other threads log while the loop is stuck is taken up to a bound; what is beyond it is counted, and said in the log"
+    )
     func refusals() throws {
         let sink = try Sink()
         let count = 20_000
@@ -136,7 +150,11 @@ struct GuaranteeTests {
         defer { loop.stop() }
         let isOpen = Atomic<Bool>(false)
         let made = Locked<Logger?>(nil)
-        loop.perform { made.withLock { $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())]) } }
+        loop.perform {
+            made.withLock {
+                $0 = Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: LogfmtFormatter())])
+            }
+        }
         while made.withLock({ $0 == nil }) { sched_yield() }
         let logger = made.withLock { $0! }
         loop.perform { while !isOpen.load(ordering: .acquiring) { sched_yield() } }
@@ -148,7 +166,9 @@ struct GuaranteeTests {
         #expect(ledger.accepted == UInt64(count) && ledger.balances && ledger.pending == 0)
         #expect(ledger.dropped[.overflow] ?? 0 > UInt64(count / 2))
         let reported = sink.lines().compactMap { line in
-            line.split(separator: " ").first { $0.hasPrefix("dropped_info=") }.flatMap { UInt64($0.dropFirst("dropped_info=".count)) }
+            line.split(separator: " ").first { $0.hasPrefix("dropped_info=") }.flatMap {
+                UInt64($0.dropFirst("dropped_info=".count))
+            }
         }
         #expect(reported.reduce(0, +) == ledger.droppedTotal)
         #expect(sink.lines().count { $0.contains(text) } == Int(ledger.written))
@@ -161,10 +181,18 @@ struct GuaranteeTests {
         defer { loop.stop() }
         let logger = try EventLoop.run {
             await Task(executorPreference: loop) {
-                Logger("app", handlers: [StreamHandler(sink.descriptor, formatter: JSONFormatter(), overflow: .block(upTo: .seconds(60)))])
+                Logger(
+                    "app",
+                    handlers: [
+                        StreamHandler(sink.descriptor, formatter: JSONFormatter(), overflow: .block(upTo: .seconds(60)))
+                    ])
             }.value
         }
-        let box = ThreadBox { _ in for number in 0..<20_000 { logger.info("\(number)", ["filler": "0123456789012345678901234567890123456789"]) } }
+        let box = ThreadBox { _ in
+            for number in 0..<20_000 {
+                logger.info("\(number)", ["filler": "0123456789012345678901234567890123456789"])
+            }
+        }
         try box.run(2)
         let ledger = try EventLoop.run {
             try await logger.flush()
@@ -181,7 +209,8 @@ struct GuaranteeTests {
         try onLoop {
             let handlers = try pipes.enumerated().map { index, pipe in
                 StreamHandler(
-                    pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}{fields}")), capacity: 1000 + 500 * index)
+                    pipe.descriptor, formatter: TextFormatter(pattern: try TextPattern("{message}{fields}")),
+                    capacity: 1000 + 500 * index)
             }
             let logger = Logger("app", handlers: handlers)
             let (next, running) = (Locked(0), Locked(10))
@@ -213,9 +242,10 @@ struct GuaranteeTests {
             #expect(await logger.ledger.written == UInt64(2 * count))
         }
         for index in 0...1 {
-            let numbers = String(decoding: outputs[index] + pipes[index].drain(), as: UTF8.self).split(separator: "\n").map {
-                $0.split(separator: " ")[0]
-            }
+            let numbers = String(decoding: outputs[index] + pipes[index].drain(), as: UTF8.self).split(separator: "\n")
+                .map {
+                    $0.split(separator: " ")[0]
+                }
             #expect(numbers == (1...count).map { "\($0)" }, "handler \(index)")
         }
     }
@@ -263,14 +293,18 @@ struct GuaranteeTests {
     @Test("what a logger says without any event loop is there when the call returns")
     func noLoop() throws {
         let child = try Pipe()
-        let logger = Logger("app", handlers: [StreamHandler(child.descriptor, formatter: try TextFormatter(pattern: TextPattern("{message}")))])
+        let logger = Logger(
+            "app",
+            handlers: [StreamHandler(child.descriptor, formatter: try TextFormatter(pattern: TextPattern("{message}")))]
+        )
         let box = ThreadBox { _ in logger.info("plain thread") }
         try box.run(1)
         while child.drain(0).isEmpty == false {}
         var text: [UInt8] = []
         for _ in 0..<2000 where text.isEmpty {
             text = child.drain()
-            if text.isEmpty { usleep(1000) }  // another test may have borrowed the main loop for a moment, and does it for us
+            // another test may have borrowed the main loop for a moment, and does it for us
+            if text.isEmpty { usleep(1000) }
         }
         #expect(String(decoding: text, as: UTF8.self) == "plain thread\n")
     }

@@ -12,7 +12,9 @@ struct SurvivalTests {
         let end: ChildProcess.End
 
         /// The messages without the last line of a crash.
-        var messages: [Substring] { lines.filter { !$0.contains("crashed: ") }.map { $0.drop { $0 != " " }.dropFirst() } }
+        var messages: [Substring] {
+            lines.filter { !$0.contains("crashed: ") }.map { $0.drop { $0 != " " }.dropFirst() }
+        }
         var crashes: [String] { lines.filter { $0.contains("crashed: ") } }
     }
 
@@ -126,7 +128,9 @@ struct SurvivalTests {
 
     // MARK: Bad moments
 
-    @Test("SIGSEGV from outside, between the write of a pipe and the note of it: nothing twice, nothing missing", arguments: [1, 2, 5])
+    @Test(
+        "SIGSEGV from outside, between the write of a pipe and the note of it: nothing twice, nothing missing",
+        arguments: [1, 2, 5])
     func signalAfterWrite(times: Int) throws {
         let outcome = try meet(["written", "\(times)"])
         if outcome.end == .exited(255) { return }  // may not be traced here
@@ -136,7 +140,9 @@ struct SurvivalTests {
         #expect(outcome.crashes.count == 1 && outcome.lines.last == outcome.crashes.last)
     }
 
-    @Test("another thread crashes while the loop writes to a file: a beginning without gaps, and a last line", arguments: 0..<20)
+    @Test(
+        "another thread crashes while the loop writes to a file: a beginning without gaps, and a last line",
+        arguments: 0..<20)
     func race(round: Int) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("log")
@@ -179,15 +185,21 @@ struct SurvivalTests {
         #expect(outcome.messages.last == "INFO program: child \(5 << 8)")  // exited as it wanted to
         #expect(!outcome.lines.contains { $0.contains("from the child") })
         let said = outcome.error.split(separator: "\n")
-        #expect(said.count == 1 && said.first?.hasPrefix("asynclog: what is logged to program is not written: ") == true, "\(outcome.error)")
-        #expect(outcome.error.contains("Make a logger with handlers of its own in the child, within EventLoop.run, or call execve"))
+        #expect(
+            said.count == 1 && said.first?.hasPrefix("asynclog: what is logged to program is not written: ") == true,
+            "\(outcome.error)")
+        #expect(
+            outcome.error.contains(
+                "Make a logger with handlers of its own in the child, within EventLoop.run, or call execve"))
     }
 
     @Test("a flush in a forked child fails, ledger and shutdown return", arguments: ["flushes", "beside-flushes"])
     func forkedFlush(how: String) throws {
         let outcome = try meet(["fork", how])
         #expect(outcome.end == .exited(0) && outcome.messages.last == "INFO program: child \(5 << 8)")
-        #expect(outcome.error.contains("flush the handlers of the process from which this one was forked"), "\(outcome.error)")
+        #expect(
+            outcome.error.contains("flush the handlers of the process from which this one was forked"),
+            "\(outcome.error)")
     }
 
     @Test("a forked child logs with handlers of its own", arguments: ["own", "beside-own"])
@@ -198,7 +210,9 @@ struct SurvivalTests {
         #expect(outcome.messages.last == "INFO program: child \(5 << 8)")
     }
 
-    @Test("a forked child that crashes writes what its own handlers have, and their last line", arguments: ["own-crash", "beside-own-crash"])
+    @Test(
+        "a forked child that crashes writes what its own handlers have, and their last line",
+        arguments: ["own-crash", "beside-own-crash"])
     func forkedOwnCrash(how: String) throws {
         let outcome = try meet(["fork", how])
         #expect(outcome.end == .exited(0) && outcome.crashes.count == 1)

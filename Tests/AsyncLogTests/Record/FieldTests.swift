@@ -41,19 +41,27 @@ struct FieldTests {
             await $0.info(
                 "m",
                 [
-                    "int": -7, "uint": UInt64.max, "small": UInt8(200), "double": 2.5, "float": Float(0.1), "yes": true, "text": text,
-                    "static": "literal" as StaticString, "sub": text.dropFirst(), "duration": Duration.milliseconds(1500),
-                    "date": WallTime(nanoseconds: 5), "nothing": nothing, "some": Optional(3), "null": .null, "bytes": .bytes([1, 255]),
-                    "array": [1, 2, 3], "dictionary": ["b": 2, "a": 1], "object": ["x": 1, "y": "z"] as Fields, "user": User(id: 1, name: "Ada"),
+                    "int": -7, "uint": UInt64.max, "small": UInt8(200), "double": 2.5, "float": Float(0.1), "yes": true,
+                    "text": text,
+                    "static": "literal" as StaticString, "sub": text.dropFirst(),
+                    "duration": Duration.milliseconds(1500),
+                    "date": WallTime(nanoseconds: 5), "nothing": nothing, "some": Optional(3), "null": .null,
+                    "bytes": .bytes([1, 255]),
+                    "array": [1, 2, 3], "dictionary": ["b": 2, "a": 1], "object": ["x": 1, "y": "z"] as Fields,
+                    "user": User(id: 1, name: "Ada"),
                     "color": Color.green, "celsius": Celsius(degrees: 20), "described": .describing(1...3),
                 ])
         }[0]
         let expected: KeptFields = [
-            "int": .int(-7), "uint": .uint(.max), "small": .int(200), "double": .double(2.5), "float": .float(0.1), "yes": .bool(true),
-            "text": .text("Köln"), "static": .text("literal"), "sub": .text("öln"), "duration": .duration(.milliseconds(1500)),
-            "date": .date(WallTime(nanoseconds: 5)), "nothing": .null, "some": .int(3), "null": .null, "bytes": .bytes([1, 255]),
+            "int": .int(-7), "uint": .uint(.max), "small": .int(200), "double": .double(2.5), "float": .float(0.1),
+            "yes": .bool(true),
+            "text": .text("Köln"), "static": .text("literal"), "sub": .text("öln"),
+            "duration": .duration(.milliseconds(1500)),
+            "date": .date(WallTime(nanoseconds: 5)), "nothing": .null, "some": .int(3), "null": .null,
+            "bytes": .bytes([1, 255]),
             "array": .array([.int(1), .int(2), .int(3)]), "dictionary": .object(["a": .int(1), "b": .int(2)]),
-            "object": .object(["x": .int(1), "y": .text("z")]), "user": .object(["id": .int(1), "name": .text("Ada")]), "color": .text("green"),
+            "object": .object(["x": .int(1), "y": .text("z")]), "user": .object(["id": .int(1), "name": .text("Ada")]),
+            "color": .text("green"),
             "celsius": .text("20.0 °C"), "described": .text("1...3"),
         ]
         for key in expected.keys { #expect(record.fields[key] == expected[key], "\(key)") }
@@ -79,7 +87,8 @@ struct FieldTests {
         }[0]
         #expect(
             record.fields == [
-                "id": .int(7), "kind": .text("a"), "outer": .object(["x": .double(1.5), "inner": .object(["deep": .bool(true)])]),
+                "id": .int(7), "kind": .text("a"),
+                "outer": .object(["x": .double(1.5), "inner": .object(["deep": .bool(true)])]),
                 "list": .array([.int(1), .text("two"), .object(["id": .int(3), "name": .text("three")])]),
             ])
     }
@@ -144,7 +153,8 @@ struct FieldTests {
         let wrapped = KeptValue.object(["a": .int(1), "b": .object(["c": .text("text")])])
         #expect(
             record.fields == [
-                "first": .object(["id": .int(7), "name": .text("x")]), "list": .array([.object(["n": .int(1)]), wrapped]), "p": .int(1),
+                "first": .object(["id": .int(7), "name": .text("x")]),
+                "list": .array([.object(["n": .int(1)]), wrapped]), "p": .int(1),
                 "q": .int(2), "wrapped": wrapped, "last": .bool(true),
             ])
     }
@@ -162,7 +172,8 @@ struct FieldTests {
         let record = try records { await $0.exception(Top(), "failed", ["code": 7]) }[0]
         #expect(record.level == .error)
         #expect(record.fields["code"] == .int(7))
-        guard case .error(let error) = record.fields["error"], case .error(let middle) = error["cause"], case .error(let lowest) = middle["cause"]
+        guard case .error(let error) = record.fields["error"], case .error(let middle) = error["cause"],
+            case .error(let lowest) = middle["cause"]
         else {
             Issue.record("no chain of errors: \(record.fields)")
             return

@@ -97,7 +97,11 @@ struct KeptBytesTests {
             let logger = Logger("app", handlers: [recorder])
             for number in 0..<1000 {
                 let fields = KeptBytesTests.fields(number, 10_000)
-                if isBound { logger.with(fields).nowait.info("m") } else { withLogContext(fields) { logger.nowait.info("m") } }
+                if isBound {
+                    logger.with(fields).nowait.info("m")
+                } else {
+                    withLogContext(fields) { logger.nowait.info("m") }
+                }
             }
             recorder.dump()
             #expect((4...6).contains(output.records.count), "\(output.records.count)")
@@ -123,7 +127,9 @@ struct KeptBytesTests {
             let long = "large " + String(repeating: ".", count: 200)
             // In two parts, between which the loop takes what has come: it waits for room in the buffer from then on.
             for part in 0..<2 {
-                try onThread { for number in 0..<20 { logger.with(KeptBytesTests.fields(20 * part + number)).info("\(long)") } }
+                try onThread {
+                    for number in 0..<20 { logger.with(KeptBytesTests.fields(20 * part + number)).info("\(long)") }
+                }
                 try await EventLoop.sleep(for: .milliseconds(1))
             }
             let after = await handler.statistics.ledger

@@ -7,7 +7,9 @@ import Testing
 
 extension String {
     /// Into how many parts the separator divides it.
-    fileprivate func components(of separator: String) -> Int { split(separator: separator, omittingEmptySubsequences: false).count }
+    fileprivate func components(of separator: String) -> Int {
+        split(separator: separator, omittingEmptySubsequences: false).count
+    }
 }
 
 @Suite("Many fields and long names")
@@ -19,7 +21,9 @@ struct ManyFieldsTests {
         for number in numbers { fields[FieldKey("key\(number)")] = number }
     }
 
-    @Test("of too many fields the first ones are kept, and a field states how many are left out", arguments: [1023, 1024, 1025, 50_000])
+    @Test(
+        "of too many fields the first ones are kept, and a field states how many are left out",
+        arguments: [1023, 1024, 1025, 50_000])
     func limit(count: Int) throws {
         let record = try records { logger in
             await logger.info("m") { ManyFieldsTests.write(0..<count, to: &$0) }
@@ -90,16 +94,24 @@ struct ManyFieldsTests {
                 for number in stride(from: 0, to: 500, by: 7) { fields[FieldKey("key\(number)")] = "again" }
             }
             let bound = logger.with(Fields { ManyFieldsTests.write(0..<500, to: &$0) })
-            await bound.info("bound") { for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" } }
-            await withLogContext(Fields { ManyFieldsTests.write(0..<500, to: &$0) }) {
-                await logger.info("scope") { for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" } }
+            await bound.info("bound") {
+                for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" }
             }
-            await bound.with(Fields { for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" } }).info("both")
+            await withLogContext(Fields { ManyFieldsTests.write(0..<500, to: &$0) }) {
+                await logger.info("scope") {
+                    for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" }
+                }
+            }
+            await bound.with(
+                Fields { for number in stride(from: 0, to: 500, by: 7) { $0[FieldKey("key\(number)")] = "again" } }
+            ).info("both")
         }
         for record in all {
             #expect(record.fields.count == 500, "\(record.message)")
             for number in 0..<500 {
-                #expect(record.fields["key\(number)"] == (number % 7 == 0 ? .text("again") : .int(Int64(number))), "\(record.message)")
+                #expect(
+                    record.fields["key\(number)"] == (number % 7 == 0 ? .text("again") : .int(Int64(number))),
+                    "\(record.message)")
             }
         }
     }
@@ -130,9 +142,13 @@ struct ManyFieldsTests {
             #expect(ManyFieldsTests.time { child = logger[name] } < .milliseconds(500))
             await child?.info("m")
             let full = memory.records[0].logger
-            #expect(full.utf8.count <= RecordLimits.nameLength && full.hasPrefix("app.a.a.a.") && full.hasSuffix(" bytes cut]"))
+            #expect(
+                full.utf8.count <= RecordLimits.nameLength && full.hasPrefix("app.a.a.a.")
+                    && full.hasSuffix(" bytes cut]"))
             #expect(logger[name].name == full)
-            #expect(Logger(String(repeating: "Ü", count: 400), handlers: [memory]).name.utf8.count <= RecordLimits.nameLength)
+            #expect(
+                Logger(String(repeating: "Ü", count: 400), handlers: [memory]).name.utf8.count
+                    <= RecordLimits.nameLength)
             #expect(logger[String(repeating: "b", count: RecordLimits.nameLength - 4)].name.hasSuffix("bbbb"))
         }
     }

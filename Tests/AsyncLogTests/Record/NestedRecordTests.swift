@@ -24,16 +24,23 @@ struct NestedRecordTests {
     }
 
     /// The record that is logged, and the record that must arrive.
-    private static func logAndCheck(_ logger: Logger, _ memory: MemoryHandler, sourceLocation: SourceLocation = #_sourceLocation) async {
+    private static func logAndCheck(
+        _ logger: Logger, _ memory: MemoryHandler, sourceLocation: SourceLocation = #_sourceLocation
+    ) async {
         for number in 0..<3 {
             await logger.info(
-                "number \(number), half of it \(Double(number) / 2)", ["number": number, "text": "a text \(number)", "list": [1, number]])
+                "number \(number), half of it \(Double(number) / 2)",
+                ["number": number, "text": "a text \(number)", "list": [1, number]])
         }
         for (number, record) in memory.records.enumerated() {
-            #expect(record.message == "number \(number), half of it \(Double(number) / 2)", sourceLocation: sourceLocation)
+            #expect(
+                record.message == "number \(number), half of it \(Double(number) / 2)", sourceLocation: sourceLocation)
             #expect(
                 record.fields
-                    == ["number": .int(Int64(number)), "text": .text("a text \(number)"), "list": .array([.int(1), .int(Int64(number))])],
+                    == [
+                        "number": .int(Int64(number)), "text": .text("a text \(number)"),
+                        "list": .array([.int(1), .int(Int64(number))]),
+                    ],
                 sourceLocation: sourceLocation)
         }
         #expect(memory.records.count == 3, sourceLocation: sourceLocation)
@@ -42,7 +49,8 @@ struct NestedRecordTests {
     private static func checkAudit(_ memory: MemoryHandler, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(!memory.records.isEmpty, sourceLocation: sourceLocation)
         for record in memory.records {
-            #expect(record.message.hasSuffix(long) && record.fields["long"] == .text(long), sourceLocation: sourceLocation)
+            #expect(
+                record.message.hasSuffix(long) && record.fields["long"] == .text(long), sourceLocation: sourceLocation)
         }
     }
 
@@ -100,7 +108,8 @@ struct NestedRecordTests {
     func handler() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())
-            let logger = Logger("app", handlers: [LoggingHandler(Disturbance(audit: Logger("audit", handlers: [aside]))), memory])
+            let logger = Logger(
+                "app", handlers: [LoggingHandler(Disturbance(audit: Logger("audit", handlers: [aside]))), memory])
             await NestedRecordTests.logAndCheck(logger, memory)
             NestedRecordTests.checkAudit(aside)
         }
@@ -143,23 +152,36 @@ struct NestedRecordTests {
             for (index, record) in memory.records.enumerated() {
                 let number = index / 2
                 #expect(record.message == "number \(number)")
-                let value: KeptFields = ["first": .int(Int64(number)), "second": .text("\(number)"), "before": .object(["made": .text("before")])]
-                #expect(record.fields == ["in front": .int(Int64(number)), "value": .object(value), "behind": .text("it \(number)")])
+                let value: KeptFields = [
+                    "first": .int(Int64(number)), "second": .text("\(number)"),
+                    "before": .object(["made": .text("before")]),
+                ]
+                #expect(
+                    record.fields == [
+                        "in front": .int(Int64(number)), "value": .object(value), "behind": .text("it \(number)"),
+                    ])
             }
-            #expect(aside.records.filter { $0.message == "inner" }.allSatisfy { $0.fields["before"] == .object(["made": .text("before")]) })
+            #expect(
+                aside.records.filter { $0.message == "inner" }.allSatisfy {
+                    $0.fields["before"] == .object(["made": .text("before")])
+                })
         }
     }
 
-    @Test("a report of dropped records, made while the next handler is still to get the record, leaves that record alone")
+    @Test(
+        "a report of dropped records, made while the next handler is still to get the record, leaves that record alone")
     func report() throws {
         let pipe = try Pipe(size: 65_536)
         try onLoop {
             let memory = MemoryHandler()
-            let stream = StreamHandler(pipe.descriptor, formatter: Fastidious(), capacity: 4096, reserve: 0, overflow: .dropNewest)
+            let stream = StreamHandler(
+                pipe.descriptor, formatter: Fastidious(), capacity: 4096, reserve: 0, overflow: .dropNewest)
             let logger = Logger("app", handlers: [stream, memory])
             // All in one turn of the loop: the buffer is written, and the report is made, when the next record finds it
             // full.
-            for number in 0..<400 { logger.nowait.info("number \(number)", ["number": number, "text": "a text \(number)"]) }
+            for number in 0..<400 {
+                logger.nowait.info("number \(number)", ["number": number, "text": "a text \(number)"])
+            }
             #expect(String(decoding: pipe.drain(), as: UTF8.self).contains("records dropped here"))
             for (number, record) in memory.records.enumerated() {
                 #expect(record.message == "number \(number)")
@@ -201,13 +223,15 @@ struct NestedRecordTests {
             for number in 0..<3 {
                 let message = "number \(number), half of it \(Double(number) / 2)"
                 #expect(aside.records[3 * number + 1].message == "looked at \(message)")
-                #expect(aside.records[3 * number + 1].fields == ["of": .text(message), "nested": .object(["a": .int(1)])])
+                #expect(
+                    aside.records[3 * number + 1].fields == ["of": .text(message), "nested": .object(["a": .int(1)])])
                 #expect(aside.records[3 * number + 2].fields == ["long": .text(NestedRecordTests.long)])
             }
         }
     }
 
-    @Test("a writer of fields that is used while another record is being written ends the program, and corrupts nothing")
+    @Test(
+        "a writer of fields that is used while another record is being written ends the program, and corrupts nothing")
     func writerOfAnotherRecord() throws {
         let error = try Pipe()
         let child = try ChildProcess("LogProgram", ["misused-writer"], error: .descriptor(error.writer))
@@ -218,7 +242,9 @@ struct NestedRecordTests {
         #expect(text.contains("a FieldWriter must not be used while another record is being written"), "\(text)")
     }
 
-    @Test("fields that are made in the middle of a record, used twice, kept, and logged with another one, keep their values")
+    @Test(
+        "fields that are made in the middle of a record, used twice, kept, and logged with another one, keep their values"
+    )
     func usedTwice() throws {
         try onLoop {
             let (memory, aside) = (MemoryHandler(), MemoryHandler())
@@ -237,7 +263,8 @@ struct NestedRecordTests {
                 audit.nowait.info("later", kept)
             }
             let twice = KeptValue.object(["a": .int(1), "text": .text("of its own")])
-            #expect(memory.records[0].fields == ["first": twice, "long": .text(NestedRecordTests.long), "second": twice])
+            #expect(
+                memory.records[0].fields == ["first": twice, "long": .text(NestedRecordTests.long), "second": twice])
             #expect(aside.records.map(\.fields) == [["twice": twice], ["b": .int(2)]])
         }
     }

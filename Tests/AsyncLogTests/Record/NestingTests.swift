@@ -112,7 +112,9 @@ struct NestingTests {
                 await logger.info("list", ["x": Loop()])
                 return collector.lines.map { String(decoding: $0, as: UTF8.self) }
             }
-            for line in lines { #expect(line.contains("nested deeper than 64"), "\(line)", sourceLocation: sourceLocation) }
+            for line in lines {
+                #expect(line.contains("nested deeper than 64"), "\(line)", sourceLocation: sourceLocation)
+            }
             #expect(lines.count == 2, sourceLocation: sourceLocation)
         }
         try check(TextFormatter())

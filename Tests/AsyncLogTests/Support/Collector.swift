@@ -7,7 +7,9 @@ import TestSupport
 func onLoop<Value>(_ body: @escaping () async throws -> Value) throws -> Value { try EventLoop.run(body) }
 
 /// The lines that a formatter makes of what `body` logs, at 2026-11-22T08:27:00.123456789Z.
-func lines<Format: Formatter>(_ formatter: Format, name: String = "app", _ body: @escaping (Logger) async -> Void) throws -> [String] {
+func lines<Format: Formatter>(_ formatter: Format, name: String = "app", _ body: @escaping (Logger) async -> Void)
+    throws -> [String]
+{
     try onLoop {
         let collector = Collector(formatter)
         await body(Logger(name, level: .trace, handlers: [collector], clock: .manual(.fixed)))

@@ -27,7 +27,9 @@ final class LogFolder {
         guard let stream = opendir(path) else { return [] }
         defer { closedir(stream) }
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
@@ -43,7 +45,9 @@ final class LogFolder {
     func text(_ name: String) -> String { String(decoding: bytes(name), as: UTF8.self) }
 
     /// The lines of a file, and whether the last one is whole.
-    func lines(_ name: String) -> [String] { text(name).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init) }
+    func lines(_ name: String) -> [String] {
+        text(name).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
 
     /// How many descriptors of this process lead to files in it.
     var openFiles: Int {

@@ -16,7 +16,7 @@ func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
     return try await condition()
 }
 
-/// Ports that nobody is given by chance: the kernel's own choices begin at 32768 (ip(7)). A test that lets go of one for a while finds it free again.
+/// Ports that no other program is given by chance: the kernel's own choices begin at 32768 (ip(7)). A test that lets go of one for a while finds it free again.
 enum Ports {
     private static let count = Atomic<Int>(Int.random(in: 0..<8000))
 
@@ -35,7 +35,9 @@ enum Ports {
         name.sin_port = port.bigEndian
         name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return withUnsafePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(candidate, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(candidate, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 }
@@ -73,7 +75,9 @@ final class LogServer: @unchecked Sendable {  // used on one loop
     }
 
     /// Reads at most so many bytes of a connection, for a server that does not read by itself.
-    func readSome(_ limit: Int, of index: Int) async throws { streams[index] += try await connections[index].read(upTo: limit) }
+    func readSome(_ limit: Int, of index: Int) async throws {
+        streams[index] += try await connections[index].read(upTo: limit)
+    }
 
     /// Hangs up all connections and listens on.
     func hangUp() async {
@@ -81,7 +85,7 @@ final class LogServer: @unchecked Sendable {  // used on one loop
         connections = []
     }
 
-    /// Is gone: nobody listens any more, and connections are hung up.
+    /// Stops listening, and connections are hung up.
     func vanish() async {
         await listener.close()
         await hangUp()
@@ -93,7 +97,7 @@ final class LogServer: @unchecked Sendable {  // used on one loop
     var port: UInt16 { address.port! }
 }
 
-/// A bound datagram socket that somebody may read, blocking nobody.
+/// A bound datagram socket that the test may read; it blocks no sender.
 final class DatagramReceiver {
     let descriptor: CInt
     private let path: String?
@@ -103,7 +107,8 @@ final class DatagramReceiver {
         self.path = path
         let port = path == nil ? given ?? Ports.next() : 0
         descriptor = socket(
-            path == nil ? AF_INET : AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+            path == nil ? AF_INET : AF_UNIX,
+            CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError(operation: "socket", errno: errno) }
         let result: CInt
         if let path {
@@ -112,7 +117,9 @@ final class DatagramReceiver {
             name.sun_family = sa_family_t(AF_UNIX)
             withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
             result = withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
             }
         } else {
             var name = sockaddr_in()
@@ -120,7 +127,9 @@ final class DatagramReceiver {
             name.sin_port = port.bigEndian
             name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
             result = withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
         }
         guard result == 0 else { throw SystemError(operation: "bind", errno: errno) }
@@ -159,7 +168,8 @@ final class SilentServer {
     let port: UInt16
 
     init() throws {
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        let listener = socket(
+            AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)

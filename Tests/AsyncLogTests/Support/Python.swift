@@ -6,7 +6,9 @@ enum Python {
     /// Why there is no Python with these modules; nil if there is.
     static func missing(_ modules: String...) -> String? {
         let script = modules.map { "import \($0)" }.joined(separator: "\n")
-        guard let child = try? ChildProcess("/usr/bin/env", ["python3", "-c", script]), (try? child.wait()) == .exited(0) else {
+        guard let child = try? ChildProcess("/usr/bin/env", ["python3", "-c", script]),
+            (try? child.wait()) == .exited(0)
+        else {
             return "no Python 3 with \(modules.joined(separator: ", "))"
         }
         return nil
@@ -33,7 +35,8 @@ enum Python {
         lseek(descriptor, 0, SEEK_SET)
         let output = try Pipe()
         let child = try ChildProcess(
-            "/usr/bin/env", ["python3", folder + "/" + script] + arguments, input: .descriptor(descriptor), output: .descriptor(output.writer),
+            "/usr/bin/env", ["python3", folder + "/" + script] + arguments, input: .descriptor(descriptor),
+            output: .descriptor(output.writer),
             error: .descriptor(2))
         let text = String(decoding: output.readToEnd(), as: UTF8.self)
         guard try child.wait() == .exited(0) else { throw PythonError(script: script, output: text) }

@@ -33,7 +33,9 @@ struct SyslogMessage {
         func word(_ limit: Int) throws -> String? {
             let word = rest.prefix { (33...126).contains($0) }
             rest = rest.dropFirst(word.count)
-            guard (1...limit).contains(word.count) else { throw Malformed(description: "a name of \(word.count) bytes, of \(limit) at most") }
+            guard (1...limit).contains(word.count) else {
+                throw Malformed(description: "a name of \(word.count) bytes, of \(limit) at most")
+            }
             let text = String(decoding: word, as: UTF8.self)
             return text == "-" ? nil : text
         }
@@ -41,7 +43,9 @@ struct SyslogMessage {
         func name() throws -> String {
             let name = rest.prefix { (33...126).contains($0) && $0 != 61 && $0 != 93 && $0 != 34 }
             rest = rest.dropFirst(name.count)
-            guard (1...32).contains(name.count) else { throw Malformed(description: "an SD-NAME of \(name.count) bytes") }
+            guard (1...32).contains(name.count) else {
+                throw Malformed(description: "an SD-NAME of \(name.count) bytes")
+            }
             return String(decoding: name, as: UTF8.self)
         }
         func value() throws -> String {
@@ -51,12 +55,16 @@ struct SyslogMessage {
                 let byte = try next()
                 switch byte {
                 case UInt8(ascii: "\""):
-                    guard let text = String(validating: bytes, as: UTF8.self) else { throw Malformed(description: "a value that is not UTF-8") }
+                    guard let text = String(validating: bytes, as: UTF8.self) else {
+                        throw Malformed(description: "a value that is not UTF-8")
+                    }
                     return text
                 case UInt8(ascii: "]"): throw Malformed(description: "a ] that is not escaped")
                 case UInt8(ascii: "\\"):
                     let escaped = try next()
-                    guard [34, 92, 93].contains(escaped) else { throw Malformed(description: "an escape of \(UnicodeScalar(escaped))") }
+                    guard [34, 92, 93].contains(escaped) else {
+                        throw Malformed(description: "an escape of \(UnicodeScalar(escaped))")
+                    }
                     bytes.append(escaped)
                 default: bytes.append(byte)
                 }
@@ -66,7 +74,8 @@ struct SyslogMessage {
         try expect("<")
         let digits = rest.prefix { (48...57).contains($0) }
         rest = rest.dropFirst(digits.count)
-        guard (1...3).contains(digits.count), let number = Int(String(decoding: digits, as: UTF8.self)), number <= 191 else {
+        guard (1...3).contains(digits.count), let number = Int(String(decoding: digits, as: UTF8.self)), number <= 191
+        else {
             throw Malformed(description: "PRI")
         }
         priority = number
@@ -103,7 +112,9 @@ struct SyslogMessage {
         }
         guard !rest.isEmpty else { return }
         try expect(" ")
-        guard let text = String(validating: rest, as: UTF8.self) else { throw Malformed(description: "a message that is not UTF-8") }
+        guard let text = String(validating: rest, as: UTF8.self) else {
+            throw Malformed(description: "a message that is not UTF-8")
+        }
         message = text
     }
 }

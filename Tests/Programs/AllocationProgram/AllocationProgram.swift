@@ -16,19 +16,24 @@ enum AllocationProgram {
             let null = AsyncFD(borrowing: FileDescriptor(rawValue: open("/dev/null", O_WRONLY)))
             var failures = 0
             for (name, handler) in [
-                ("text", StreamHandler(null, formatter: TextFormatter())), ("json", StreamHandler(null, formatter: JSONFormatter())),
-                ("logfmt", StreamHandler(null, formatter: LogfmtFormatter())), ("msgpack", StreamHandler(null, formatter: MessagePackFormatter())),
+                ("text", StreamHandler(null, formatter: TextFormatter())),
+                ("json", StreamHandler(null, formatter: JSONFormatter())),
+                ("logfmt", StreamHandler(null, formatter: LogfmtFormatter())),
+                ("msgpack", StreamHandler(null, formatter: MessagePackFormatter())),
             ] as [(String, Handler)] {
                 let logger = Logger("app", handlers: [handler])
                 let bound = logger.with(["request": "0123456789abcdef", "user": 7])
                 let path = String(repeating: "/path", count: 8)
                 failures += check("\(name), literal") { _ in logger.info("Hello world !") }
-                failures += check("\(name), interpolation") { logger.info("request \($0) for \(path) took \(1.5) ms, \(true)") }
+                failures += check("\(name), interpolation") {
+                    logger.info("request \($0) for \(path) took \(1.5) ms, \(true)")
+                }
                 failures += check("\(name), eight fields") { number in
                     logger.info(
                         "user logged in",
                         [
-                            "id": number, "path": path, "ms": 0.1234567890123456, "ok": true, "method": "GET" as StaticString,
+                            "id": number, "path": path, "ms": 0.1234567890123456, "ok": true,
+                            "method": "GET" as StaticString,
                             "took": Duration.milliseconds(3), "size": UInt64(number), "missing": nil as Int?,
                         ])
                 }

@@ -28,7 +28,8 @@ struct Crash {
             case "nested": output(JSONFormatter(time: .epoch(.milliseconds), fields: .nested("data")))
             case "hexadecimal": output(Hexadecimal())
             case "octets": output(OctetCounted())
-            case "small": try output(TextFormatter(pattern: TextPattern("{sequence} {message}{fields}")), capacity: 2048)
+            case "small":
+                try output(TextFormatter(pattern: TextPattern("{sequence} {message}{fields}")), capacity: 2048)
             default: Logger.standard("program")
             }
     }

@@ -10,21 +10,27 @@ import SystemPackage
 enum Hazard {
     static func meet(_ name: String, _ words: [String]) throws {
         switch name {
-        case "survive": try survive(CInt(words[0])!, onThread: words[1] == "thread", reaction: words[2] == "returns" ? hazard_returns : hazard_jumps)
+        case "survive":
+            try survive(
+                CInt(words[0])!, onThread: words[1] == "thread",
+                reaction: words[2] == "returns" ? hazard_returns : hazard_jumps)
         case "cause": try crash(CInt(words[0])!, with: hazard_reports, onThread: words[1] == "thread")
         case "ended": try crash(SIGSEGV, with: hazard_exits, onThread: false)
         case "replaced": try replace(words[0], FilePath(words[1]))
         case "refused": try refuse()
         case "race": try race(FilePath(words[0]), microseconds: UInt32(words[1])!)
         case "flood": try EventLoop.run { await flood(output()) }
-        case "written": exit(hazard_signal_after_write(CInt(words[0])!))  // with the number of the signal that has ended it
+        // with the number of the signal that has ended it
+        case "written": exit(hazard_signal_after_write(CInt(words[0])!))
         case "overflow": try overflow(words[0])
         case "fork": try fork(words[0])
         default: exit(2)
         }
     }
 
-    private static func output() -> Logger { Logger("program", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())]) }
+    private static func output() -> Logger {
+        Logger("program", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())])
+    }
 
     private static func log(_ logger: Logger, _ lines: Range<Int>) { for line in lines { logger.info("line \(line)") } }
 
@@ -98,7 +104,9 @@ enum Hazard {
     /// The loop logs to a file without end; after a while another thread crashes.
     private static func race(_ path: FilePath, microseconds: UInt32) throws {
         try EventLoop.run {
-            let logger = Logger("program", handlers: [try await FileHandler(path, formatter: TextFormatter(pattern: TextPattern("{message}")))])
+            let logger = Logger(
+                "program",
+                handlers: [try await FileHandler(path, formatter: TextFormatter(pattern: TextPattern("{message}")))])
             inBackground {
                 usleep(microseconds)
                 hazard_fault(SIGSEGV)

@@ -55,9 +55,12 @@ struct LogProgram {
         case "executors":
             try EventLoop.run { try await showExecutors() }
         case "crash":  // how is the second argument, in which format the third; what was logged waits in memory
-            try EventLoop.run { try await Crash(format: arguments.count > 3 ? arguments[3] : "standard").happen(arguments[2]) }
+            try EventLoop.run {
+                try await Crash(format: arguments.count > 3 ? arguments[3] : "standard").happen(arguments[2])
+            }
         case "hazard": try Hazard.meet(arguments[2], Array(arguments.dropFirst(3)))  // which is the second argument
-        case "loops":  // many loops, one after the other, each with a logger and a print; how many descriptors are left?
+        // many loops, one after the other, each with a logger and a print; how many descriptors are left?
+        case "loops":
             var thread = pthread_t()
             pthread_create(&thread, nil, runManyLoops, nil)
             pthread_join(thread, nil)
@@ -93,7 +96,9 @@ struct LogProgram {
         case "spool-crash":  // crashes with records in a spool and in memory, and without a connection
             try EventLoop.run { try await crashWithSpool(arguments[2], UInt16(arguments[3])!) }
         case "compress":  // rotates, and ends while the compression is under way
-            try EventLoop.run { try await endWhileCompressing(arguments[2], hasPidfd: arguments.dropFirst(3).first != "no-pidfd") }
+            try EventLoop.run {
+                try await endWhileCompressing(arguments[2], hasPidfd: arguments.dropFirst(3).first != "no-pidfd")
+            }
         default:
             fputs("usage: LogProgram WAY [LINES]\n", stderr)
             exit(2)
@@ -130,7 +135,8 @@ struct LogProgram {
     static func letGoInForkedChild(_ path: String) async throws {
         typealias Fork = @convention(c) () -> pid_t
         let fork = unsafeBitCast(dlsym(nil, "fork")!, to: Fork.self)
-        var own: Logger? = Logger("own", handlers: [try await FileHandler(FilePath(path + "/own.log"), formatter: TextFormatter())])
+        var own: Logger? = Logger(
+            "own", handlers: [try await FileHandler(FilePath(path + "/own.log"), formatter: TextFormatter())])
         var file: AsyncFD? = try await open(FilePath(path + "/file"), .writeOnly, options: .create)
         var watch: Watch? = Watch(.standardInput)
         var signals: SignalSequence? = try EventLoop.signals([.hangUp])

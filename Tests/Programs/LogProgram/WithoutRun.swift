@@ -110,7 +110,9 @@ enum WithoutRun {
 
     /// A plain call never waits, whatever becomes of the records.
     static func logIntoStalledPipe() {
-        for line in 0..<100_000 { logger.info("line \(line) of very many, far more than fit into the pipe and into the handler's buffer") }
+        for line in 0..<100_000 {
+            logger.info("line \(line) of very many, far more than fit into the pipe and into the handler's buffer")
+        }
         fputs("all calls have returned\n", stderr)
     }
 
@@ -154,7 +156,9 @@ enum WithoutRun {
                 (
                     "log",
                     {
-                        while !isOver.load(ordering: .relaxed) { logger.nowait.info("a line for which others are dropped before long") }
+                        while !isOver.load(ordering: .relaxed) {
+                            logger.nowait.info("a line for which others are dropped before long")
+                        }
                     }
                 ),
                 (

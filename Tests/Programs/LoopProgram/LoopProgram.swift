@@ -249,7 +249,8 @@ struct LoopProgram {
 
     /// Uses everything that opens descriptors, then becomes `ls`.
     static func showInheritedDescriptors() async throws {
-        for descriptor in CInt(3)..<1024 where fcntl(descriptor, F_GETFD) & FD_CLOEXEC == 0 { close(descriptor) }  // what we were given
+        // what we were given
+        for descriptor in CInt(3)..<1024 where fcntl(descriptor, F_GETFD) & FD_CLOEXEC == 0 { close(descriptor) }
         let ends = makePipe()
         let watch = Watch(FileDescriptor(rawValue: ends[0]))
         let waiting = Task { try await watch.readable() }
@@ -307,7 +308,9 @@ struct LoopProgram {
                 loop.whenExited(pid) { continuation.resume(returning: $0) }
                 loop.after(.milliseconds(1)) { endIt() }
             }
-            say("\(status.map { "\($0)" } ?? "not known"), collected \(waitpid(pid, nil, WNOHANG) == -1 && errno == ECHILD)")
+            say(
+                "\(status.map { "\($0)" } ?? "not known"), collected \(waitpid(pid, nil, WNOHANG) == -1 && errno == ECHILD)"
+            )
         }
         let (reader, input) = startReader()
         await sayEnd(of: reader) { _ = write(input, "\n", 1) }
@@ -323,7 +326,8 @@ struct LoopProgram {
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
         var pid = pid_t()
-        posix_spawn(&pid, "/bin/sh", &actions, nil, [strdup("sh"), strdup("-c"), strdup("read line; exit 3"), nil], environ)
+        posix_spawn(
+            &pid, "/bin/sh", &actions, nil, [strdup("sh"), strdup("-c"), strdup("read line; exit 3"), nil], environ)
         return (pid, ends[1])
     }
 
@@ -332,7 +336,8 @@ struct LoopProgram {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in }
         sigaction(SIGALRM, &action, nil)
-        var timer = itimerval(it_interval: timeval(tv_sec: 0, tv_usec: 1000), it_value: timeval(tv_sec: 0, tv_usec: 1000))
+        var timer = itimerval(
+            it_interval: timeval(tv_sec: 0, tv_usec: 1000), it_value: timeval(tv_sec: 0, tv_usec: 1000))
         setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
         let ends = makePipe()
         let watch = Watch(FileDescriptor(rawValue: ends[0]))

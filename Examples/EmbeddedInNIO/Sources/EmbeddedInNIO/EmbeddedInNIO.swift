@@ -34,7 +34,9 @@ struct EmbeddedInNIO {
 
         // NIO does its own work meanwhile.
         let ticks = Mutex(0)
-        let ticker = host.scheduleRepeatedTask(initialDelay: .milliseconds(5), delay: .milliseconds(5)) { _ in ticks.withLock { $0 += 1 } }
+        let ticker = host.scheduleRepeatedTask(initialDelay: .milliseconds(5), delay: .milliseconds(5)) { _ in
+            ticks.withLock { $0 += 1 }
+        }
 
         while !isOver.load(ordering: .acquiring) {
             var request = pollfd(fd: guest.descriptor.rawValue, events: Int16(POLLIN), revents: 0)

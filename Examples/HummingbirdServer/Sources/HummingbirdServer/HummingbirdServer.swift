@@ -28,7 +28,8 @@ struct HummingbirdServer {
         router.add(middleware: AccessLog())
         router.get("hello/:name") { _, context in "Hello, \(context.parameters.get("name") ?? "world")!\n" }
         let application = Application(
-            router: router, configuration: .init(address: .hostname("127.0.0.1", port: arguments.port)), services: services,
+            router: router, configuration: .init(address: .hostname("127.0.0.1", port: arguments.port)),
+            services: services,
             logger: Logger(label: "server"))
         try await application.runService()
     }
@@ -36,14 +37,17 @@ struct HummingbirdServer {
 
 /// Logs a line for each answered request. Hummingbird puts the request's id into the logger's own metadata.
 struct AccessLog<Context: RequestContext>: RouterMiddleware {
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
+        -> Response
+    {
         let start = ContinuousClock.now
         let response = try await next(request, context)
         let took = ContinuousClock.now - start
         context.logger.info(
             "request",
             metadata: [
-                "method": .string(request.method.rawValue), "path": .string(request.uri.path), "status": .stringConvertible(response.status.code),
+                "method": .string(request.method.rawValue), "path": .string(request.uri.path),
+                "status": .stringConvertible(response.status.code),
                 "took": .stringConvertible(took),
             ])
         return response
@@ -60,7 +64,9 @@ struct Arguments {
         while let option = rest.popFirst() {
             switch (option, rest.popFirst()) {
             case ("--port", let value?):
-                guard let port = Int(value), (0...65_535).contains(port) else { throw Misuse(reason: "--port \(value): no port") }
+                guard let port = Int(value), (0...65_535).contains(port) else {
+                    throw Misuse(reason: "--port \(value): no port")
+                }
                 self.port = port
             case ("--handler", "stream"): usesStreamLogHandler = true
             case ("--handler", "asynclog"): usesStreamLogHandler = false

@@ -79,7 +79,10 @@ private struct JSONReader {
             if has("\\") {
                 at += 1
                 if has("u") {
-                    precondition(bytes[at + 1...at + 4].allSatisfy { ($0 >= 48 && $0 <= 57) || (($0 | 32) >= 97 && ($0 | 32) <= 102) })
+                    precondition(
+                        bytes[at + 1...at + 4].allSatisfy {
+                            ($0 >= 48 && $0 <= 57) || (($0 | 32) >= 97 && ($0 | 32) <= 102)
+                        })
                     at += 4
                 } else {
                     precondition("\"\\/bfnrt".utf8.contains(bytes[at]), "no such escape")
@@ -93,7 +96,8 @@ private struct JSONReader {
     mutating func number() {
         let digit: (UInt8) -> Bool = { $0 >= 48 && $0 <= 57 }
         func digits(_ reader: inout JSONReader) {
-            precondition(reader.at < reader.bytes.count && digit(reader.bytes[reader.at]), "a digit is missing at \(reader.at)")
+            precondition(
+                reader.at < reader.bytes.count && digit(reader.bytes[reader.at]), "a digit is missing at \(reader.at)")
             while reader.at < reader.bytes.count, digit(reader.bytes[reader.at]) { reader.at += 1 }
         }
         if has("-") { at += 1 }

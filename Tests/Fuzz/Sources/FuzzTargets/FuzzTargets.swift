@@ -33,7 +33,8 @@ private func fuzzDirectives(_ bytes: [UInt8]) {
         logger.apply(try Directives(text))
         logger["net.http"].debug("m", ["user": 7])
     } catch {
-        precondition(error.range.lowerBound >= 0 && error.range.lowerBound <= text.utf8.count && !error.description.isEmpty)
+        precondition(
+            error.range.lowerBound >= 0 && error.range.lowerBound <= text.utf8.count && !error.description.isEmpty)
     }
 }
 
@@ -61,7 +62,9 @@ private func fuzz<Format: Formatter>(_ bytes: [UInt8], _ formatter: Format, _ ch
     precondition(keeper.lines.count == 1)
 }
 
-private func fuzzLogger(_ handler: Handler) -> Logger { Logger("fuzz", level: .trace, handlers: [handler], clock: .manual(ManualLogClock())) }
+private func fuzzLogger(_ handler: Handler) -> Logger {
+    Logger("fuzz", level: .trace, handlers: [handler], clock: .manual(ManualLogClock()))
+}
 
 private final class LineKeeper<Format: Formatter>: Handler, @unchecked Sendable {
     private var formatter: Format
@@ -121,7 +124,9 @@ private struct Source {
         case 9: Array(text().utf8).withUnsafeBytes { encoder.encode(bytes: $0) }
         case 10:
             var source = self
-            encoder.encodeArray { for _ in 0..<source.next() % 20 { $0.append(Chosen(source: &source, depth: depth - 1)) } }
+            encoder.encodeArray {
+                for _ in 0..<source.next() % 20 { $0.append(Chosen(source: &source, depth: depth - 1)) }
+            }
             self = source
         default:
             var source = self

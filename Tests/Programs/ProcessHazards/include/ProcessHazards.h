@@ -30,7 +30,7 @@ int hazard_other_threads_sleep(void);
 int hazard_refuse_nowait(void);
 /// From now on the kernel answers this error to every system call with this number. 0, or -1 if it cannot be had.
 int hazard_refuse(long call, int error);
-/// Closes the descriptor without anybody's knowledge, and opens a file in its place. Returns the number that the file got.
+/// Closes the descriptor without telling the library, and opens a file in its place. Returns the number that the file got.
 int hazard_replace(int descriptor, const char *path);
 /// Runs this program once more, as `hazard flood`, and has SIGSEGV sent to it at the very moment at which the kernel has taken bytes that its main thread writes to standard output, for the
 /// `n`-th time, before the thread knows. Returns the signal that ended it, 0 if it exited, -1 if it cannot be traced.

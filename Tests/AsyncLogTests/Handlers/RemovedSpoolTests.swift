@@ -1,4 +1,4 @@
-// A spool's file that is removed while it is used: nothing counts as written that nobody will find, and what is lost is said.
+// A spool's file that is removed while it is used: nothing counts as written that is lost, and what is lost is said.
 #if DEBUG
 import AsyncLog
 import Glibc
@@ -22,16 +22,23 @@ struct RemovedSpoolTests {
         let fallback = MemoryHandler()
         said.value = fallback
         let backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(10))
-        let handler = SocketHandler(.tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: backoff)
+        let handler = SocketHandler(
+            .tcp("127.0.0.1", port: port), formatter: MessageFormatter(), spool: .disk(path), backoff: backoff)
         handler.reportTroubles(to: fallback)
         return handler
     }
 
-    private func log(_ numbers: Range<Int>, _ logger: Logger) async { for number in numbers { await logger.info("\(number)") } }
+    private func log(_ numbers: Range<Int>, _ logger: Logger) async {
+        for number in numbers { await logger.info("\(number)") }
+    }
     private func lines(_ numbers: Range<Int>) -> [String] { numbers.map { "\($0)" } }
-    private var inSpool: [String] { SpoolReader(path).records.map { String(decoding: $0.bytes.dropLast(), as: UTF8.self) } }
+    private var inSpool: [String] {
+        SpoolReader(path).records.map { String(decoding: $0.bytes.dropLast(), as: UTF8.self) }
+    }
 
-    @Test("what was in it is sent by this run, what comes later waits in memory; when all is sent the next spool has a file again")
+    @Test(
+        "what was in it is sent by this run, what comes later waits in memory; when all is sent the next spool has a file again"
+    )
     func removed() throws {
         let fallback = Locked<MemoryHandler?>(nil)
         try onLoop {
@@ -42,7 +49,9 @@ struct RemovedSpoolTests {
             #expect(inSpool == lines(0..<10))
             unlink(path)
             await log(10..<20, logger)
-            await #expect { try await logger.flush() } throws: { "\($0)" == "write \"\(path)\": the file has been removed" }
+            await #expect { try await logger.flush() } throws: {
+                "\($0)" == "write \"\(path)\": the file has been removed"
+            }
             guard case .failed(let reason) = await handler.state else { throw Unexpected("\(await handler.state)") }
             #expect(reason.code == .removed)
             let before = await handler.statistics
@@ -104,7 +113,9 @@ struct RemovedSpoolTests {
         }
         let said = fallback.value?.messages ?? []
         #expect(said.contains { $0.hasSuffix("the file has been removed; 5 of 15 records dropped") }, "\(said)")
-        #expect(said.contains("\"\(path)\": the file has been removed, and with it 10 records that had not been sent"), "\(said)")
+        #expect(
+            said.contains("\"\(path)\": the file has been removed, and with it 10 records that had not been sent"),
+            "\(said)")
     }
 
     @Test("a file that is removed while it is written to has not taken the records")
