@@ -30,6 +30,10 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
     /// How many bytes have been appended and have left, since the beginning.
     @exclusivity(unchecked) private(set) var appended: UInt64 = 0
     package internal(set) var left: UInt64 = 0
+    /// What the end of the loop waits for: that the records before this ticket have got room, and then that all bytes
+    /// before this position have left.
+    private var goalTicket: UInt64?
+    private var goal: UInt64 = 0
     /// How many system calls were made to write, those that were refused included.
     package internal(set) var writeCalls: UInt64 = 0
     /// How bytes are handed to the kernel.
@@ -240,7 +244,20 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
     package var isSettled: Bool { queue.isEmpty || machine.hasGivenUp }
     package var progress: UInt64 { left &+ UInt64(begun) }
 
-    package func settle() { carryOut(machine.settle(willRecover: destination?.willRecover(isEnding: true) ?? false)) }
+    package var hasReachedGoal: Bool {
+        if isSettled { return true }
+        if let ticket = goalTicket {
+            guard buffer?.hasAdmitted(ticket) ?? true else { return false }
+            goalTicket = nil
+            goal = appended
+        }
+        return left >= goal
+    }
+
+    package func settle() {
+        (goal, goalTicket) = (appended, buffer?.nextTicket)
+        carryOut(machine.settle(willRecover: destination?.willRecover(isEnding: true) ?? false))
+    }
 
     package func giveUp() {
         if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }

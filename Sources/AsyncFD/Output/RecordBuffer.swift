@@ -249,6 +249,12 @@ package final class RecordBuffer: @unchecked Sendable {
         admitWaiting()
     }
 
+    /// The ticket of the next record that has to wait for room.
+    var nextTicket: UInt64 { waiting.nextTicket }
+
+    /// True if no record with a ticket below this one waits for room any more.
+    func hasAdmitted(_ ticket: UInt64) -> Bool { waiting.firstTicket >= ticket }
+
     func admitWaiting() {
         while let first = waiting.popFirst(if: { fits($0.size, $0.severity) }) { answer(first, .granted) }
     }

@@ -17,12 +17,19 @@ package protocol ShutdownParticipant: AnyObject {
     var isSettled: Bool { get }
     /// Grows with every bit of progress.
     var progress: UInt64 { get }
+    /// What was pending at the last `settle` is done, or nothing more can be done about it. What has come since, from
+    /// threads that go on, does not count: they cannot keep the loop from ending.
+    var hasReachedGoal: Bool { get }
     /// The loop is about to end: write now, retry now, postpone nothing.
     func settle()
     /// The time is over: count what is still pending as lost, and report it.
     func giveUp()
     /// The loop has ended, with this participant settled, and has removed it. To accept bytes again, register again.
     func released()
+}
+
+extension ShutdownParticipant {
+    package var hasReachedGoal: Bool { isSettled }
 }
 
 extension EventLoop {
@@ -62,20 +69,26 @@ extension EventLoop {
     }
 
     func settleParticipants(within timeout: Duration) {
+        var hasNews = false
         repeat {
             for participant in participants { participant.settle() }
-            waitUntilSettled(timeout)
+            waitForGoals(timeout)
+            let late = participants.filter { !$0.hasReachedGoal }
+            let ahead = participants.filter { $0.hasReachedGoal && !$0.isSettled }
+            for participant in late { participant.giveUp() }
+            for participant in participants where participant.isSettled { participant.giveUp() }
             // A participant that gives up may report it on standard error. If that handler was settled before, it has
             // something to write now, and gets another round.
-            let before = participants.map { (participant: $0, wasSettled: $0.isSettled) }
-            for (participant, wasSettled) in before where !wasSettled || participant.isSettled { participant.giveUp() }
-        } while participants.contains { !$0.isSettled }
+            hasNews = participants.contains { participant in
+                !participant.isSettled && !ahead.contains { $0 === participant }
+            }
+        } while hasNews
     }
 
-    private func waitUntilSettled(_ timeout: Duration) {
+    private func waitForGoals(_ timeout: Duration) {
         var progress = totalProgress
         var deadline = Instant.monotonic + timeout
-        let isDone = { !self.participants.contains { !$0.isSettled } }
+        let isDone = { self.participants.allSatisfy { $0.hasReachedGoal } }
         while !isDone() {
             turnWithoutJobs(.until(deadline), until: isDone)
             if totalProgress != progress {
@@ -126,7 +139,7 @@ enum LiveLoops {
         for loop in loops.withLock({ $0 }) where !loop.isForked {
             if loop.isCurrent || loop.tryClaim() {
                 loop.inbox.deliverAll()
-                loop.isClosing = true
+                loop.hasClosed = true
                 loop.settleParticipants(within: EventLoop.exitTimeout)
             } else if loop.mayHavePending {
                 settleFromOutside(loop)
@@ -140,7 +153,7 @@ enum LiveLoops {
         nonisolated(unsafe) let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         sem_init(done, 0, 0)
         loop.perform {
-            loop.isClosing = true
+            loop.hasClosed = true
             loop.settleParticipants(within: EventLoop.exitTimeout)
             sem_post(done)
         }

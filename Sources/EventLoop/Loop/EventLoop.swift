@@ -73,9 +73,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var participants: [any ShutdownParticipant] = [] {
         didSet { hasParticipants.store(!participants.isEmpty, ordering: .releasing) }
     }
-    /// True once the process' end has taken what other threads had posted by then. Theirs may go on for ever: what
-    /// comes later is too late.
-    @exclusivity(unchecked) package var isClosing = false
+    /// True once the process' end has taken what other threads had posted by then. Threads may go on logging for ever:
+    /// what comes later is not accepted. Computed, because another module's access to a stored one would be checked
+    /// for exclusivity, for each record.
+    package var isClosing: Bool { hasClosed }
+    @exclusivity(unchecked) var hasClosed = false
     // Threads, made when they are needed (Offload.swift).
     lazy var ioPool = OffloadPool(loop: self) { EventLoop.ioThreads }
     lazy var userPool = OffloadPool(loop: self) { EventLoop.offloadThreads }

@@ -109,6 +109,16 @@ struct WithoutRunTests {
             try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
     }
 
+    @Test("threads that log without an end do not keep run from returning; what was logged before is written")
+    func returnUnderLoad() throws {
+        let folder = try TemporaryFolder()
+        let file = open(folder.file("log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(try run("return-under-load", output: .descriptor(file)) == [])
+        close(file)
+        #expect(
+            try readText(path: folder.file("log")).split(separator: "\n").first?.hasSuffix("before the end") == true)
+    }
+
     @Test("a task that is alive when run returns goes on, and a wait for it ends")
     func afterRun() throws { #expect(try run("after-run") == ["task: done"]) }
 

@@ -19,6 +19,7 @@ enum WithoutRun {
         case "hang-up": try listenToHangUp(path)
         case "at-exit": logAtExit()
         case "exit-under-load": exitUnderLoad()
+        case "return-under-load": try returnUnderLoad()
         case "after-run": try useTasksAfterRun()
         case "main-actor": try useMainActorAfterRun()
         case "clock": try runOnTwoClocks()
@@ -249,6 +250,26 @@ enum WithoutRun {
     static func exitUnderLoad() {
         alarm(10)
         logger.info("before the end")
+        logWithoutEnd()
+        usleep(20_000)
+        exit(0)
+    }
+
+    /// Threads log without an end while `run` returns, and while a started loop stops. If one of the two does not end, the
+    /// alarm ends the process.
+    static func returnUnderLoad() throws {
+        alarm(20)
+        try EventLoop.run {
+            await logger.info("before the end")
+            logWithoutEnd()
+            try await EventLoop.sleep(for: .milliseconds(20))
+        }
+        let loop = try EventLoop.start(name: "stopped")
+        loop.stop()
+        Glibc._exit(0)
+    }
+
+    private static func logWithoutEnd() {
         for _ in 0..<4 {
             var thread = pthread_t()
             pthread_create(
@@ -260,8 +281,6 @@ enum WithoutRun {
                     }
                 }, nil)
         }
-        usleep(20_000)
-        exit(0)
     }
 
     /// What lives on when `run` has returned goes on.
