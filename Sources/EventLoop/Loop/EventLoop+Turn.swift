@@ -89,7 +89,8 @@ extension EventLoop {
     private func poll(_ timeout: PollTimeout) {
         counters.publish(descriptors: poller.count, timers: timers.count, waiters: waiters)
         meter?.pollBegins()
-        let count = endOfTurn.isEmpty && mayStay(timeout) ? rest(timeout) : poller.wait(nanoseconds: 0)
+        let count =
+            skipsPoll() ? 0 : endOfTurn.isEmpty && mayStay(timeout) ? rest(timeout) : poller.wait(nanoseconds: 0)
         meter?.pollEnds()
         isDispatching = true
         for index in 0..<count {
@@ -101,6 +102,15 @@ extension EventLoop {
         if cel_signals_caught() != signalsSeen { deliverSignals() }
         fireTimers()
         isDispatching = false
+    }
+
+    /// The next turn has its jobs already: one poll brings as many as two turns run. What the kernel has more would only
+    /// stand behind them, and by the time it is served, its registration and its task would be out of the cache. At 4,000
+    /// connections the skipped polls make a request 5 % cheaper. Never twice in a row: timers that are due in every turn
+    /// must not keep descriptors waiting.
+    private func skipsPoll() -> Bool {
+        hasSkippedPoll = woken.count >= Self.jobBudget && !hasSkippedPoll
+        return hasSkippedPoll
     }
 
     private func mayStay(_ timeout: PollTimeout) -> Bool {

@@ -103,6 +103,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// The count of caught signals up to which the subscriptions have been told.
     @exclusivity(unchecked) var signalsSeen: UInt64 = 0
     var signalSubscriptions: [SignalSubscription] = []
+    @exclusivity(unchecked) var hasSkippedPoll = false
     var shutdownHooks: [ShutdownHook] = []
 
     init(name: String, isEmbedded: Bool = false, isMain: Bool = false) throws(EventLoopError) {
