@@ -1,6 +1,6 @@
 // swift-tools-version: 6.3
-// Three libraries, each on top of the one before: a reactor, the descriptors that it waits for, and a logger that never blocks it.
-// Three small libraries connect the logger to swift-log, swift-service-lifecycle and swift-metrics.
+// Three libraries, each on top of the one before: a reactor, the descriptors that it waits for, and a logger that never
+// blocks it. Three small libraries connect the logger to swift-log, swift-service-lifecycle and swift-metrics.
 import PackageDescription
 
 let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
@@ -29,13 +29,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        // Only the small targets for servers use these packages. A program that uses none of those targets does not build them.
+        // Only the small targets for servers use these packages. A program that uses none of those targets does not
+        // build them.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // C: calls that `import Glibc` does not show, and functions that a signal handler may call. One target for each library.
+        // C: calls that `import Glibc` does not show, and functions that a signal handler may call. One target for each
+        // library.
         .target(name: "CEventLoop"),
         .target(name: "CAsyncFD", dependencies: ["CEventLoop"]),
         .target(name: "CAsyncLog", dependencies: ["CEventLoop", "CAsyncFD"]),

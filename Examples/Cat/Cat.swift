@@ -24,7 +24,8 @@ struct Cat {
         exit(SIGPIPE + 128)  // the signal is blocked
     }
 
-    /// Like cat(1), goes on with the next file when one cannot be read, and stops when the output has no reader any more.
+    /// Like cat(1), goes on with the next file when one cannot be read, and stops when the output has no reader any
+    /// more.
     static func cat(_ names: [String]) async -> CInt {
         var status: CInt = 0
         for name in names {
@@ -40,7 +41,8 @@ struct Cat {
         return status
     }
 
-    /// Copies one file and closes it. Returns false if the output would be read again as input; it has printed a message then.
+    /// Copies one file and closes it. Returns false if the output would be read again as input; it has printed a
+    /// message then.
     static func show(_ input: AsyncFD, _ name: String) async throws(IOError) -> Bool {
         var failure: IOError?
         let isAllowed = !feedsItself(input)

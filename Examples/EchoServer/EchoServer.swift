@@ -48,7 +48,8 @@ struct EchoServer: ParsableCommand {
     }
 }
 
-/// Sends everything back until the client has sent everything. A connection that breaks ends here and disturbs no other.
+/// Sends everything back until the client has sent everything. A connection that breaks ends here and disturbs no
+/// other.
 private func echo(_ connection: AsyncFD) async {
     do {
         while true {

@@ -48,7 +48,8 @@ struct Findings {
         )
         if options.allow.contains(.unreported), missing.count > reported + lost { return }
         require(isEqual, "\(missing.count) missing, where the log says \(reported + lost)")
-        // The logger numbers records as it accepts them. The places can be compared only if these are the load's numbers.
+        // The logger numbers records as it accepts them. The places can be compared only if these are the load's
+        // numbers.
         guard options.order != .task else { return }
         let strays = missing.ranges.filter { range in
             range.upperBound <= checker.last && !checker.drops.contains { $0.range.overlaps(range) }

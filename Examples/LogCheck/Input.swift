@@ -14,8 +14,8 @@ struct Input {
     private let format: Format
 
     /// The files in the order in which they were written. That is the order of their first records, if records come in
-    /// order; else the order of the arguments. Files without a record come last. A half-done compression is not a part of
-    /// the log: its original is still there.
+    /// order; else the order of the arguments. Files without a record come last. A half-done compression is not a part
+    /// of the log: its original is still there.
     static func inOrder(_ paths: [String], _ format: Format?, _ order: LogCheck.Order) throws -> [Input] {
         if paths == ["-"] { return [Input(path: "-", format: try format ?? Input.formatOfStandardInput())] }
         var inputs: [(first: Int, input: Input)] = []

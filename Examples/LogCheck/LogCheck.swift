@@ -5,11 +5,10 @@
 //     logcheck app.log app.log.1 app.log.2.gz
 //     logcheck --report report.json app.log
 //
-// Several files are one log. logcheck reads them in the order of their first records (with `--order task`, in the order of
-// the arguments), and reads `.gz` and `.zst` through the system's gzip and zstd.
-// Each record has its number (`seq`), which reveals torn, doubled, misplaced and missing records. The missing records must
-// be those that the log reports as dropped, in number and in place, and those that the ledger of LogLoad's report counts
-// as dropped.
+// Several files are one log. logcheck reads them in the order of their first records (with `--order task`, in the order
+// of the arguments), and reads `.gz` and `.zst` through the system's gzip and zstd. Each record has its number (`seq`),
+// which reveals torn, doubled, misplaced and missing records. The missing records must be those that the log reports as
+// dropped, in number and in place, and those that the ledger of LogLoad's report counts as dropped.
 //
 // The exit status is 0 if all is in order, 1 if not, 2 if a file cannot be read, 64 for invalid flags.
 import ArgumentParser

@@ -1,4 +1,5 @@
-// MessagePack maps, one behind the other (https://github.com/msgpack/msgpack/blob/master/spec.md), as far as logs need them.
+// MessagePack maps, one behind the other (https://github.com/msgpack/msgpack/blob/master/spec.md), as far as logs need
+// them.
 
 /// Reads records from the beginning of a buffer.
 struct MessagePackReader {

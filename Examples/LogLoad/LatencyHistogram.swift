@@ -1,7 +1,7 @@
 // The durations of calls, counted in buckets of fixed memory: counting costs an addition and never an allocation.
 //
-// Up to 63 ns each nanosecond has a bucket; beyond that each power of two has 32 of them, so that a bucket is at most 1/32 of its values wide
-// (G. Tene, "HdrHistogram", with five bits of precision).
+// Up to 63 ns each nanosecond has a bucket; beyond that each power of two has 32 of them, so that a bucket is at most
+// 1/32 of its values wide (G. Tene, "HdrHistogram", with five bits of precision).
 
 struct LatencyHistogram {
     private var counts = [UInt64](repeating: 0, count: LatencyHistogram.buckets)
@@ -23,7 +23,8 @@ struct LatencyHistogram {
         largest = max(largest, other.largest)
     }
 
-    /// The time that at least `share` (0…1) of the calls did not exceed, rounded up to the bucket's end; 0 if there were none.
+    /// The time that at least `share` (0…1) of the calls did not exceed, rounded up to the bucket's end; 0 if there
+    /// were none.
     func quantile(_ share: Double) -> Int64 {
         let rank = max(1, UInt64((Double(count) * share).rounded(.up)))
         var seen: UInt64 = 0

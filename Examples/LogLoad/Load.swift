@@ -25,7 +25,8 @@ final class Load {
         pace = Pace(lines: options.lines, rate: options.rate)
     }
 
-    /// Returns when all records have been logged and flushed; the end of the loop writes records that are still pending.
+    /// Returns when all records have been logged and flushed; the end of the loop writes records that are still
+    /// pending.
     func run() async {
         if options.crash?.line == 0 { options.crash!.happen() }
         // The crash handler can write records only if the file is open: so the load waits until it is.
@@ -93,8 +94,8 @@ final class Load {
         }
     }
 
-    /// Called after `run` and the end of the loop, by which time all records are written. Waits for files that are being
-    /// compressed, and returns the report.
+    /// Called after `run` and the end of the loop, by which time all records are written. Waits for files that are
+    /// being compressed, and returns the report.
     func conclude() async -> Report {
         await logger.shutdown(within: .seconds(60))
         return await report()

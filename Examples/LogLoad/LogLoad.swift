@@ -4,11 +4,12 @@
 //     swift run -c release LogLoad --tasks 1000 --format json --overflow drop-newest | logcheck
 //     swift run -c release LogLoad --lines 200000 --crash segv@150000 --to file:/tmp/app.log; logcheck /tmp/app.log
 //
-// `--tasks` concurrent tasks on one event loop, and `--threads` plain threads beside it, share the work until `--lines` records are logged. Each
-// record has a message of its own and three fields: `seq`, the number of the call (from 0, without gaps), `task`, the task
-// or thread that made it, and `pad`, as many characters as `--size` says. So a reader of the output, such as `logcheck`, can
-// find torn, doubled, misplaced and missing records. Tasks draw their numbers in the order in which the logger accepts their
-// records. A thread's records keep the thread's order; the loop accepts them when it reaches them (`logcheck --order task`).
+// `--tasks` concurrent tasks on one event loop, and `--threads` plain threads beside it, share the work until `--lines`
+// records are logged. Each record has a message of its own and three fields: `seq`, the number of the call (from 0,
+// without gaps), `task`, the task or thread that made it, and `pad`, as many characters as `--size` says. So a reader
+// of the output, such as `logcheck`, can find torn, doubled, misplaced and missing records. Tasks draw their numbers in
+// the order in which the logger accepts their records. A thread's records keep the thread's order; the loop accepts
+// them when it reaches them (`logcheck --order task`).
 //
 // At the end LogLoad prints one line of JSON with the counts and the cost:
 //
@@ -21,8 +22,8 @@
 //     turns, write_calls                    of the event loop; of the handler
 //     state                                 of the handler: ready, degraded or failed, with the reason
 //
-// With --report and --flush-every LogLoad updates the file after every flush, and the file is whole at any moment: after a
-// kill it shows what had been flushed.
+// With --report and --flush-every LogLoad updates the file after every flush, and the file is whole at any moment:
+// after a kill it shows what had been flushed.
 //
 // The exit status is 0 if only the overflow policy dropped records, 1 if other records were lost, 64 for invalid flags.
 import ArgumentParser

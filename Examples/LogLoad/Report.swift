@@ -49,7 +49,8 @@ struct Report {
         }
     }
 
-    /// In KiB. Not `ru_maxrss`, which includes the memory of the process that started this program by fork(2) (getrusage(2)).
+    /// In KiB. Not `ru_maxrss`, which includes the memory of the process that started this program by fork(2)
+    /// (getrusage(2)).
     private var peakMemory: Int {
         guard let file = fopen("/proc/self/status", "re") else { return 0 }
         defer { fclose(file) }

@@ -2,8 +2,9 @@
 //
 //     swift run ServerBesideThreads | cat
 //
-// Records of any thread reach the loop through its inbox: one allocation and one compare-exchange, no lock, and no system
-// call of the caller's except to wake a sleeping loop. If the reader of standard output stops, no thread waits for it.
+// Records of any thread reach the loop through its inbox: one allocation and one compare-exchange, no lock, and no
+// system call of the caller's except to wake a sleeping loop. If the reader of standard output stops, no thread waits
+// for it.
 import AsyncLogBridge
 import AsyncLogLifecycle
 import Logging

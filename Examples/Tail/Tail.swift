@@ -67,8 +67,8 @@ struct Follower {
         }
     }
 
-    /// Opens the file at the path. Returns false if there is none; the old file is followed on, because another program may
-    /// still write to it.
+    /// Opens the file at the path. Returns false if there is none; the old file is followed on, because another program
+    /// may still write to it.
     @discardableResult
     private mutating func openAgain() async throws -> Bool {
         do {

@@ -138,7 +138,8 @@ struct LoadTests {
 
     // MARK: Overflow
 
-    /// Runs LogLoad with a reader that begins to read only when the pipe is full and LogLoad waits, or is done but for its output.
+    /// Runs LogLoad with a reader that begins to read only when the pipe is full and LogLoad waits, or is done but for
+    /// its output.
     private func runWithLateReader(_ arguments: [String]) throws -> (Outcome, verdict: Outcome) {
         let folder = try TemporaryFolder()
         let (output, error) = (try Pipe(), try Pipe())

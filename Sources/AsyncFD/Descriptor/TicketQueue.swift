@@ -3,12 +3,14 @@ import DequeModule
 
 /// Waiters in order of arrival, each with a ticket.
 ///
-/// Pure: it returns the waiter that the caller has to resume. `enter` and `popFirst` are O(1), amortised, and so is `cancel`.
+/// Pure: it returns the waiter that the caller has to resume. `enter` and `popFirst` are O(1), amortised, and so is
+/// `cancel`.
 package struct TicketQueue<Waiter> {
     /// Tickets ascend in the order of arrival, and each is used once.
     package typealias Ticket = UInt64
 
-    /// The waiter with ticket n is at `places[n - firstTicket]`; nil after it has been cancelled. The first place is never nil, so that `isEmpty` is exact.
+    /// The waiter with ticket n is at `places[n - firstTicket]`; nil after it has been cancelled. The first place is
+    /// never nil, so that `isEmpty` is exact.
     private var places: Deque<Waiter?> = []
     /// The ticket of the first place: every waiter with a lower one has left the queue.
     package private(set) var firstTicket: Ticket = 0
@@ -23,8 +25,8 @@ package struct TicketQueue<Waiter> {
 
     package mutating func enter(_ waiter: Waiter) { places.append(waiter) }
 
-    /// Uses up the next ticket. A task that is cancelled between `nextTicket` and `enter` must call this: its cancellation handler may still `cancel` that
-    /// ticket, and would hit the next waiter.
+    /// Uses up the next ticket. A task that is cancelled between `nextTicket` and `enter` must call this: its
+    /// cancellation handler may still `cancel` that ticket, and would hit the next waiter.
     package mutating func skip() {
         places.append(nil)
         trim()
@@ -51,7 +53,8 @@ package struct TicketQueue<Waiter> {
     /// Removes and returns the first waiter.
     package mutating func popFirst() -> Waiter? { popFirst { _ in true } }
 
-    /// Removes and returns the first waiter if it satisfies the condition; if it does not, every other waiter stays behind it.
+    /// Removes and returns the first waiter if it satisfies the condition; if it does not, every other waiter stays
+    /// behind it.
     package mutating func popFirst(if mayLeave: (Waiter) -> Bool) -> Waiter? {
         guard let first, mayLeave(first) else { return nil }
         places.removeFirst()

@@ -154,8 +154,8 @@ package final class SpoolFile: Sendable {
 
     // MARK: Appending
 
-    /// Appends records, which `pieces` hold one behind the other, and a mark. All or none of them. ESTALE: the file has been removed, and the next run of the
-    /// program would not find what was appended.
+    /// Appends records, which `pieces` hold one behind the other, and a mark. All or none of them. ESTALE: the file has
+    /// been removed, and the next run of the program would not find what was appended.
     package func append(_ pieces: Vectors, _ lengths: [Int]) -> IOOutcome {
         let first = nextNumber.load(ordering: .relaxed)
         let status: stat
@@ -201,7 +201,8 @@ package final class SpoolFile: Sendable {
         if case .success(let status) = Syscalls.status(number) { status.st_nlink == 0 } else { false }
     }
 
-    /// How many records from `head` on, which is where the record `number` stands, are lost to the next run of the program, because the file has been removed.
+    /// How many records from `head` on, which is where the record `number` stands, are lost to the next run of the
+    /// program, because the file has been removed.
     package func unreachable(from head: Int, _ number: UInt64) -> UInt64 {
         let next = nextNumber.load(ordering: .relaxed)
         return head < end && next > number && isRemoved ? next - max(1, number) : 0

@@ -49,7 +49,8 @@ package final class Faults: Sendable {
         left = Atomic(number)
     }
 
-    /// `body` runs right before the `number`-th call from now on, once, on the thread that makes the call. The call itself is made.
+    /// `body` runs right before the `number`-th call from now on, once, on the thread that makes the call. The call
+    /// itself is made.
     package init(before number: Int, _ body: @escaping @Sendable () -> Void) {
         fault = nil
         self.body = body

@@ -61,7 +61,8 @@ int cel_pidfd_reap(int pidfd, int *code, int *status);
 /// The same with waitid(P_PID, pid, …).
 int cel_child_reap(pid_t pid, int *code, int *status);
 
-/// waitid(P_PID, pid, …, WEXITED | WNOWAIT): blocks until the child has ended, and does not collect it. 0, or -1 with errno.
+/// waitid(P_PID, pid, …, WEXITED | WNOWAIT): blocks until the child has ended, and does not collect it. 0, or -1 with
+/// errno.
 int cel_child_wait(pid_t pid);
 
 /// 1 on the thread that the process began with.

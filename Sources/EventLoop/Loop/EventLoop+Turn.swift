@@ -104,10 +104,10 @@ extension EventLoop {
         isDispatching = false
     }
 
-    /// The next turn has its jobs already: one poll brings as many as two turns run. What the kernel has more would only
-    /// stand behind them, and by the time it is served, its registration and its task would be out of the cache. At 4,000
-    /// connections the skipped polls make a request 5 % cheaper. Never twice in a row: timers that are due in every turn
-    /// must not keep descriptors waiting.
+    /// The next turn has its jobs already: one poll brings as many as two turns run. What the kernel has more would
+    /// only stand behind them, and by the time it is served, its registration and its task would be out of the cache.
+    /// At 4,000 connections the skipped polls make a request 5 % cheaper. Never twice in a row: timers that are due in
+    /// every turn must not keep descriptors waiting.
     private func skipsPoll() -> Bool {
         hasSkippedPoll = woken.count >= Self.jobBudget && !hasSkippedPoll
         return hasSkippedPoll

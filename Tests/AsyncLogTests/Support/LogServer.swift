@@ -6,7 +6,8 @@ import Synchronization
 import SystemPackage
 import TestSupport
 
-/// Waits until something is so, while the loop turns; for what the kernel and other programs do in their own time. False: it has not come to be in a minute.
+/// Waits until something is so, while the loop turns; for what the kernel and other programs do in their own time.
+/// False: it has not come to be in a minute.
 func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
     let deadline = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < deadline {
@@ -16,7 +17,8 @@ func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
     return try await condition()
 }
 
-/// Ports that no other program is given by chance: the kernel's own choices begin at 32768 (ip(7)). A test that lets go of one for a while finds it free again.
+/// Ports that no other program is given by chance: the kernel's own choices begin at 32768 (ip(7)). A test that lets go
+/// of one for a while finds it free again.
 enum Ports {
     private static let count = Atomic<Int>(Int.random(in: 0..<8000))
 
@@ -162,7 +164,8 @@ final class DatagramReceiver {
     }
 }
 
-/// Listens, and looks only at the end at what has come: no system call of its own gets between those of the one who sends.
+/// Listens, and looks only at the end at what has come: no system call of its own gets between those of the one who
+/// sends.
 final class SilentServer {
     private let listener: CInt
     let port: UInt16

@@ -1,4 +1,5 @@
-// Records at random, with a preference for what is hard: edges of numbers, quotation marks, control characters, text beyond ASCII.
+// Records at random, with a preference for what is hard: edges of numbers, quotation marks, control characters, text
+// beyond ASCII.
 import AsyncLog
 import TestSupport
 

@@ -1,4 +1,5 @@
-// Ends that threads could put off: those of `run`, of a started loop and of the process, while four threads log without a pause.
+// Ends that threads could put off: those of `run`, of a started loop and of the process, while four threads log without
+// a pause.
 import AsyncLog
 import EventLoop
 import Glibc
@@ -13,8 +14,8 @@ extension WithoutRun {
         exit(0)
     }
 
-    /// Threads log without an end while `run` returns, and while a started loop stops. If one of the two does not end, the
-    /// alarm ends the process.
+    /// Threads log without an end while `run` returns, and while a started loop stops. If one of the two does not end,
+    /// the alarm ends the process.
     static func returnUnderLoad() throws {
         alarm(20)
         try EventLoop.run {

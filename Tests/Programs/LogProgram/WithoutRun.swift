@@ -119,8 +119,8 @@ enum WithoutRun {
 
     private static let started = Atomic<Int>(0)
 
-    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Reports when
-    /// they do, and what became of all records. Before the test reads, nothing changes.
+    /// Fills the pipe, the buffer and the way to the loop; then tasks await calls for which there is no room. Reports
+    /// when they do, and what became of all records. Before the test reads, nothing changes.
     static func awaitCalls(inTasks count: Int) {
         let logger = Logger("app", handlers: [StreamHandler(.standardOutput, formatter: TextFormatter())])
         let text = String(repeating: "x", count: 4096)

@@ -298,7 +298,8 @@ struct LoopProgram {
         say("woken by \(try await written.value) byte")
     }
 
-    /// Where there is no pidfd_open(2), a thread waits for the end of a child, and the loop goes on: here it is the loop that ends the children.
+    /// Where there is no pidfd_open(2), a thread waits for the end of a child, and the loop goes on: here it is the
+    /// loop that ends the children.
     static func waitWithoutPidfd() async {
         if hazard_refuse(434, ENOSYS) != 0 { say("no seccomp") }
         alarm(60)

@@ -2,9 +2,9 @@
 //
 //     swift run EmbeddedInNIO
 //
-// A host waits for the guest's descriptor and runs a turn of the guest when the descriptor is readable. NIO's event loop
-// waits for NIO's channels only. So a thread of its own waits here, and the turns run on NIO's thread, between NIO's
-// own work.
+// A host waits for the guest's descriptor and runs a turn of the guest when the descriptor is readable. NIO's event
+// loop waits for NIO's channels only. So a thread of its own waits here, and the turns run on NIO's thread, between
+// NIO's own work.
 import AsyncFD
 import AsyncLog
 import EventLoop

@@ -4,7 +4,8 @@
 //     swift run -c release HummingbirdServer [--port 8080] [--handler asynclog|stream]
 //     curl localhost:8080/hello/world
 //
-// The server keeps its runtime: NIO's threads serve requests. The logger lives on an event loop with a thread of its own.
+// The server keeps its runtime: NIO's threads serve requests. The logger lives on an event loop with a thread of its
+// own.
 import AsyncLogBridge
 import AsyncLogLifecycle
 import Hummingbird

@@ -1,8 +1,8 @@
 // The entry point of all targets: the environment variable FUZZ_TARGET selects one.
 //
-// A target makes a record from the fuzzer's bytes (RandomRecord does the same from a random number), formats it with every
-// formatter, and checks the output with a checker that knows only the format. A failed check is a crash, which the fuzzer
-// reports.
+// A target makes a record from the fuzzer's bytes (RandomRecord does the same from a random number), formats it with
+// every formatter, and checks the output with a checker that knows only the format. A failed check is a crash, which
+// the fuzzer reports.
 import AsyncLog
 import EventLoop
 import Glibc
