@@ -6,13 +6,27 @@
 import AsyncLog
 import EventLoop
 import Glibc
+import Synchronization
 
 private let target = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? "directives"
+
+/// Each input is tried within a turn of this loop: there a record reaches its handlers before the call returns.
+private let loop = try! EventLoop.embedded(name: "fuzz")
 
 /// libFuzzer calls this function for each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+    let isTried = Atomic<Bool>(false)
+    loop.perform {
+        tryInput(bytes)
+        isTried.store(true, ordering: .relaxed)
+    }
+    while !isTried.load(ordering: .relaxed) { _ = loop.runOnce() }
+    return 0
+}
+
+private func tryInput(_ bytes: [UInt8]) {
     switch target {
     case "directives": fuzzDirectives(bytes)
     case "pattern": fuzzPattern(bytes)
@@ -23,7 +37,6 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     case "msgpack": fuzz(bytes, MessagePackFormatter()) { checkMessagePack($0) }
     default: fatalError("FUZZ_TARGET=\(target): directives, pattern, text, console, json, logfmt, msgpack")
     }
-    return 0
 }
 
 private func fuzzDirectives(_ bytes: [UInt8]) {
