@@ -152,7 +152,7 @@ enum WithoutRun {
     /// Asks for a handler's figures and state, again and again, on threads that are not the loop's, while records come.
     static func askForFigures() {
         // ThreadSanitizer makes a visit a hundred times as expensive, and finds a race in the first few.
-        let repetitions = dlsym(nil, "__tsan_init") == nil ? 10_000 : 100
+        let repetitions = dlsym(nil, "__tsan_init") == nil ? 1000 : 100
         let handler = StreamHandler(.standardOutput, formatter: TextFormatter(), capacity: 4096, overflow: .dropOldest)
         let logger = Logger("app", handlers: [handler])
         runAll(
