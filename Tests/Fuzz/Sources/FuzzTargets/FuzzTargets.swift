@@ -11,7 +11,9 @@ import Synchronization
 private let target = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? "directives"
 
 /// Each input is tried within a turn of this loop: there a record reaches its handlers before the call returns.
-private let loop = try! EventLoop.embedded(name: "fuzz")
+private let loop: EventLoop = {
+    do { return try EventLoop.embedded(name: "fuzz") } catch { fatalError("\(error)") }
+}()
 
 /// libFuzzer calls this function for each input.
 @_cdecl("LLVMFuzzerTestOneInput")
