@@ -10,7 +10,7 @@ struct FlushQueue {
     /// `continuation` waits for the bytes before `position`.
     mutating func enter(_ position: UInt64, _ continuation: Continuation) { waits.append((position, continuation)) }
 
-    /// The bytes before `position` are in the kernel; with an error, the others will not be for now.
+    /// The bytes before `position` are in the kernel. With an error, the flushes of later bytes end with it.
     mutating func resume(upTo position: UInt64, _ error: IOError?) {
         guard !waits.isEmpty else { return }
         let done = waits.prefix { error != nil || $0.position <= position }
