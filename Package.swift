@@ -84,7 +84,8 @@ let package = Package(
             swiftSettings: settings),
         // Programs that the tests start as child processes: exit, crash, fork and signals concern a whole process.
         .executableTarget(
-            name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards"], path: "Tests/Programs/LogProgram",
+            name: "LogProgram", dependencies: ["AsyncLog", "ProcessHazards", "TestSupport"],
+            path: "Tests/Programs/LogProgram",
             swiftSettings: settings),
         .target(name: "ProcessHazards", path: "Tests/Programs/ProcessHazards"),
         .executableTarget(

@@ -259,7 +259,10 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
         carryOut(machine.settle(willRecover: destination?.willRecover(isEnding: true) ?? false))
     }
 
-    package func giveUp() {
+    package func goOn() { machine.goOn() }
+
+    @discardableResult
+    package func giveUp() -> Bool {
         if !machine.isOffloaded, cfd_pending_done(queue.pending) > begun { takeOffWritten() }
         let error = machine.failure
         let count = queue.count
@@ -277,6 +280,7 @@ package final class BatchWriter: EndOfTurnWork, ShutdownParticipant {
             flushes.resume(upTo: left, error ?? IOError("write", on: descriptor?.label ?? "nowhere", Errno.timedOut))
         }
         buffer?.didEnd(because: count > 0 ? error : nil)
+        return count > 0
     }
 
     package func released() {

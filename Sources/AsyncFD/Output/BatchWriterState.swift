@@ -189,6 +189,9 @@ struct BatchWriterState {
         return phase == .idle ? .none : hurry()
     }
 
+    /// The loop ends, and leaves what is pending to the next thread that turns it: a failure is not final any more.
+    mutating func goOn() { isEnding = false }
+
     /// The loop has waited long enough for the pending bytes. If it runs again, everything starts anew. Returns true if
     /// the caller must release the descriptor's turn.
     mutating func giveUp() -> Bool {

@@ -149,10 +149,11 @@ extension Housekeeper: ShutdownParticipant {
     }
 
     /// A disk that hangs: what is half done is left to the next start.
-    func giveUp() {
-        guard !isSettled else { return }
+    func giveUp() -> Bool {
+        guard !isSettled else { return false }
         isGivenUp = true
         stop()
+        return false
     }
 
     func released() {}

@@ -11,6 +11,9 @@ extension LogFile: ShutdownParticipant {
 
     var isSettled: Bool { isGivenUp || (isClosed || !machine.isSwitching) && !work.isBusy }
 
+    /// While other threads go on logging, one rotation may follow another for ever: what was pending is in a file then.
+    var hasReachedGoal: Bool { isSettled || writer.hasReachedGoal && !writer.isSettled }
+
     /// Either a job comes to an end, or it does not: there is nothing in between.
     var progress: UInt64 { 0 }
 
@@ -18,7 +21,10 @@ extension LogFile: ShutdownParticipant {
 
     func released() { didRelease() }
 
-    func giveUp() { isGivenUp = true }
+    func giveUp() -> Bool {
+        isGivenUp = true
+        return false
+    }
 
     /// Something is being done to the file, or will be in a moment.
     var isUnsettled: Bool { !isClosed && (machine.isSwitching || machine.isSwitchWanted && writer.failure == nil) }

@@ -96,7 +96,10 @@ final class HandlerEnding: ShutdownParticipant {
     var isSettled: Bool { true }
     var progress: UInt64 { 0 }
     func settle() {}
-    func giveUp() { handler.giveUpPending(because: nil) }
+    func giveUp() -> Bool {
+        handler.giveUpPending(because: nil)
+        return false
+    }
     func released() { handler.ending = nil }
 }
 

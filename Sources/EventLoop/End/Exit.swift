@@ -22,14 +22,17 @@ package protocol ShutdownParticipant: AnyObject {
     var hasReachedGoal: Bool { get }
     /// The loop is about to end: write now, retry now, postpone nothing.
     func settle()
-    /// The time is over: count what is still pending as lost, and report it.
-    func giveUp()
+    /// The time is over: count what is still pending as lost, and report it. Returns true if something was lost.
+    func giveUp() -> Bool
+    /// The loop ends, though more has come since `settle`: that is kept, for the next thread that turns the loop.
+    func goOn()
     /// The loop has ended, with this participant settled, and has removed it. To accept bytes again, register again.
     func released()
 }
 
 extension ShutdownParticipant {
     package var hasReachedGoal: Bool { isSettled }
+    package func goOn() {}
 }
 
 extension EventLoop {
@@ -69,38 +72,47 @@ extension EventLoop {
     }
 
     func settleParticipants(within timeout: Duration) {
-        var hasNews = false
+        var awaited = participants
+        // What these get from now on comes too late for this end. Each participant can become one of them once, so there
+        // is a last round.
+        var finished: [any ShutdownParticipant] = []
         repeat {
-            for participant in participants { participant.settle() }
-            waitForGoals(timeout)
-            let late = participants.filter { !$0.hasReachedGoal }
-            let ahead = participants.filter { $0.hasReachedGoal && !$0.isSettled }
-            for participant in late { participant.giveUp() }
-            for participant in participants where participant.isSettled { participant.giveUp() }
-            // A participant that gives up may report it on standard error. If that handler was settled before, it has
-            // something to write now, and gets another round.
-            hasNews = participants.contains { participant in
-                !participant.isSettled && !ahead.contains { $0 === participant }
+            for participant in awaited { participant.settle() }
+            waitForGoals(of: awaited, timeout)
+            let late = awaited.filter { !$0.hasReachedGoal }
+            let settled = awaited.filter { $0.isSettled }
+            for participant in awaited where participant.hasReachedGoal && !participant.isSettled {
+                participant.goOn()
+                finished.append(participant)
             }
-        } while hasNews
+            for participant in late where participant.giveUp() { finished.append(participant) }
+            // A participant that gives up may report it through another one, which was settled before. That one has
+            // something to write now, and gets another round.
+            for participant in settled where participant.isSettled && participant.giveUp() {
+                finished.append(participant)
+            }
+            awaited = participants.filter { participant in
+                !participant.isSettled && !finished.contains { $0 === participant }
+            }
+        } while !awaited.isEmpty
     }
 
-    private func waitForGoals(_ timeout: Duration) {
-        var progress = totalProgress
+    private func waitForGoals(of awaited: [any ShutdownParticipant], _ timeout: Duration) {
+        // Only those that are waited for: others may go on for ever.
+        let totalProgress = { awaited.reduce(0) { $1.hasReachedGoal ? $0 : $0 &+ $1.progress } }
+        let isDone = { awaited.allSatisfy { $0.hasReachedGoal } }
+        var progress = totalProgress()
         var deadline = Instant.monotonic + timeout
-        let isDone = { self.participants.allSatisfy { $0.hasReachedGoal } }
         while !isDone() {
             turnWithoutJobs(.until(deadline), until: isDone)
-            if totalProgress != progress {
-                progress = totalProgress
+            if totalProgress() != progress {
+                progress = totalProgress()
                 deadline = Instant.monotonic + timeout
             } else if Instant.monotonic >= deadline {
                 return
             }
         }
     }
-
-    private var totalProgress: UInt64 { participants.reduce(0) { $0 &+ $1.progress } }
 }
 
 extension EventLoop {

@@ -4,6 +4,7 @@ import AsyncFD
 import AsyncLog
 import EventLoop
 import Synchronization
+import TestSupport
 @preconcurrency import Glibc
 
 enum WithoutRun {
@@ -18,8 +19,10 @@ enum WithoutRun {
         case "change-hands": try changeHands()
         case "hang-up": try listenToHangUp(path)
         case "at-exit": logAtExit()
-        case "exit-under-load": exitUnderLoad()
-        case "return-under-load": try returnUnderLoad()
+        case "exit-under-load": try exitUnderLoad()
+        case "return-under-load-output", "return-under-load-file", "return-under-load-spool",
+            "return-under-load-socket":
+            try returnUnderLoad(to: String(way.split(separator: "-").last!), path)
         case "after-run": try useTasksAfterRun()
         case "main-actor": try useMainActorAfterRun()
         case "clock": try runOnTwoClocks()
@@ -192,12 +195,7 @@ enum WithoutRun {
     /// `run` gets the loop although its reader has stopped, and other threads keep its stand-in busy.
     static func takeOver() throws {
         for _ in 0..<3 {
-            var thread = pthread_t()
-            pthread_create(
-                &thread, nil,
-                { _ in
-                    while true { logger.info("busy, with more than fits into the pipe before long") }
-                }, nil)
+            detachThread { while true { logger.info("busy, with more than fits into the pipe before long") } }
         }
         usleep(50_000)
         try EventLoop.run {
@@ -212,16 +210,12 @@ enum WithoutRun {
     static func changeHands() throws {
         var threads: [pthread_t] = []
         for _ in 0..<3 {
-            var thread = pthread_t()
-            pthread_create(
-                &thread, nil,
-                { _ in
-                    while !WithoutRun.isOver.load(ordering: .relaxed) {
-                        logger.info("busy")
-                        usleep(20)
-                    }
-                    return nil
-                }, nil)
+            let thread = try runThread {
+                while !isOver.load(ordering: .relaxed) {
+                    logger.info("busy")
+                    usleep(20)
+                }
+            }
             threads.append(thread)
         }
         for _ in 0..<200 {
