@@ -1,4 +1,4 @@
-// Where a connected handler's records go: to the connection, to the disk, or nowhere for now; and how the batch writer
+// Where the records of a connection go: to the connection, to the disk, or nowhere for now; and how the batch writer
 // is redirected from one to the other.
 //
 //     nowhere ── a connection, and nothing on disk ──► connection
@@ -12,74 +12,76 @@
 import AsyncFD
 import EventLoop
 
-extension ConnectedHandler {
-    final func openDisk() {
+extension Connection {
+    func openDisk() {
         guard let disk, disk.tail == nil, !disk.isOpening else { return }
         disk.open { [self] torn, isHeaderDamaged in
             if isHeaderDamaged {
-                report("\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning)
+                handler?.report(
+                    "\"\(disk.path)\": its header is damaged; what had been sent before is sent once more", .warning)
             }
             if torn > 0 {
-                report("\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning)
+                handler?.report(
+                    "\"\(disk.path)\": \(torn) bytes of a record that was not finished have been cut off", .warning)
             }
-            if let trouble = disk.trouble { enter(.degraded(trouble)) }
+            if let trouble = disk.trouble { handler?.enter(.degraded(trouble)) }
             reroute()
             failIfNowhere()
         }
     }
 
     /// Records have nowhere to go, and no place is being looked for: tasks that wait for a flush get the error now.
-    final func failIfNowhere() {
-        guard target == .nowhere, connection == nil, dial == nil, disk?.isOpening != true, let reason else { return }
+    func failIfNowhere() {
+        guard target == .nowhere, socket == nil, dial == nil, disk?.isOpening != true, let reason else { return }
         buffer.writer.fail(reason)
     }
 
     /// Redirects the batch writer to the place where records must go now.
-    final func reroute() {
+    func reroute() {
         guard disk?.isBusy != true else { return }
         guard let disk, let tail = disk.tail else {
-            if let connection, target != .connection { redirect(to: connection) }
+            if let socket, target != .connection { redirect(to: socket) }
             return
         }
-        if let connection, disk.isEmpty {
+        if let socket, disk.isEmpty {
             guard target != .connection else { return }
             isSwitching = true
             // What is being written right now will be in the file, and has to go first. It may be the last write for
             // long: no later one would call `reroute` again.
             guard buffer.writer.pause() else { return rerouteLater() }
-            if !disk.isSpent { return redirect(to: connection) }
+            if !disk.isSpent { return redirect(to: socket) }
             disk.clear { [self] result in
                 switch result {
-                case .failure(let error): return didLose(error, connection)
+                case .failure(let error): return didLose(error, socket)
                 case .success(let isRemoved): if isRemoved { leaveDisk() }
                 }
                 reroute()
             }
-        } else if connection != nil || reason != nil || !disk.isEmpty {
-            if target != .disk { spool(to: tail) } else if isSwitching, connection == nil { cancelSwitch() }
-            if let connection, drain?.isOver != false { send(disk, over: connection) }
+        } else if socket != nil || reason != nil || !disk.isEmpty {
+            if target != .disk { spool(to: tail) } else if isSwitching, socket == nil { cancelSwitch() }
+            if let socket, drain?.isOver != false { send(disk, over: socket) }
         }
     }
 
     /// The spool's file has been removed, and nothing in it is left to be sent. Another one takes its place when there
     /// is no connection. The batch writer is paused.
-    private final func leaveDisk() {
+    private func leaveDisk() {
         isSwitching = false
         target = .nowhere
         buffer.writer.redirect(to: nil)
         disk?.leave()
-        if connection == nil { openDisk() }
+        if socket == nil { openDisk() }
     }
 
     /// A write to the spool has failed because its file has been removed. What is in it can still be read: it is kept
     /// until that has been sent.
-    final func diskIsRemoved() {
+    func diskIsRemoved() {
         guard target == .disk, !isSwitching, let disk, disk.isEmpty, !disk.isBusy, buffer.writer.pause() else { return }
         leaveDisk()
         reroute()
     }
 
-    private final func rerouteLater() {
+    private func rerouteLater() {
         guard !isRerouteScheduled else { return }
         isRerouteScheduled = true
         loop.after(.milliseconds(2)) { [self] in
@@ -88,7 +90,7 @@ extension ConnectedHandler {
         }
     }
 
-    final func redirect(to connection: AsyncFD) {
+    func redirect(to connection: AsyncFD) {
         isSwitching = false
         target = .connection
         buffer.writer.delivery = endpoint.isDatagrams ? .datagrams : .wholeRecords
@@ -97,7 +99,7 @@ extension ConnectedHandler {
         buffer.writer.resume()
     }
 
-    final func spool(to tail: AsyncFD) {
+    func spool(to tail: AsyncFD) {
         target = .disk
         buffer.writer.delivery = .wholeRecords
         buffer.writer.redirect(to: tail)
@@ -107,23 +109,23 @@ extension ConnectedHandler {
     }
 
     /// The connection to which the batch writer was about to be redirected has gone.
-    final func cancelSwitch() {
+    func cancelSwitch() {
         isSwitching = false
         buffer.writer.resume()
     }
 
-    final func send(_ disk: DiskSpool, over connection: AsyncFD) {
+    func send(_ disk: DiskSpool, over connection: AsyncFD) {
         drain = SpoolDrain(disk, to: connection, isDatagrams: endpoint.isDatagrams) { [self] records, bytes in
             let what = records == 0 ? "no record is lost" : "\(records) record\(records == 1 ? " is" : "s are") lost"
-            report("\"\(disk.path)\": \(bytes) bytes in it are damaged; \(what)", .error)
+            handler?.report("\"\(disk.path)\": \(bytes) bytes in it are damaged; \(what)", .error)
         } broke: { [self] error in
             loop.soon { [self] in didLose(error, connection) }
         } skipped: { [self] error in
-            reportError(error)
+            handler?.reportError(error)
         } done: { [self] result in
             drain = nil
             if case .failure(let error) = result {
-                report("\(error)", .error)
+                handler?.report("\(error)", .error)
                 // A file that cannot be read now may be readable later, over another connection.
                 if !disk.isEmpty { return didLose(error, connection) }
             }
@@ -133,7 +135,7 @@ extension ConnectedHandler {
 
     /// How many bytes may go to the disk, of `count` that pend: those of whole records, which have room there with what
     /// the file adds to them.
-    final func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
+    func spoolable(_ count: Int, _ disk: DiskSpool) -> Int {
         if isSwitching {
             loop.soon { [self] in reroute() }
             return 0
