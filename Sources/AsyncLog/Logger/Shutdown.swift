@@ -9,8 +9,8 @@ extension Logger {
     ///
     /// Callers that wait for the disk at the same time share one `fdatasync(2)`.
     ///
-    /// - Throws: the `IOError` of the first handler whose destination fails; its records stay pending and are tried
-    ///   again. `.durable` throws for destinations that cannot be durable: pipes, sockets and terminals.
+    /// - Throws: the `IOError` of the first handler whose destination fails, after all handlers have been flushed; its
+    ///   records stay pending and are tried again. `.durable` throws for destinations that cannot be durable: pipes, sockets and terminals.
     public func flush(_ mode: FlushMode = .written) async throws(IOError) {
         let pipeline = core.tree.pipeline
         guard !pipeline.loop.isCurrent else { return try await pipeline.flush(mode) }
@@ -46,7 +46,11 @@ extension Logger {
 extension Pipeline {
     fileprivate func flush(_ mode: FlushMode) async throws(IOError) {
         await loop.catchUp()
-        for handler in handlers { try await handler.flush(mode) }
+        var failure: IOError?
+        for handler in handlers {
+            do throws(IOError) { try await handler.flush(mode) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     fileprivate func shutdown(within limit: Duration) async -> Ledger {

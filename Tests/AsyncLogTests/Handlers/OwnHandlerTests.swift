@@ -136,6 +136,20 @@ struct OwnHandlerTests {
         func format(_ record: borrowing Record, to line: inout LineBuffer) throws { throw Refusal() }
     }
 
+    @Test("a flush reaches the handlers behind one that fails, and throws what that one said")
+    func flushBehindFailure() throws {
+        try EventLoop.run(clock: ManualClock()) {
+            let sent = Locked<[String]>([])
+            let (first, second) = (Batches(Locked([])), Batches(sent))
+            first.way = .fails
+            let logger = Logger("app", handlers: [first, second])
+            logger.nowait.info("one")
+            await #expect(throws: IOError("send", on: "the collector", .connectionRefused)) { try await logger.flush() }
+            #expect(second.flushes == 1 && sent.value == ["one"])
+            first.way = .works
+        }
+    }
+
     private final class Throwing: Handler, @unchecked Sendable {
         override func handle(_ record: borrowing Record) throws { throw Refusal() }
     }
